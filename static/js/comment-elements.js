@@ -1,0 +1,156 @@
+/**
+ * The elements comments are made of: filled with text, measured in one batch, flown, stopped and used again.
+ *
+ * Text goes in as text and nothing else. Movement is one Web Animation on `transform` per comment, which the compositor runs
+ * without the main thread; the animation outlives the flight by a few seconds far off the stage, because an animation that
+ * ends costs a main-thread frame and a removal in the next beat costs none. It decides neither who flies nor where.
+ */
+
+import { leftAt } from './lanes.js';
+
+/** @typedef {import('./lanes.js').Box} Box */
+/** @typedef {import('./policy.js').Offer} Offer */
+
+/**
+ * @typedef {object} Performer an element and what it shows
+ * @property {HTMLElement} element
+ * @property {Offer} offer
+ * @property {Animation | null} animation
+ */
+
+const ROW_AIR = 4; // between two lanes; stage.css puts a comment in the middle of it
+const SPARE_MOST = 400;
+const SIZES_MOST = 1000;
+const AWAY_MS = 4000;
+const AWAY_DISTANCE = 4; // stage widths: faster than anything that follows
+
+/** Whether an outline around this colour must be light to be seen. @param {string | undefined} color "#rrggbb" */
+export function isNearBlack(color) {
+  const match = /^#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})$/i.exec(color ?? '#ffffff');
+  if (!match) return false;
+  const [red, green, blue] = match.slice(1).map((pair) => parseInt(pair, 16) / 255);
+  return 0.2126 * red ** 2.2 + 0.7152 * green ** 2.2 + 0.0722 * blue ** 2.2 < 0.05; // relative luminance, WCAG 2
+}
+
+/** @param {string} kind @param {string} text @param {string} [tag] */
+function part(kind, text, tag = 'span') {
+  const element = document.createElement(tag);
+  element.className = `comment-${kind}`;
+  element.textContent = text;
+  return element;
+}
+
+/** @typedef {{width: number, height: number}} Size in stage pixels, air included */
+
+/** @param {HTMLElement} element @returns {Size} */
+export function sizeOf(element) {
+  return { width: element.offsetWidth + 1, height: element.offsetHeight + ROW_AIR };
+}
+
+export class CommentElements {
+  #plane;
+  /** @type {HTMLElement[]} */
+  #spare = [];
+  /** @type {Map<string, Size>} what a text measured, while the look stays the same */
+  #sizes = new Map();
+
+  /** @param {HTMLElement} plane what the comments lie on */
+  constructor(plane) {
+    this.#plane = plane;
+  }
+
+  /** The look changed (font, style sheet): nothing measured before is true any more. */
+  forgetSizes() {
+    this.#sizes.clear();
+  }
+
+  /**
+   * Elements for these offers with their sizes; one layout for all of them, none when all are known.
+   * @param {readonly Offer[]} offers @param {{names: boolean, font: string}} look
+   */
+  prepare(offers, look) {
+    const prepared = offers.map((offer) => {
+      const element = this.#fill(this.#spare.pop() ?? document.createElement('div'), offer, look);
+      const key = `${look.font} ${element.className} ${element.textContent}`;
+      return { offer, element, key, size: this.#sizes.get(key) };
+    });
+    const unknown = prepared.filter(({ size }) => !size);
+    this.#plane.append(...unknown.map(({ element }) => element));
+    const sizes = unknown.map(({ element }) => sizeOf(element));
+    unknown.forEach((item, index) => {
+      item.size = sizes[index];
+      if (this.#sizes.size >= SIZES_MOST) this.#sizes.clear();
+      this.#sizes.set(item.key, item.size);
+    });
+    return prepared.map(({ offer, element, size }) => ({ offer, element, size: size ?? { width: 0, height: 0 } }));
+  }
+
+  /** @param {HTMLElement} element @param {Offer} offer @param {{names: boolean, font: string}} look */
+  #fill(element, { entry, own, count }, { names, font }) {
+    const { seq, text, color, size = 'normal', role = 'viewer' } = entry;
+    element.textContent = '';
+    element.dataset.role = 'comment';
+    element.dataset.seq = String(seq);
+    const classes = ['comment'];
+    if (size !== 'normal') classes.push(`comment-${size}`);
+    if (own) classes.push('comment-own');
+    if (isNearBlack(color)) classes.push('comment-dark');
+    if (role === 'host' || role === 'moderator') {
+      classes.push('comment-staff');
+      element.append(part('badge', role === 'host' ? 'H' : 'M'));
+    }
+    if (names && entry.name) element.append(part('name', entry.name, 'bdi'));
+    element.append(part('text', text, 'bdi'));
+    if (count > 1) element.append(part('count', `×${count}`));
+    element.className = classes.join(' ');
+    element.style.color = color ?? '';
+    element.style.fontFamily = font; // its own, so that another font later does not widen what is already flying
+    return element;
+  }
+
+  /**
+   * Puts a prepared element where its box is and lets it move.
+   * @param {HTMLElement} element @param {Offer} offer @param {Box} box
+   * @param {number} stageWidth @param {number} startTime of the box's `from`, on the document's timeline
+   * @returns {Performer}
+   */
+  show(element, offer, box, stageWidth, startTime) {
+    if (!element.isConnected) this.#plane.append(element);
+    if (box.speed === 0) {
+      element.style.transform = `translate(${box.left}px, ${box.top}px)`;
+      return { element, offer, animation: null };
+    }
+    const flight = box.until - box.from;
+    const animation = element.animate(
+      [
+        { transform: `translate(${box.left}px, ${box.top}px)`, offset: 0 },
+        { transform: `translate(${-box.width}px, ${box.top}px)`, offset: flight / (flight + AWAY_MS) },
+        { transform: `translate(${-box.width - AWAY_DISTANCE * stageWidth}px, ${box.top}px)`, offset: 1 },
+      ],
+      { duration: flight + AWAY_MS, fill: 'both' },
+    );
+    animation.startTime = startTime; // given, not left to the next frame: the distances between comments depend on it
+    return { element, offer, animation };
+  }
+
+  /** Stands still where the box is. @param {Performer} performer @param {Box} box @param {number} now on the stage's clock */
+  stop({ animation }, box, now) {
+    if (!animation) return;
+    animation.pause();
+    animation.currentTime = (box.left - leftAt(box, now)) / box.speed;
+  }
+
+  /** Moves again. @param {Performer} performer @param {number} startTime of the box's `from`, on the document's timeline */
+  resume({ animation }, startTime) {
+    if (animation) animation.startTime = startTime;
+  }
+
+  /** Takes an element off the stage and keeps it for another comment. @param {HTMLElement} element @param {Animation | null} [animation] */
+  putAway(element, animation) {
+    animation?.cancel();
+    element.remove();
+    element.style.transform = '';
+    element.removeAttribute('data-held');
+    if (this.#spare.length < SPARE_MOST) this.#spare.push(element);
+  }
+}

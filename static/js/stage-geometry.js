@@ -1,0 +1,121 @@
+/**
+ * Stage geometry: the stage's settings, and from them and its size the lengths and paths comments use.
+ *
+ * Everything inside the stage is measured in stage pixels, of which there are 1080 from top to bottom on a wide stage; one
+ * scale on the plane they lie on makes them CSS pixels. A resize changes that scale and how many stage pixels there are to
+ * the right, so what is under way keeps its distances. Pure: no DOM, no clock.
+ */
+
+/** @typedef {import('./lanes.js').Path} Path */
+/** @typedef {import('./lanes.js').Rows} Rows */
+
+/**
+ * @typedef {object} StageSettings
+ * @property {number} opacity           0..1
+ * @property {number} scale             size of the text, 1 is normal
+ * @property {number} speed             1 crosses in 8 s, 2 in 4 s
+ * @property {number} area              share of the height that is used: 0.25, 0.5, 0.75, 1
+ * @property {number} density           0..1; lower keeps more air between comments
+ * @property {{scroll: boolean, top: boolean, bottom: boolean}} modes   which modes are shown at all
+ * @property {boolean} merge            beyond capacity, equal texts become one with ×N
+ * @property {number} delaySeconds      show a comment this long after its `at`
+ * @property {number} maxOnScreen       0 is as many as fit
+ * @property {string} font              a CSS font-family; empty is the page's
+ * @property {boolean} names            put the name before the text
+ * @property {number} reservedTopPx     CSS pixels kept free at the top
+ * @property {number} reservedBottomPx  CSS pixels kept free at the foot (the player bar)
+ */
+
+/** @type {Readonly<StageSettings>} */
+export const DEFAULT_SETTINGS = Object.freeze({
+  opacity: 1,
+  scale: 1,
+  speed: 1,
+  area: 1,
+  density: 1,
+  modes: Object.freeze({ scroll: true, top: true, bottom: true }),
+  merge: true,
+  delaySeconds: 0,
+  maxOnScreen: 0,
+  font: '',
+  names: false,
+  reservedTopPx: 0,
+  reservedBottomPx: 0,
+});
+
+const FULL_HEIGHT = 1080;
+const SMALLEST_SCALE = 0.56; // 14 CSS pixels for a normal comment: smaller cannot be read
+const CROSSING_MS = 8000;
+const FIXED_MS = 5000;
+const LISTED_MS = 6000;
+const TOP_AIR = 16; // half a lane
+const SIDE_GAP = 20;
+const FASTEST = 1.35; // times the speed of a very short comment: the eye reads no faster
+export const LISTED_MOST = 6;
+
+/** A number within bounds, or what stood there before. @param {unknown} value @param {number} low @param {number} high @param {number} before */
+function within(value, low, high, before) {
+  return typeof value === 'number' && Number.isFinite(value) ? Math.min(high, Math.max(low, value)) : before;
+}
+
+/**
+ * Settings with what `change` says; a value that makes no sense leaves the old one.
+ * @param {StageSettings} settings @param {Partial<StageSettings>} change
+ * @returns {StageSettings}
+ */
+export function changeSettings(settings, change) {
+  return {
+    opacity: within(change.opacity, 0, 1, settings.opacity),
+    scale: within(change.scale, 0.25, 4, settings.scale),
+    speed: within(change.speed, 0.1, 10, settings.speed),
+    area: within(change.area, 0.1, 1, settings.area),
+    density: within(change.density, 0, 1, settings.density),
+    modes: { ...settings.modes, ...change.modes },
+    merge: change.merge ?? settings.merge,
+    delaySeconds: within(change.delaySeconds, 0, 600, settings.delaySeconds),
+    maxOnScreen: within(change.maxOnScreen, 0, 10_000, settings.maxOnScreen),
+    font: change.font ?? settings.font,
+    names: change.names ?? settings.names,
+    reservedTopPx: within(change.reservedTopPx, 0, 4000, settings.reservedTopPx),
+    reservedBottomPx: within(change.reservedBottomPx, 0, 4000, settings.reservedBottomPx),
+  };
+}
+
+/**
+ * @typedef {object} Geometry
+ * @property {number} scale   CSS pixels in a stage pixel
+ * @property {number} width   stage pixels
+ * @property {number} height
+ * @property {Rows} upper     where comments fly and top ones stand
+ * @property {Rows} whole     where bottom ones stand
+ */
+
+/**
+ * @param {number} widthPx @param {number} heightPx the stage in CSS pixels @param {StageSettings} settings
+ * @returns {Geometry}
+ */
+export function layOut(widthPx, heightPx, settings) {
+  const scale = Math.max(SMALLEST_SCALE, Math.min(widthPx, heightPx) / FULL_HEIGHT) * settings.scale;
+  const height = heightPx / scale;
+  const top = TOP_AIR + settings.reservedTopPx / scale;
+  const bottom = height - settings.reservedBottomPx / scale;
+  return { scale, width: widthPx / scale, height, upper: { top, bottom: top + (bottom - top) * settings.area }, whole: { top, bottom } };
+}
+
+/**
+ * The path of a comment that starts at `now`; `delay` milliseconds later it comes into sight.
+ * @param {{mode: 'scroll' | 'top' | 'bottom' | 'listed', width: number, height: number}} comment
+ * @param {Geometry} geometry @param {StageSettings} settings @param {number} now @param {number} [delay]
+ * @returns {Path}
+ */
+export function pathOf({ mode, width, height }, geometry, settings, now, delay = 0) {
+  const gap = SIDE_GAP + (1 - settings.density) * geometry.width * 0.4;
+  if (mode === 'listed') return { left: SIDE_GAP, width, height, speed: 0, from: now, until: now + LISTED_MS, gap };
+  if (mode !== 'scroll' && width + 2 * SIDE_GAP <= geometry.width) {
+    return { left: (geometry.width - width) / 2, width, height, speed: 0, from: now, until: now + FIXED_MS, gap: SIDE_GAP };
+  }
+  const crossing = CROSSING_MS / settings.speed;
+  const speed = Math.min(geometry.width + width, geometry.width * FASTEST) / crossing;
+  const left = geometry.width + speed * delay;
+  return { left, width, height, speed, from: now, until: now + (left + width) / speed, gap };
+}
