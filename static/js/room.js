@@ -1,0 +1,120 @@
+/** The room page, put together: one connection, one beat, and the parts that listen to them. */
+
+import { followTheme } from './appearance.js';
+import { Beat } from './beat.js';
+import { attachCard } from './card.js';
+import { Composer } from './composer.js';
+import { Connection } from './connection.js';
+import { find } from './elements.js';
+import { hasText, t } from './i18n.js';
+import { listenForKeys } from './keys.js';
+import { fillLookCard, lookOf } from './look.js';
+import { Player } from './player.js';
+import { Preferences } from './preferences.js';
+import { showStatus } from './room-status.js';
+import { fillSettingsCard, stageSettings } from './settings-card.js';
+import { Stage } from './stage.js';
+import { runTestCard } from './testcard.js';
+import { Transcript } from './transcript.js';
+
+/** @typedef {import('./wire.js').Entry} Entry */
+/** @typedef {import('./wire.js').RoomSettings} RoomSettings */
+
+const HISTORY = 100;
+
+const room = document.body.dataset.room ?? '';
+const beat = new Beat();
+const preferences = new Preferences();
+const connection = new Connection({ room, name: preferences.values.name, history: HISTORY });
+const stage = new Stage(find('stage'), { beat, settings: stageSettings(preferences, {}) });
+const transcript = new Transcript(
+  { list: find('transcript'), empty: find('transcript-empty'), newer: /** @type {HTMLButtonElement} */ (find('newer')) },
+  beat,
+);
+const composer = new Composer(/** @type {HTMLFormElement} */ (find('composer')), { connection, beat, look: () => lookOf(preferences) });
+const player = new Player(find('room-main'), { preferences, stage });
+
+/** @type {RoomSettings} */
+let settings = {};
+let user = '';
+let role = 'viewer';
+/** Own posts by seq: over HTTP the server does not say who this viewer is. @type {Set<number>} */
+const own = new Set();
+
+/** @param {RoomSettings} changed */
+function applySettings(changed) {
+  settings = changed;
+  find('room-title').textContent = settings.title || room;
+  composer.setSlow(role === 'viewer' ? (settings.slow_seconds ?? 0) : 0);
+  stage.configure(stageSettings(preferences, settings));
+}
+
+/** @param {Entry[]} entries @param {string} source */
+function take(entries, source) {
+  for (const entry of entries) {
+    if (entry.kind === 'comment') {
+      const mine = (user !== '' && entry.user === user) || own.has(entry.seq);
+      transcript.add(entry, { own: mine });
+      if (source !== 'history') stage.add(entry, { own: mine });
+    } else if (entry.kind === 'retract') {
+      transcript.remove(entry.target);
+      stage.remove(entry.target);
+    } else if (entry.kind === 'clear') {
+      transcript.clear(entry.before);
+      stage.clear(entry.before);
+      transcript.note(t('transcript.cleared'));
+    } else if (entry.kind === 'settings') applySettings(entry.settings);
+  }
+}
+
+/**
+ * @template Detail
+ * @param {string} type
+ * @param {(detail: Detail) => void} listener
+ */
+function on(type, listener) {
+  connection.addEventListener(type, (event) => listener(/** @type {CustomEvent<Detail>} */ (event).detail));
+}
+
+on('welcome', (/** @type {import('./wire.js').Welcome} */ welcome) => {
+  user = welcome.user ?? '';
+  role = welcome.role ?? 'viewer';
+  composer.setName(welcome.name ?? '');
+  applySettings(welcome.settings);
+  transcript.settle();
+});
+on('identity', (/** @type {import('./wire.js').Identity} */ identity) => {
+  user = identity.user;
+  role = identity.role;
+  composer.setName(identity.name);
+  applySettings(settings);
+});
+on('entries', (/** @type {{entries: Entry[], source: string}} */ { entries, source }) => take(entries, source));
+on('lost', (/** @type {{reason: string, restarted: boolean}} */ { reason, restarted }) => {
+  if (restarted) {
+    transcript.clear();
+    own.clear();
+  }
+  transcript.note(hasText(`lost.${reason}`) ? t(`lost.${reason}`) : t('lost.other'));
+});
+on('accepted', (/** @type {{seq: number}} */ { seq }) => own.add(seq));
+
+document.addEventListener('visibilitychange', () => (document.hidden ? connection.pause() : connection.resume()));
+preferences.addEventListener('change', () => stage.configure(stageSettings(preferences, settings)));
+
+followTheme(preferences);
+runTestCard(find('testcard'), beat);
+showStatus(connection, beat);
+fillLookCard(find('look-card'), { preferences, rename: (name) => connection.rename(name) });
+fillSettingsCard(find('settings-card'), preferences);
+attachCard(find('look-card'), find('look-button'));
+attachCard(find('settings-card'), find('settings-button'));
+attachCard(find('keys-card'), find('keys-button'));
+listenForKeys(
+  { d: () => player.toggleDanmaku(), f: () => player.toggleFullscreen(), t: () => player.toggleTheatre(), c: () => composer.focus() },
+  find('keys-card'),
+);
+
+if (document.hidden) connection.pause();
+connection.start();
+if (matchMedia('(hover: hover)').matches) composer.focus(); // on a phone the keyboard would cover the picture

@@ -1,0 +1,89 @@
+/**
+ * The wire, version 1, as types (docs/protocol.md says the same in words), and its limits.
+ *
+ * @typedef {'scroll' | 'top' | 'bottom'} Mode
+ * @typedef {'small' | 'normal' | 'large'} Size
+ * @typedef {{text: string, mode?: Mode, color?: string, size?: Size}} Post what a viewer says
+ *
+ * @typedef {object} CommentEntry
+ * @property {'comment'} kind
+ * @property {number} seq
+ * @property {string} user
+ * @property {string} name
+ * @property {string} text
+ * @property {number} at    Unix milliseconds, the server's clock
+ * @property {Mode} [mode]
+ * @property {string} [color]
+ * @property {Size} [size]
+ * @property {'host' | 'moderator' | 'viewer'} [role]
+ *
+ * @typedef {{kind: 'retract', seq: number, target: number}} RetractEntry
+ * @typedef {{kind: 'clear', seq: number, before: number}} ClearEntry
+ * @typedef {{kind: 'settings', seq: number, settings: RoomSettings}} SettingsEntry
+ * @typedef {CommentEntry | RetractEntry | ClearEntry | SettingsEntry} Entry
+ *
+ * @typedef {object} RoomSettings what a room's hosts chose; a missing one means the default
+ * @property {string} [title]
+ * @property {string} [video_url]
+ * @property {number} [slow_seconds]
+ * @property {number} [delay]   seconds after `at` at which a comment is shown
+ *
+ * @typedef {object} Welcome
+ * @property {'welcome'} type
+ * @property {string} room
+ * @property {string} epoch
+ * @property {number} seq
+ * @property {string} [user]
+ * @property {string} [name]
+ * @property {string} [role]
+ * @property {string} [session]
+ * @property {RoomSettings} settings
+ * @property {number} viewers
+ * @property {boolean} recovered
+ * @property {string | null} [reason]
+ * @property {Entry[]} entries
+ *
+ * @typedef {{type: 'batch', epoch: string, first: number, last: number, entries: Entry[], thinned?: number}} Batch
+ * @typedef {{type: 'ack', ref?: string | null, epoch: string, seq: number, dup?: boolean}} Ack
+ * @typedef {{type: 'reject', ref?: string | null, code: string, message: string, retry_after?: number | null}} Reject
+ * @typedef {{type: 'viewers', count: number}} Viewers
+ * @typedef {{type: 'skip', first: number, last: number, why: string}} Skip
+ * @typedef {{type: 'identity', user: string, name: string, role: string}} Identity
+ * @typedef {{type: 'bye', code: number, message: string, reconnect_after: number | null}} Bye
+ * @typedef {{type: 'pong'}} Pong
+ * @typedef {Welcome | Batch | Ack | Reject | Viewers | Skip | Identity | Bye | Pong} ServerMessage
+ *
+ * @typedef {{type: 'post', ref: string} & Post} PostMessage
+ * @typedef {PostMessage | {type: 'auth', token: string} | {type: 'rename', name: string} | {type: 'pause'}
+ *   | {type: 'resume'} | {type: 'ping'}} ViewerMessage
+ *
+ * A transport carries these messages; what it cannot carry as it is, it translates.
+ * @typedef {object} Transport
+ * @property {'websocket' | 'polling'} kind
+ * @property {(message: ViewerMessage) => boolean} send  false when it cannot go out now
+ * @property {() => void} close                           ends it; no callback comes after
+ *
+ * @typedef {object} Ending why a transport ended by itself
+ * @property {number} code            the close code, or the HTTP status
+ * @property {string} message         a sentence of the server's, or ''
+ * @property {string} [reason]        the code word of a rejection, when there was one
+ * @property {boolean} again          whether trying again can work
+ * @property {number | null} [after]  seconds to wait before that, when the server said so
+ *
+ * @typedef {object} Listener what a transport tells
+ * @property {(message: ServerMessage) => void} message
+ * @property {(ending: Ending) => void} ended
+ *
+ * @typedef {object} Address where a transport goes
+ * @property {string} origin
+ * @property {string} room
+ * @property {string} name      '' lets the server choose
+ * @property {number} history   how many recent entries to ask for at a first join
+ * @property {string} cursor    'epoch:seq', or '' at a first join
+ * @property {string} token     a session to be recognised by, or ''
+ */
+
+export const TEXT_GRAPHEMES = 100;
+export const TEXT_BYTES = 1000;
+export const NAME_GRAPHEMES = 24;
+export const ROOM_NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
