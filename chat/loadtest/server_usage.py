@@ -1,0 +1,60 @@
+"""What the server itself uses, when it runs on this machine: CPU seconds and resident memory, from the kernel by psutil.
+
+The server is whoever listens on the port, and its children. Without psutil, or without the right to look, there are
+no figures, and the report says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+
+try:
+    import psutil
+except ImportError:  # an extra: the test itself does not need it
+    psutil = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    cpu: float  # seconds since the processes began
+    memory: int  # bytes, resident, of all processes together
+
+
+class ServerUsage:
+    """The processes behind one port."""
+
+    def __init__(self, processes: list[psutil.Process]) -> None:
+        self.processes = processes
+
+    @property
+    def pids(self) -> list[int]:
+        return [process.pid for process in self.processes]
+
+    @classmethod
+    def find(cls, port: int) -> ServerUsage | None:
+        if psutil is None:
+            return None
+        try:
+            listening = {
+                connection.pid
+                for connection in psutil.net_connections("tcp")
+                if connection.status == psutil.CONN_LISTEN
+                and connection.laddr.port == port
+                and connection.pid
+            }
+            family = {pid: psutil.Process(pid) for pid in listening}
+            for process in list(family.values()):
+                family.update({child.pid: child for child in process.children(recursive=True)})
+        except psutil.Error:
+            return None
+        return cls([family[pid] for pid in sorted(family)]) if family else None
+
+    def read(self) -> Usage:
+        cpu, memory = 0.0, 0
+        for process in self.processes:
+            with contextlib.suppress(psutil.Error):
+                times = process.cpu_times()
+                cpu += times.user + times.system
+                memory += process.memory_info().rss
+        return Usage(cpu, memory)
