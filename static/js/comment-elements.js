@@ -1,28 +1,13 @@
 /**
- * The elements comments are made of: filled with text, measured in one batch, flown, stopped and used again.
- *
- * Text goes in as text and nothing else. Movement is one Web Animation on `transform` per comment, which the compositor runs
- * without the main thread; the animation outlives the flight by a few seconds far off the stage, because an animation that
- * ends costs a main-thread frame and a removal in the next beat costs none. It decides neither who flies nor where.
+ * The elements comments are made of: filled with text, measured in one batch, and used again. Text goes in as text and nothing
+ * else. It decides neither who flies nor where.
  */
 
-import { leftAt } from './lanes.js';
-
-/** @typedef {import('./lanes.js').Box} Box */
 /** @typedef {import('./policy.js').Offer} Offer */
-
-/**
- * @typedef {object} Performer an element and what it shows
- * @property {HTMLElement} element
- * @property {Offer} offer
- * @property {Animation | null} animation
- */
 
 const ROW_AIR = 4; // between two lanes; stage.css puts a comment in the middle of it
 const SPARE_MOST = 400;
 const SIZES_MOST = 1000;
-const AWAY_MS = 4000;
-const AWAY_DISTANCE = 4; // stage widths: faster than anything that follows
 
 /** Whether an outline around this colour must be light to be seen. @param {string | undefined} color "#rrggbb" */
 export function isNearBlack(color) {
@@ -108,48 +93,9 @@ export class CommentElements {
     return element;
   }
 
-  /**
-   * Puts a prepared element where its box is and lets it move.
-   * @param {HTMLElement} element @param {Offer} offer @param {Box} box
-   * @param {number} stageWidth @param {number} startTime of the box's `from`, on the document's timeline
-   * @returns {Performer}
-   */
-  show(element, offer, box, stageWidth, startTime) {
-    if (!element.isConnected) this.#plane.append(element);
-    if (box.speed === 0) {
-      element.style.transform = `translate(${box.left}px, ${box.top}px)`;
-      return { element, offer, animation: null };
-    }
-    const flight = box.until - box.from;
-    const animation = element.animate(
-      [
-        { transform: `translate(${box.left}px, ${box.top}px)`, offset: 0 },
-        { transform: `translate(${-box.width}px, ${box.top}px)`, offset: flight / (flight + AWAY_MS) },
-        { transform: `translate(${-box.width - AWAY_DISTANCE * stageWidth}px, ${box.top}px)`, offset: 1 },
-      ],
-      { duration: flight + AWAY_MS, fill: 'both' },
-    );
-    animation.startTime = startTime; // given, not left to the next frame: the distances between comments depend on it
-    return { element, offer, animation };
-  }
-
-  /** Stands still where the box is. @param {Performer} performer @param {Box} box @param {number} now on the stage's clock */
-  stop({ animation }, box, now) {
-    if (!animation) return;
-    animation.pause();
-    animation.currentTime = (box.left - leftAt(box, now)) / box.speed;
-  }
-
-  /** Moves again. @param {Performer} performer @param {number} startTime of the box's `from`, on the document's timeline */
-  resume({ animation }, startTime) {
-    if (animation) animation.startTime = startTime;
-  }
-
-  /** Takes an element off the stage and keeps it for another comment. @param {HTMLElement} element @param {Animation | null} [animation] */
-  putAway(element, animation) {
-    animation?.cancel();
+  /** Takes an element off the stage and keeps it for another comment. @param {HTMLElement} element */
+  putAway(element) {
     element.remove();
-    element.style.transform = '';
     element.removeAttribute('data-held');
     if (this.#spare.length < SPARE_MOST) this.#spare.push(element);
   }

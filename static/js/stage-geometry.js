@@ -50,7 +50,14 @@ const FIXED_MS = 5000;
 const LISTED_MS = 6000;
 const TOP_AIR = 16; // half a lane
 const SIDE_GAP = 20;
-const FASTEST = 1.35; // times the speed of a very short comment: the eye reads no faster
+// Comments up to a share of the stage's width cross at a multiple of the width per crossing time. Steps, so that a step can share
+// one animation; within a few hundredths all cross in the same time, and the longest no faster than the eye reads.
+const SPEEDS = [
+  { upTo: 0.08, times: 1.04 },
+  { upTo: 0.16, times: 1.11 },
+  { upTo: 0.28, times: 1.2 },
+  { upTo: Infinity, times: 1.34 },
+];
 export const LISTED_MOST = 6;
 
 /** A number within bounds, or what stood there before. @param {unknown} value @param {number} low @param {number} high @param {number} before */
@@ -115,7 +122,8 @@ export function pathOf({ mode, width, height }, geometry, settings, now, delay =
     return { left: (geometry.width - width) / 2, width, height, speed: 0, from: now, until: now + FIXED_MS, gap: SIDE_GAP };
   }
   const crossing = CROSSING_MS / settings.speed;
-  const speed = Math.min(geometry.width + width, geometry.width * FASTEST) / crossing;
+  const step = SPEEDS.find(({ upTo }) => width <= upTo * geometry.width) ?? SPEEDS[SPEEDS.length - 1];
+  const speed = (step.times * geometry.width) / crossing;
   const left = geometry.width + speed * delay;
   return { left, width, height, speed, from: now, until: now + (left + width) / speed, gap };
 }

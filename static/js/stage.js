@@ -7,26 +7,25 @@
  *
  * Feed it what is live and what was missed (a resume); it leaves out by itself what is more than a few seconds old, so a
  * resume is no burst. Do not feed it the history of a first join. Words and users the viewer hides are the caller's to filter.
- * It brings foyer, policy, lanes, holds and elements together and decides nothing that one of them decides. Needs css/stage.css.
+ * It brings foyer, policy, lanes, holds, currents and elements together and decides nothing that one of them decides. Needs css/stage.css.
  */
 
 import { CommentElements, sizeOf } from './comment-elements.js';
+import { Currents } from './currents.js';
 import { FRESH_MS, Foyer } from './foyer.js';
 import { Holds } from './holds.js';
 import { Lanes, leftAt } from './lanes.js';
 import { Pointing, commentAt } from './pointing.js';
-import { PATIENCE_MS, goesFirst, inOrder, mergeEqual } from './policy.js';
+import { Placement } from './placement.js';
+import { PATIENCE_MS, inOrder, mergeEqual } from './policy.js';
 import { StageClock } from './stage-clock.js';
-import { DEFAULT_SETTINGS, LISTED_MOST, changeSettings, layOut, pathOf } from './stage-geometry.js';
+import { DEFAULT_SETTINGS, changeSettings, layOut } from './stage-geometry.js';
 
 /** @typedef {import('./policy.js').StageEntry} StageEntry */
 /** @typedef {import('./policy.js').Offer} Offer */
 /** @typedef {import('./stage-geometry.js').StageSettings} StageSettings */
 
 const HURRY = 6; // how many more than seem to fit are tried in one pass
-const STEP_MS = 80;
-const LATEST_START_MS = 400; // how far ahead a lane is taken; those who go first may look further
-const TYPICAL = { mode: /** @type {const} */ ('scroll'), width: 160, height: 34 };
 const LINGER_MS = 1000; // what has left waits for the next pass, or this long
 
 /** This page's clock in Unix milliseconds, which nobody sets while it runs. */
@@ -39,15 +38,16 @@ const wallNow = () => performance.timeOrigin + performance.now();
 export class Stage extends EventTarget {
   #element;
   #beat;
-  #settings;
-  #geometry;
+  #settings = DEFAULT_SETTINGS;
   #plane = document.createElement('div');
   #elements = new CommentElements(this.#plane);
   #lanes = new Lanes();
+  #placement = new Placement(this.#lanes, layOut(0, 0, DEFAULT_SETTINGS), DEFAULT_SETTINGS);
   #clock = new StageClock();
   #foyer = new Foyer();
-  #holds = new Holds(this.#lanes, this.#clock, (seq) => this.#follow(seq));
-  /** @type {Map<number, import('./comment-elements.js').Performer>} */
+  #holds = new Holds(this.#lanes, this.#clock, (seq) => this.#lay(seq));
+  #currents = new Currents(this.#plane, this.#clock);
+  /** @type {Map<number, {element: HTMLElement, offer: Offer}>} */
   #performers = new Map();
   #visible = true;
   #startedAt = 0;
@@ -67,8 +67,6 @@ export class Stage extends EventTarget {
     super();
     this.#element = element;
     this.#beat = beat;
-    this.#settings = DEFAULT_SETTINGS;
-    this.#geometry = layOut(0, 0, DEFAULT_SETTINGS);
     this.#plane.className = 'stage-plane';
     element.setAttribute('aria-hidden', 'true'); // the transcript is what is read aloud
     element.append(this.#plane);
@@ -76,9 +74,10 @@ export class Stage extends EventTarget {
     this.#resizes.observe(element);
     const { signal } = this.#end;
     this.#plane.addEventListener('click', (event) => this.#click(event), { signal });
-    this.#stillness.addEventListener('change', () => this.#takeOff(() => true), { signal });
+    this.#stillness.addEventListener('change', () => this.#followStillness(), { signal });
     document.addEventListener('visibilitychange', () => this.#followTab(), { signal });
     document.fonts.addEventListener('loadingdone', () => this.#fitAgain(), { signal });
+    this.#followStillness();
     this.#followTab();
   }
 
@@ -160,6 +159,7 @@ export class Stage extends EventTarget {
     for (const seq of this.#lanes.leaveDone(now)) this.#putAway(seq);
     if (this.#clock.running) this.#launch(now);
     else this.#foyer.air(wallNow());
+    this.#currents.sweep();
     const count = this.#foyer.takeDropped();
     if (count > 0) this.dispatchEvent(new CustomEvent('dropped', { detail: { count } }));
     this.#setAlarm();
@@ -169,51 +169,25 @@ export class Stage extends EventTarget {
   #launch(now) {
     const wall = wallNow();
     const waiting = this.#foyer.call(wall, this.#startedAt);
-    if (waiting.length === 0 || this.#geometry.width === 0) return;
-    const room = this.#lanes.count(pathOf(TYPICAL, this.#geometry, this.#settings, now), this.#geometry.upper, now);
+    if (waiting.length === 0 || this.#placement.geometry.width === 0) return;
+    const room = this.#placement.room(now);
     const crowded = waiting.length > room;
     const offers = inOrder(crowded && this.#settings.merge ? mergeEqual(waiting) : waiting);
     const tried = offers.splice(0, room + HURRY);
     const spread = tried.length < 2 ? 0 : Math.min(PATIENCE_MS / 2, Math.max(this.#beat.busyGapMs, tried.length * 25));
     this.#elements.prepare(tried, this.#settings).forEach(({ offer, element, size }, index) => {
       const start = spread * ((index * 0.618034) % 1); // evenly over the beat, neighbours far apart: no column, no staircase
-      const box = this.#place(offer, size, now, start, offer.readyAt + PATIENCE_MS - wall);
-      if (box) this.#show({ element, offer }, box);
-      else {
+      const box = this.#placement.place(offer, size, now, { start, patience: offer.readyAt + PATIENCE_MS - wall });
+      if (box) {
+        this.#performers.set(box.id, { element, offer });
+        this.#currents.lay(element, box);
+      } else {
         this.#elements.putAway(element);
         offers.push(offer);
       }
     });
     this.#foyer.keep(offers);
     this.#holds.update();
-  }
-
-  /** @param {{element: HTMLElement, offer: Offer}} performer @param {import('./lanes.js').Box} box */
-  #show({ element, offer }, box) {
-    const startTime = this.#clock.onTimeline(box.from);
-    this.#performers.set(box.id, this.#elements.show(element, offer, box, this.#geometry.width, startTime));
-  }
-
-  /**
-   * A lane for one comment that may come into sight up to `patience` milliseconds from now.
-   * @param {Offer} offer @param {import('./comment-elements.js').Size} size @param {number} now @param {number} start @param {number} patience
-   */
-  #place(offer, size, now, start, patience) {
-    const still = this.#stillness.matches;
-    const mode = still ? 'listed' : (offer.entry.mode ?? 'scroll');
-    const first = goesFirst(offer);
-    const most = still ? LISTED_MOST : first ? Infinity : this.#settings.maxOnScreen || Infinity;
-    if (this.onScreen >= most) return null;
-    const side = still || mode === 'bottom' ? 'bottom' : 'top';
-    const rows = side === 'bottom' ? this.#geometry.whole : this.#geometry.upper;
-    const latest = Math.min(patience, first ? PATIENCE_MS : LATEST_START_MS);
-    for (let delay = Math.min(start, latest); delay <= latest; delay += STEP_MS) {
-      const path = pathOf({ mode, ...size }, this.#geometry, this.#settings, now, delay);
-      const top = this.#lanes.find(path, rows, now, side);
-      if (top !== null) return this.#lanes.take(offer.entry.seq, path, top);
-      if (path.speed === 0) return null;
-    }
-    return null;
   }
 
   /** Wakes the stage for the next thing that is due without a comment arriving. */
@@ -241,18 +215,15 @@ export class Stage extends EventTarget {
   /** @param {number} seq */
   #putAway(seq) {
     const performer = this.#performers.get(seq);
-    if (performer) this.#elements.putAway(performer.element, performer.animation);
+    if (performer) this.#elements.putAway(performer.element);
     this.#performers.delete(seq);
   }
 
-  /** The element of a box that stopped or goes on does so too. @param {number} seq */
-  #follow(seq) {
+  /** Puts the element of a box where the box is; asked for when it stopped or goes on. @param {number} seq */
+  #lay(seq) {
     const performer = this.#performers.get(seq);
     const box = this.#lanes.get(seq);
-    if (!performer || !box) return;
-    const now = this.#clock.now();
-    if (box.stoppedAt !== null || !this.#clock.running) this.#elements.stop(performer, box, now);
-    else this.#elements.resume(performer, this.#clock.onTimeline(box.from));
+    if (performer && box) this.#currents.lay(performer.element, box);
   }
 
   /** @param {number} seq @param {boolean} held */
@@ -264,10 +235,16 @@ export class Stage extends EventTarget {
   /** @param {boolean} running @param {string} reason */
   #run(running, reason) {
     if (!(running ? this.#clock.start(reason) : this.#clock.stop(reason))) return;
-    for (const seq of this.#performers.keys()) this.#follow(seq);
+    this.#currents.followClock();
     this.#holds.update();
     if (running) this.#startedAt = wallNow();
     this.#beat.request(this.#pass);
+  }
+
+  /** Who asks for less motion gets a quiet list instead of flight, from now on. */
+  #followStillness() {
+    this.#placement.still = this.#stillness.matches;
+    this.#takeOff(() => true);
   }
 
   /** A hidden tab stands still; after long the picture has gone on, and what was said before it is not resumed. */
@@ -283,8 +260,10 @@ export class Stage extends EventTarget {
 
   /** The stage has another size: what lies on the plane keeps its distances, only the scale and the right edge change. */
   #measure() {
-    this.#geometry = layOut(this.#element.clientWidth, this.#element.clientHeight, this.#settings);
-    const { scale, width, height } = this.#geometry;
+    const geometry = layOut(this.#element.clientWidth, this.#element.clientHeight, this.#settings);
+    const { scale, width, height } = geometry;
+    this.#placement.geometry = geometry;
+    this.#placement.settings = this.#settings;
     const { style } = this.#plane;
     style.width = `${width}px`;
     style.height = `${height}px`;
@@ -296,16 +275,15 @@ export class Stage extends EventTarget {
   #fitAgain() {
     this.#elements.forgetSizes();
     const now = this.#clock.now();
-    const sizes = [...this.#performers].map(([seq, performer]) => ({ seq, performer, ...sizeOf(performer.element) }));
-    for (const { seq, performer, width, height } of sizes) {
+    const sizes = [...this.#performers].map(([seq, { element }]) => ({ seq, ...sizeOf(element) }));
+    for (const { seq, width, height } of sizes) {
       const box = this.#lanes.get(seq);
       if (!box || (width <= box.width && height <= box.height)) continue;
       this.#lanes.leave(seq);
-      performer.animation?.cancel();
       const until = box.until + (box.speed > 0 ? (width - box.width) / box.speed : 0);
       const path = { ...box, left: leftAt(box, now), from: now, width, height, until };
       if (this.#lanes.find(path, { top: box.top, bottom: box.top + height }, now) === null) this.#putAway(seq);
-      else this.#show(performer, this.#lanes.take(seq, path, box.top));
+      else this.#lanes.take(seq, path, box.top);
     }
     this.#holds.update();
   }
