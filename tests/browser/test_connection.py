@@ -1,0 +1,171 @@
+"""How the room page keeps its connection: restarts, no WebSocket, what was said meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from playwright.sync_api import Page, Route, WebSocketRoute, expect
+
+NewPage = Callable[..., Page]
+
+FIELD = "[data-role=composer] [data-role=text]"
+TEXTS = "[data-role=transcript] [data-seq] .text"
+
+
+def expect_state(page: Page, state: str, timeout: float = 15_000) -> None:
+    """Wait until the page tells this state of its connection."""
+    expect(page.locator("[data-role=status]")).to_have_attribute(
+        "data-state", state, timeout=timeout
+    )
+
+
+def enter(page: Page, url: str) -> Page:
+    """Open the demo room and wait until it is live."""
+    page.goto(f"{url}/r/demo")
+    expect_state(page, "live")
+    return page
+
+
+def say(page: Page, text: str) -> None:
+    """Type a text and send it."""
+    page.locator(FIELD).fill(text)
+    page.locator(FIELD).press("Enter")
+
+
+def block_websocket(page: Page) -> None:
+    """Let no WebSocket through, as some networks do."""
+    page.route_web_socket("**/ws/**", lambda socket: socket.close())
+
+
+def test_both_tabs_go_on_after_a_restart_and_miss_nothing(server: Any, new_page: NewPage) -> None:
+    pages = [enter(new_page(), server.url) for _ in range(2)]
+    say(pages[0], "before")
+    for page in pages:
+        expect(page.locator(TEXTS)).to_have_text(["before"])
+    server.restart()
+    for page in pages:
+        expect_state(page, "live")
+    say(pages[1], "after")
+    for page in pages:
+        expect(page.locator(TEXTS)).to_have_text(["before", "after"])
+
+
+def test_comment_written_while_offline_goes_out_when_the_server_is_back(
+    server: Any, new_page: NewPage
+) -> None:
+    page = enter(new_page(), server.url)
+    server.stop()
+    expect(page.locator('[data-role=status]:not([data-state="live"])')).to_be_visible()
+    say(page, "kept for later")
+    expect(page.locator("[data-role=composer-hint]")).to_contain_text("Not connected")
+    server.start()
+    expect(page.locator(TEXTS)).to_have_text(["kept for later"], timeout=30_000)
+    expect(page.locator("[data-role=composer-hint]")).to_be_hidden()
+
+
+def test_page_offers_to_try_now_when_the_server_stays_away(server: Any, new_page: NewPage) -> None:
+    page = enter(new_page(), server.url)
+    server.stop()
+    expect_state(page, "offline", timeout=30_000)
+    server.start()
+    page.get_by_role("button", name="Try now").click()
+    expect_state(page, "live")
+
+
+def test_long_polling_takes_over_where_websocket_does_not_get_through(
+    server: Any, new_page: NewPage
+) -> None:
+    blocked, other = new_page(), enter(new_page(), server.url)
+    block_websocket(blocked)
+    enter(blocked, server.url)
+    say(other, "over a socket")
+    expect(blocked.locator(TEXTS)).to_have_text(["over a socket"])
+    say(blocked, "over HTTP")
+    for page in (blocked, other):
+        expect(page.locator(TEXTS)).to_have_text(["over a socket", "over HTTP"])
+
+
+def test_polling_viewer_goes_on_after_a_restart(server: Any, new_page: NewPage) -> None:
+    page = new_page()
+    block_websocket(page)
+    enter(page, server.url)
+    say(page, "before")
+    expect(page.locator(TEXTS)).to_have_text(["before"])
+    server.restart()
+    say(page, "after")
+    expect(page.locator(TEXTS)).to_have_text(["before", "after"], timeout=30_000)
+
+
+def test_refusal_over_http_is_shown_at_the_field(server: Any, new_page: NewPage) -> None:
+    page = new_page()
+    block_websocket(page)
+
+    def refuse(route: Route) -> None:
+        route.fulfill(
+            status=429,
+            json={"error": {"code": "too_fast", "message": "Too fast.", "retry_after": 2}},
+        )
+
+    page.route("**/api/rooms/demo/comments", refuse)
+    enter(page, server.url)
+    say(page, "not now")
+    expect(page.locator("[data-role=composer-hint]")).to_contain_text("too fast")
+    expect(page.locator(FIELD)).to_have_value("not now")
+
+
+def test_hole_between_batches_is_filled_from_the_cursor(server: Any, new_page: NewPage) -> None:
+    page, other = new_page(), enter(new_page(), server.url)
+    lost: list[str] = []
+
+    def lose_one(socket: WebSocketRoute) -> None:
+        upstream = socket.connect_to_server()
+
+        def pass_on(message: str | bytes) -> None:
+            if not lost and '"batch"' in str(message):
+                lost.append(str(message))
+            else:
+                socket.send(message)
+
+        upstream.on_message(pass_on)
+
+    page.route_web_socket("**/ws/**", lose_one)
+    enter(page, server.url)
+    say(other, "lost on the way")
+    expect(other.locator(TEXTS)).to_have_count(1)
+    say(other, "arrives")
+    expect(page.locator(TEXTS)).to_have_text(["lost on the way", "arrives"])
+    assert lost
+
+
+def test_hidden_tab_pauses_and_catches_up_when_it_is_seen_again(
+    server: Any, new_page: NewPage
+) -> None:
+    page, other = new_page(), enter(new_page(), server.url)
+    sent: list[str] = []
+    page.on(
+        "websocket",
+        lambda socket: socket.on("framesent", lambda payload: sent.append(str(payload))),
+    )
+    enter(page, server.url)
+    set_hidden(page, hidden=True)
+    say(other, "while hidden")
+    expect(other.locator(TEXTS)).to_have_count(1)
+    expect(page.locator(TEXTS)).to_have_count(0)
+    set_hidden(page, hidden=False)
+    expect(page.locator(TEXTS)).to_have_text(["while hidden"])
+    assert [kind for kind in ("pause", "resume") if any(kind in frame for frame in sent)] == [
+        "pause",
+        "resume",
+    ]
+
+
+def set_hidden(page: Page, *, hidden: bool) -> None:
+    """Make the page believe that its tab is hidden, or seen again."""
+    page.evaluate(
+        """hidden => {
+            Object.defineProperty(document, 'hidden', {configurable: true, value: hidden});
+            document.dispatchEvent(new Event('visibilitychange'));
+        }""",
+        hidden,
+    )

@@ -1,0 +1,98 @@
+"""The lobby in real Chromium: rooms as cards, the server's clock, the field that opens a room."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+NewPage = Callable[..., Page]
+
+CARD = "[data-role=rooms] [data-room]"
+
+
+def test_empty_lobby_explains_itself_and_opens_the_demo_room(
+    server: Any, new_page: NewPage
+) -> None:
+    page = new_page()
+    page.goto(server.url)
+    expect(page.locator("[data-role=no-rooms] p")).to_be_visible()
+    page.get_by_role("link", name="Open the demo room").click()
+    expect(page).to_have_url(f"{server.url}/r/demo")
+
+
+def test_live_room_is_a_card_with_its_viewers_and_what_is_being_said(
+    server: Any, new_page: NewPage
+) -> None:
+    viewer, lobby = new_page(), new_page()
+    viewer.goto(f"{server.url}/r/cinema")
+    expect(viewer.locator('[data-role=status][data-state="live"]')).to_be_visible()
+    lobby.goto(server.url)
+    card = lobby.locator(CARD)
+    expect(card).to_have_attribute("data-room", "cinema")
+    expect(card).to_contain_text("1 watching")
+    field = viewer.locator("[data-role=composer] [data-role=text]")
+    field.fill("what a film")
+    field.press("Enter")
+    expect(card.locator(".passing")).to_have_text("what a film", timeout=10_000)
+    card.locator("a").click()
+    expect(lobby).to_have_url(f"{server.url}/r/cinema")
+
+
+def test_server_clock_ticks(server: Any, new_page: NewPage) -> None:
+    page = new_page()
+    page.goto(server.url)
+    clock = page.locator("[data-role=server-time]")
+    expect(clock).to_have_text(re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$"))
+    shown = clock.text_content()
+    assert shown is not None
+    expect(clock).not_to_have_text(shown, timeout=2500)
+
+
+@pytest.mark.parametrize("name", ["", "-starts-wrong", "two words", "x" * 65, "../etc"])
+def test_wrong_room_name_gets_a_plain_sentence(server: Any, new_page: NewPage, name: str) -> None:
+    page = new_page()
+    page.goto(server.url)
+    page.get_by_label("Room name").fill(name)
+    page.get_by_role("button", name="Open room").click()
+    expect(page.locator("[data-role=room-name-hint]")).not_to_be_empty()
+    expect(page).to_have_url(f"{server.url}/")
+
+
+def test_room_name_opens_the_room(server: Any, new_page: NewPage) -> None:
+    page = new_page()
+    page.goto(server.url)
+    page.get_by_label("Room name").fill("My-Room_1")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{server.url}/r/my-room_1")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_lobby_does_not_scroll_sideways(server: Any, new_page: NewPage, width: int) -> None:
+    page = new_page(viewport={"width": width, "height": 800})
+    page.goto(server.url)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+
+
+def test_language_follows_the_browser_and_can_be_switched(server: Any, new_page: NewPage) -> None:
+    page = new_page(locale="zh-CN")
+    page.goto(server.url)
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+    page.locator("[data-role=settings-button]").click()
+    page.get_by_label("English").check()
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    page.goto(f"{server.url}/r/demo")
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+
+
+def test_theme_is_kept_for_the_next_page(server: Any, new_page: NewPage) -> None:
+    page = new_page(color_scheme="light")
+    page.goto(server.url)
+    page.locator("[data-role=settings-button]").click()
+    page.get_by_label("Dark").check()
+    page.goto(f"{server.url}/r/demo")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    assert page.evaluate("getComputedStyle(document.body).colorScheme") == "dark"

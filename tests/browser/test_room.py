@@ -1,0 +1,207 @@
+"""The room page, as viewers use it: several tabs of one room, in real Chromium."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+NewPage = Callable[..., Page]
+
+LIVE = '[data-role=status][data-state="live"]'
+FIELD = "[data-role=composer] [data-role=text]"
+ROWS = "[data-role=transcript] [data-seq]"
+FLYING = "[data-role=stage] [data-role=comment]"
+HINT = "[data-role=composer-hint]"
+
+
+def enter(page: Page, url: str, room: str = "demo") -> Page:
+    """Open a room and wait until it is live."""
+    page.goto(f"{url}/r/{room}")
+    expect(page.locator(LIVE)).to_be_visible()
+    return page
+
+
+def say(page: Page, text: str) -> None:
+    """Type a text and send it with Enter."""
+    page.locator(FIELD).fill(text)
+    page.locator(FIELD).press("Enter")
+
+
+def row(page: Page, text: str) -> Any:
+    """Return the transcript's row with this text."""
+    return page.locator(ROWS).filter(has=page.get_by_text(text, exact=True))
+
+
+def test_comment_typed_in_one_tab_flies_in_the_other_within_a_second(
+    server: Any, new_page: NewPage
+) -> None:
+    speaker, listener = enter(new_page(), server.url), enter(new_page(), server.url)
+    speaker.locator(FIELD).fill("hello from here")
+    begin = time.monotonic()
+    speaker.locator(FIELD).press("Enter")
+    flying = listener.locator(FLYING).filter(has_text="hello from here")
+    expect(flying).to_be_attached(timeout=1000)
+    assert time.monotonic() - begin < 1
+    for page in (speaker, listener):
+        expect(row(page, "hello from here")).to_have_count(1)
+    expect(speaker.locator(FIELD)).to_have_value("")
+
+
+def test_viewer_count_follows_who_comes_and_goes(server: Any, new_page: NewPage) -> None:
+    first, second = enter(new_page(), server.url), enter(new_page(), server.url)
+    expect(first.locator("[data-role=viewer-count]")).to_have_text("2")
+    second.close()
+    expect(first.locator("[data-role=viewer-count]")).to_have_text("1")
+
+
+def test_reload_shows_the_history(server: Any, new_page: NewPage) -> None:
+    page = enter(new_page(), server.url)
+    for text in ("one", "two", "three"):
+        say(page, text)
+        expect(row(page, text)).to_have_count(1)
+    page.reload()
+    expect(page.locator(f"{ROWS} .text")).to_have_text(["one", "two", "three"])
+
+
+def test_empty_room_says_so_until_somebody_speaks(server: Any, new_page: NewPage) -> None:
+    page = enter(new_page(), server.url)
+    empty = page.locator("[data-role=transcript-empty]")
+    expect(empty).to_be_visible()
+    say(page, "hello")
+    expect(empty).to_be_hidden()
+
+
+def test_refused_comment_is_kept_in_the_field_with_its_sentence(
+    server: Any, new_page: NewPage
+) -> None:
+    page = enter(new_page(), server.url)
+    for number in range(12):
+        say(page, f"quick {number}")
+        if page.locator(HINT).is_visible():
+            break
+    hint = page.locator(HINT)
+    expect(hint).to_contain_text("too fast")
+    expect(page.locator(FIELD)).to_have_attribute("aria-invalid", "true")
+    kept = page.locator(FIELD).input_value()
+    assert kept.startswith("quick ")
+    expect(page.locator("[data-role=send-wait]")).to_be_hidden(timeout=10_000)
+    page.locator(FIELD).press("Enter")
+    expect(row(page, kept)).to_have_count(1)
+
+
+def test_text_too_long_is_counted_as_the_server_counts_and_not_sent(
+    server: Any, new_page: NewPage
+) -> None:
+    page = enter(new_page(), server.url)
+    family = "👨‍👩‍👧‍👦"  # one grapheme of eleven UTF-16 units
+    page.locator(FIELD).fill(family * 3)
+    expect(page.locator("[data-role=count]")).to_have_text("3/100")
+    say(page, "x" * 101)
+    expect(page.locator(HINT)).to_contain_text("too long")
+    expect(page.locator(FIELD)).to_have_value("x" * 101)
+    say(page, "x" * 100)
+    expect(row(page, "x" * 100)).to_have_count(1)
+
+
+def test_enter_of_an_input_method_does_not_send(server: Any, new_page: NewPage) -> None:
+    page = enter(new_page(), server.url)
+    page.locator(FIELD).focus()
+    session = page.context.new_cdp_session(page)
+    session.send(
+        "Input.imeSetComposition", {"text": "nihao", "selectionStart": 5, "selectionEnd": 5}
+    )
+    session.send(
+        "Input.dispatchKeyEvent",
+        {"type": "rawKeyDown", "windowsVirtualKeyCode": 229, "key": "Process", "code": "Enter"},
+    )
+    session.send("Input.insertText", {"text": "你好"})
+    expect(page.locator(FIELD)).to_have_value("你好")
+    expect(page.locator(ROWS)).to_have_count(0)
+    page.locator(FIELD).press("Enter")
+    expect(row(page, "你好")).to_have_count(1)
+
+
+def test_arrow_up_brings_back_what_was_said_and_down_the_draft(
+    server: Any, new_page: NewPage
+) -> None:
+    page = enter(new_page(), server.url)
+    for text in ("first", "second"):
+        say(page, text)
+        expect(row(page, text)).to_have_count(1)
+    field = page.locator(FIELD)
+    field.fill("draft")
+    for key, value in (("ArrowUp", "second"), ("ArrowUp", "first"), ("ArrowUp", "first")):
+        field.press(key)
+        expect(field).to_have_value(value)
+    for value in ("second", "draft"):
+        field.press("ArrowDown")
+        expect(field).to_have_value(value)
+
+
+def test_colour_mode_and_size_reach_the_other_viewers(server: Any, new_page: NewPage) -> None:
+    speaker, listener = enter(new_page(), server.url), enter(new_page(), server.url)
+    speaker.locator("[data-role=look-button]").click()
+    speaker.get_by_label("Top").check()
+    speaker.get_by_label("Large").check()
+    speaker.get_by_label("Yellow").check()
+    speaker.keyboard.press("Escape")
+    expect(speaker.locator("[data-role=look-card]")).to_be_hidden()
+    say(speaker, "look at me")
+    expect(listener.locator(FLYING).filter(has_text="look at me")).to_be_attached()
+    answer = listener.request.get(f"{server.url}/api/rooms/demo/entries").json()
+    comment = answer["entries"][-1]
+    assert (comment["mode"], comment["size"], comment["color"]) == ("top", "large", "#ffd84d")
+
+
+def test_chosen_name_is_shown_and_kept_for_the_next_visit(server: Any, new_page: NewPage) -> None:
+    page = enter(new_page(), server.url)
+    page.locator("[data-role=look-button]").click()
+    page.get_by_label("Your name").fill("Ada")
+    page.get_by_label("Your name").press("Enter")
+    expect(page.locator(FIELD)).to_have_attribute("placeholder", "Say something as Ada…")
+    say(page, "it is me")
+    expect(page.locator(f"{ROWS} .name")).to_have_text("Ada")
+    page.reload()
+    expect(page.locator(FIELD)).to_have_attribute("placeholder", "Say something as Ada…")
+
+
+def test_room_works_by_keyboard_alone(server: Any, new_page: NewPage) -> None:
+    page = enter(new_page(), server.url)
+    expect(page.locator(FIELD)).to_be_focused()
+    page.keyboard.type("typed")
+    page.keyboard.press("Enter")
+    expect(row(page, "typed")).to_have_count(1)
+    page.keyboard.press("Escape")
+    page.keyboard.press("d")
+    expect(page.locator("[data-role=stage-switch]")).to_have_attribute("aria-pressed", "false")
+    page.keyboard.press("t")
+    expect(page.locator("[data-role=transcript]")).to_be_hidden()
+    page.keyboard.press("t")
+    page.keyboard.press("?")
+    expect(page.locator("[data-role=keys-card]")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("[data-role=keys-card]")).to_be_hidden()
+    page.keyboard.press("c")
+    expect(page.locator(FIELD)).to_be_focused()
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (820, 1180), (1280, 800), (1920, 1080)])
+def test_nothing_of_the_room_page_scrolls(
+    server: Any, new_page: NewPage, width: int, height: int
+) -> None:
+    page = enter(new_page(viewport={"width": width, "height": height}), server.url)
+    say(page, "w" * 100)
+    expect(row(page, "w" * 100)).to_have_count(1)
+    assert page.evaluate(
+        "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
+    ) == [width, height]
+    for role in ("stage", "transcript", "composer"):
+        box = page.locator(f"[data-role={role}]").bounding_box()
+        assert box is not None
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+        assert box["y"] + box["height"] <= height
