@@ -1,0 +1,201 @@
+"""The composition root: builds the parts, wires them, listens, and ends them in order.
+
+The only place where parts meet that do not know each other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import gc
+import logging
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+
+from chat.archive import Archive, ArchiveError
+from chat.fanout import Fanout
+from chat.hub import Hub
+from chat.journal.local import LocalJournal
+from chat.metrics import Metrics
+from chat.settings import Settings, read_settings
+from chat.web.connection import Connections
+from chat.web.handler import House
+from chat.web.identity import Guests
+from chat.web.routes import build_application, find_folder
+from chat.web.strings import Strings
+
+BACKLOG = 4_096
+SEND_BUFFER = 128 * 1_024
+READ_CHUNK = 4_096
+HEADER_LIMIT = 16 * 1_024
+BODY_LIMIT = 16 * 1_024
+HEADER_SECONDS = 20.0
+BODY_SECONDS = 20.0
+SWEEP_SECONDS = 1.0
+SPARE_DESCRIPTORS = 200
+STOP_SECONDS = 4.5
+
+_log = logging.getLogger(__name__)
+
+
+class StartError(Exception):
+    """The server cannot start; the text is one sentence for a person."""
+
+
+class Server:
+    """A whole server in this process and on the running event loop.
+
+    Raises StartError when a part cannot be had. ``port`` is the one listened on, also where the
+    settings left the choice to the system.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        try:
+            archive = Archive(settings.database)
+        except ArchiveError as error:
+            raise StartError(str(error)) from None
+        metrics = Metrics()
+        self._metrics = metrics
+        self._hub = Hub(
+            settings,
+            LocalJournal(archive, metrics),
+            Fanout(metrics, settings.wave_gap_ms / 1000),
+            metrics,
+        )
+        self._connections = Connections(self._hub, metrics, _cap_viewers(settings.max_viewers))
+        house = House(
+            settings=settings,
+            hub=self._hub,
+            metrics=metrics,
+            connections=self._connections,
+            guests=Guests(),
+            strings=Strings(find_folder("templates") / "strings"),
+        )
+        self._http = HTTPServer(
+            build_application(house),
+            chunk_size=READ_CHUNK,
+            max_header_size=HEADER_LIMIT,
+            max_body_size=BODY_LIMIT,
+            max_buffer_size=2 * BODY_LIMIT,
+            idle_connection_timeout=HEADER_SECONDS,
+            body_timeout=BODY_SECONDS,
+        )
+        try:
+            self._sockets = _listen(settings)
+        except StartError:
+            archive.close()
+            raise
+        self.port: int = self._sockets[0].getsockname()[1]
+        self._sweeper: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Serve."""
+        self._hub.start()
+        self._http.add_sockets(self._sockets)
+        self._sweeper = asyncio.get_running_loop().create_task(self._sweep_forever())
+
+    async def stop(self) -> None:
+        """End in order: nothing new, keep what was accepted, show it, say goodbye, go."""
+        self._http.stop()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        await self._hub.stop()
+        await self._connections.stop()
+        await self._http.close_all_connections()
+
+    async def _sweep_forever(self) -> None:
+        due = time.monotonic() + SWEEP_SECONDS
+        while True:
+            await asyncio.sleep(max(0, due - time.monotonic()))
+            now = time.monotonic()
+            self._metrics.loop_lag_seconds.observe(max(0.0, now - due))
+            try:
+                self._connections.sweep(now)
+                self._hub.release_rooms(now)
+            except Exception:
+                _log.exception("the sweep failed")
+            due = max(due + SWEEP_SECONDS, now)
+
+
+def _listen(settings: Settings) -> list[socket.socket]:
+    where = f"{settings.address}:{settings.port}"
+    try:
+        sockets = bind_sockets(settings.port, settings.address, backlog=BACKLOG)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise StartError(f"{where} is in use; choose another with --port.") from None
+        raise StartError(f"Cannot listen on {where}: {error.strerror}.") from None
+    for listener in sockets:
+        # Connections inherit it. Left alone, the kernel would grow the buffer to megabytes, and a
+        # viewer that takes nothing would look well for a long time.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+    return sockets
+
+
+def _cap_viewers(wanted: int) -> int:
+    """Stay below the descriptor limit: accepting at the limit would spin."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        most = min(hard, max(soft, wanted + SPARE_DESCRIPTORS))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        soft = most
+    room = soft - SPARE_DESCRIPTORS
+    if room < wanted:
+        _log.warning("at most %d viewers: this process may open %d files (ulimit -n)", room, soft)
+    return max(1, min(wanted, room))
+
+
+def _greet(server: Server) -> None:
+    address = server.settings.address
+    host = "127.0.0.1" if address in ("0.0.0.0", "::") else address
+    here = f"http://{f'[{host}]' if ':' in host else host}:{server.port}"
+    print(f"danmaku is live. Open {here}/ for the lobby, or {here}/r/demo in several tabs.")
+    print(
+        "Comments are kept in", _describe(server.settings.database), "- Ctrl-C stops.", flush=True
+    )
+
+
+def _describe(database: str) -> str:
+    path = database.removeprefix("sqlite://")
+    return os.path.abspath(path[1:]) if path else "memory only"
+
+
+async def _serve(settings: Settings) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    server = Server(settings)
+    server.start()
+    # What lives as long as the server need not be looked at by every collection.
+    gc.collect()
+    gc.freeze()
+    _greet(server)
+    await stopped.wait()
+    try:
+        await asyncio.wait_for(server.stop(), STOP_SECONDS)
+    except TimeoutError:
+        _log.error("could not end in order within %s s", STOP_SECONDS)
+        os._exit(1)  # a thread that hangs in the disk would keep the process
+
+
+def main() -> None:
+    """Run the program: read the settings, serve until a signal, exit 0; 1 when it cannot start."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    settings = read_settings(sys.argv[1:], os.environ)
+    try:
+        asyncio.run(_serve(settings))
+    except StartError as error:
+        print(f"danmaku: {error}", file=sys.stderr)
+        raise SystemExit(1) from None

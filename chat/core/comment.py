@@ -1,0 +1,135 @@
+"""What one viewer said, and the cleaning of texts and names before anybody sees them.
+
+Refuses to truncate: what is too long is rejected with a sentence, never cut.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from enum import StrEnum
+
+import msgspec
+import regex
+
+from chat.core.reject import Rejection, reject
+
+MAX_TEXT_GRAPHEMES = 100
+MAX_TEXT_BYTES = 1_000
+MAX_NAME_GRAPHEMES = 24
+MAX_NAME_BYTES = 200
+
+WHITE = "#ffffff"
+
+# Controls, bidi overrides, isolates and embeddings, and the byte-order mark: they change how the
+# text around them is shown (Unicode TR 36, section 2.5). Joiners and the tag characters of flag
+# emoji stay: without them a family emoji falls apart.
+_UNSAFE = regex.compile(r"[\p{Cc}\u202a-\u202e\u2066-\u2069\ufeff\p{Cs}]")
+_LINE_SPACE = regex.compile(r"[\t\n\v\f\r\x85\u2028\u2029]")
+# Everything that draws no ink: spaces, default-ignorable code points (UAX 44), and the blank
+# braille pattern, which is a letter to Unicode and nothing to the eye.
+_NO_INK = regex.compile(r"[\p{Z}\p{C}\p{Default_Ignorable_Code_Point}\u2800]*")
+_GRAPHEME = regex.compile(r"\X")
+_SPACES = regex.compile(r"\s+")
+
+
+class Mode(StrEnum):
+    """How a comment crosses the picture."""
+
+    SCROLL = "scroll"
+    TOP = "top"
+    BOTTOM = "bottom"
+
+
+class Size(StrEnum):
+    """How large a comment is drawn."""
+
+    SMALL = "small"
+    NORMAL = "normal"
+    LARGE = "large"
+
+
+class Role(StrEnum):
+    """What a user may do in a room."""
+
+    VIEWER = "viewer"
+    MODERATOR = "moderator"
+    HOST = "host"
+
+
+class Comment(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="comment"
+):
+    """A comment as an entry of the journal; ``at`` is the server's clock in Unix milliseconds.
+
+    ``seq`` is 0 until the journal has numbered it.
+    """
+
+    seq: int
+    user: str
+    name: str
+    text: str
+    at: int
+    mode: Mode = Mode.SCROLL
+    color: str = WHITE
+    size: Size = Size.NORMAL
+    role: Role = Role.VIEWER
+
+
+def count_graphemes(text: str) -> int:
+    """Count user-perceived characters (extended grapheme clusters, UAX 29)."""
+    return len(_GRAPHEME.findall(text))
+
+
+def clean_text(raw: str) -> str | Rejection:
+    """Return the text as it may be shown, or why it may not."""
+    text = _clean(raw)
+    if _NO_INK.fullmatch(text):
+        return reject("text_empty")
+    if _is_longer(text, MAX_TEXT_GRAPHEMES, MAX_TEXT_BYTES):
+        return reject("text_too_long")
+    return text
+
+
+def clean_name(raw: str) -> str | Rejection:
+    """Return the name as it may be shown, or why it may not."""
+    name = _SPACES.sub(" ", _clean(raw))
+    if _NO_INK.fullmatch(name):
+        return reject("name_empty")
+    if _is_longer(name, MAX_NAME_GRAPHEMES, MAX_NAME_BYTES):
+        return reject("name_too_long")
+    return name
+
+
+def _clean(raw: str) -> str:
+    if raw.isascii() and raw.isprintable():
+        return raw.strip()
+    text = _LINE_SPACE.sub(" ", raw)
+    text = unicodedata.normalize("NFC", _UNSAFE.sub("", text))
+    return text.strip()
+
+
+def _is_longer(text: str, graphemes: int, size: int) -> bool:
+    # A grapheme is at least one code point and a code point at most four bytes, so a short text
+    # is known to fit without counting either.
+    if len(text) <= graphemes and len(text) * 4 <= size:
+        return False
+    return len(text.encode()) > size or count_graphemes(text) > graphemes
+
+
+_GUEST_ADJECTIVES = """
+    Amber Autumn Brave Bright Calm Clever Cosmic Crimson Curious Daring Eager Gentle Golden Happy
+    Jade Jolly Lively Lucky Lunar Mellow Merry Misty Nimble Polar Proud Quick Quiet Rosy Silver
+    Snowy Sunny Swift Tidy Velvet Violet Wandering Warm Wild Windy Witty
+""".split()
+_GUEST_ANIMALS = """
+    Badger Beaver Crane Deer Dolphin Eagle Falcon Finch Fox Gecko Hare Hedgehog Heron Ibis Koala
+    Lark Lemur Lynx Magpie Marten Mole Moose Newt Otter Owl Panda Penguin Puffin Rabbit Raven
+    Robin Seal Sparrow Squirrel Swan Tapir Tiger Turtle Whale Wren
+""".split()
+
+
+def guest_name(number: int) -> str:
+    """Return a readable name for a guest; ``number`` is any integer from 0, drawn at random."""
+    number, animal = divmod(number, len(_GUEST_ANIMALS))
+    number, adjective = divmod(number, len(_GUEST_ADJECTIVES))
+    return f"{_GUEST_ADJECTIVES[adjective]} {_GUEST_ANIMALS[animal]} {number % 100}"

@@ -1,0 +1,57 @@
+"""The recent entries of a room: a bounded ring that answers "what came after this seq?".
+
+It is the only buffer there is between a comment and its viewers; it holds encoded bodies.
+"""
+
+from __future__ import annotations
+
+HISTORY_LIMIT = 2_048
+
+
+class History:
+    """The newest entries, dense by seq; keeps at least ``limit`` once it has seen so many.
+
+    The list is cut only when it has grown to twice the limit, so that appending and slicing stay
+    cheap: a ring as a list with an offset.
+    """
+
+    __slots__ = ("_bodies", "_first", "_limit")
+
+    def __init__(self, head: int = 0, limit: int = HISTORY_LIMIT) -> None:
+        self._bodies: list[bytes] = []
+        self._first = head + 1
+        self._limit = limit
+
+    @property
+    def first(self) -> int:
+        """The oldest seq held, or ``head + 1`` when none is."""
+        return self._first
+
+    @property
+    def head(self) -> int:
+        """The newest seq of the room, 0 before the first."""
+        return self._first + len(self._bodies) - 1
+
+    def append(self, seq: int, body: bytes) -> None:
+        """Add the next entry; raises ValueError when ``seq`` does not follow the head."""
+        if seq != self.head + 1:
+            raise ValueError(f"entry {seq} does not follow {self.head}")
+        self._bodies.append(body)
+        if len(self._bodies) >= 2 * self._limit:
+            surplus = len(self._bodies) - self._limit
+            del self._bodies[:surplus]
+            self._first += surplus
+
+    def has_after(self, seq: int) -> bool:
+        """Tell whether every entry after ``seq`` is still held."""
+        return self._first - 1 <= seq <= self.head
+
+    def slice(self, first: int, last: int) -> list[bytes]:
+        """Return the bodies of ``first..last``; raises ValueError when one of them is not held."""
+        if first < self._first or last > self.head:
+            raise ValueError(f"{first}..{last} is not within {self._first}..{self.head}")
+        return self._bodies[first - self._first : last - self._first + 1]
+
+    def recent(self, count: int) -> list[bytes]:
+        """Return the newest entries, at most ``count``, oldest first."""
+        return self._bodies[-count:] if count > 0 else []

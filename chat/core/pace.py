@@ -1,0 +1,34 @@
+"""When the next wave may start, and what becomes of a viewer that lags. Times are in seconds."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+STALL_SECONDS = 15.0
+CATCH_UP_LIMIT = 256
+
+
+class Verdict(Enum):
+    """What a wave does with a viewer that is not at the head."""
+
+    SEND = auto()
+    SKIP = auto()
+
+
+def next_wave_at(last_start: float, last_length: float, gap: float) -> float:
+    """Return the earliest start of the next wave.
+
+    A room that was idle is past this time and sends at once. A busy one waits for the gap, or for
+    as long as its last wave took, so that waves never take more than half of the loop.
+    """
+    return last_start + max(gap, 2 * last_length)
+
+
+def judge(cursor: int, oldest: int) -> Verdict:
+    """Say whether a viewer at ``cursor`` can be served from a history that begins at ``oldest``."""
+    return Verdict.SEND if cursor >= oldest - 1 else Verdict.SKIP
+
+
+def is_stalled(stalled_since: float, now: float) -> bool:
+    """Tell whether a viewer has made no progress for so long that it is closed."""
+    return now - stalled_since >= STALL_SECONDS

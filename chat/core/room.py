@@ -1,0 +1,85 @@
+"""A room's state machine: who may say what, now.
+
+It decides and remembers; numbering and keeping are the journal's, sending is the fan-out's.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+import msgspec
+
+from chat.core.comment import WHITE, Comment, Role, clean_text
+from chat.core.history import History
+from chat.core.limits import PostLimits
+from chat.core.reject import Rejection, reject
+from chat.core.wire import Post
+
+REF_SECONDS = 120.0
+REF_LIMIT = 50_000
+
+
+class Author(msgspec.Struct):
+    """Who speaks: the stable identity behind a viewer."""
+
+    user: str
+    name: str
+    role: Role = Role.VIEWER
+
+
+class Known(msgspec.Struct, frozen=True):
+    """A post that was accepted before, under ``seq``."""
+
+    seq: int
+
+
+class Room:
+    """One room: its numbering's life (``epoch``), recent history, and limits on posting."""
+
+    __slots__ = ("_limits", "_refs", "epoch", "history", "name", "settings")
+
+    def __init__(self, name: str, epoch: str, history: History, limits: PostLimits) -> None:
+        self.name = name
+        self.epoch = epoch
+        self.history = history
+        self.settings: dict[str, object] = {}
+        self._limits = limits
+        # (user, ref) -> (seq, when), oldest first
+        self._refs: OrderedDict[tuple[str, str], tuple[int, float]] = OrderedDict()
+
+    def admit(self, author: Author, post: Post, now: float, at: int) -> Comment | Known | Rejection:
+        """Decide on a post.
+
+        ``now`` is the monotonic clock in seconds, ``at`` the server's clock in Unix milliseconds.
+        A post whose ref was accepted in the last two minutes is ``Known`` and costs no token.
+        """
+        if post.ref is not None and (kept := self._refs.get((author.user, post.ref))):
+            return Known(kept[0])
+        text = clean_text(post.text)
+        if isinstance(text, Rejection):
+            return text
+        wait = self._limits.take(author.user, now)
+        if wait:
+            return reject("too_fast", retry_after=round(wait, 3))
+        return Comment(
+            seq=0,
+            user=author.user,
+            name=author.name,
+            text=text,
+            at=at,
+            mode=post.mode,
+            # The very default: a value that only equals it would be sent.
+            color=WHITE if post.color.lower() == WHITE else post.color.lower(),
+            size=post.size,
+            role=author.role,
+        )
+
+    def remember(self, user: str, ref: str, seq: int, now: float) -> None:
+        """Note that a post was accepted, so that a retry gets the same answer."""
+        refs = self._refs
+        refs[(user, ref)] = (seq, now)
+        while refs:
+            key, (_, when) = next(iter(refs.items()))
+            if len(refs) <= REF_LIMIT and when > now - REF_SECONDS:
+                break
+            del refs[key]

@@ -1,0 +1,335 @@
+"""The wire, version 1: messages <-> JSON. docs/protocol.md says the same in words.
+
+Decoding never raises for what a peer sent: it returns a ``Rejection``. Bodies of entries are
+encoded once, when they are numbered, and travel as raw JSON from there on.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from chat.core.comment import WHITE, Comment, Mode, Role, Size
+from chat.core.reject import Rejection, reject
+
+MAX_MESSAGE_BYTES = 8 * 1024
+MAX_REF_LENGTH = 64
+
+RoomName = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,63}$")]
+Color = Annotated[str, Meta(pattern="^#[0-9a-fA-F]{6}$")]
+Ref = Annotated[str, Meta(min_length=1, max_length=MAX_REF_LENGTH)]
+
+_ROOM_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+_CURSOR = re.compile(r"([0-9a-z]{1,32}):(0|[1-9][0-9]{0,17})")
+
+
+class Cursor(Struct, frozen=True):
+    """What a viewer hands back to resume: the last seq it has, in the numbering of ``epoch``."""
+
+    epoch: str
+    seq: int
+
+    def __str__(self) -> str:
+        return f"{self.epoch}:{self.seq}"
+
+
+def parse_room(raw: str) -> str | Rejection:
+    """Check a room's name."""
+    return raw if _ROOM_NAME.fullmatch(raw) else reject("bad_room")
+
+
+def parse_cursor(raw: str) -> Cursor | Rejection:
+    """Read ``epoch:seq``."""
+    match = _CURSOR.fullmatch(raw)
+    return Cursor(match[1], int(match[2])) if match else reject("bad_cursor")
+
+
+# --- viewer to server ---------------------------------------------------------------------------
+
+
+class _Incoming(Struct, frozen=True, tag_field="type", forbid_unknown_fields=True):
+    """A field that is not known here is an error: a misspelt option must not pass in silence."""
+
+
+class Post(_Incoming, frozen=True, tag="post"):
+    """Say something. ``ref`` is the viewer's own id for this post; the ack names it."""
+
+    text: str
+    ref: Ref | None = None
+    mode: Mode = Mode.SCROLL
+    color: Color = WHITE
+    size: Size = Size.NORMAL
+
+
+class Rename(_Incoming, frozen=True, tag="rename"):
+    """Go by another name from now on."""
+
+    name: str
+
+
+class Pause(_Incoming, frozen=True, tag="pause"):
+    """Deliver nothing until ``resume``."""
+
+
+class Resume(_Incoming, frozen=True, tag="resume"):
+    """Deliver again, from where the pause began."""
+
+
+class Ping(_Incoming, frozen=True, tag="ping"):
+    """Ask for a ``pong``."""
+
+
+Incoming = Post | Rename | Pause | Resume | Ping
+
+
+class HttpPost(Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of ``POST /api/rooms/{room}/comments``: a post, and the name to say it under."""
+
+    text: str
+    ref: Ref | None = None
+    mode: Mode = Mode.SCROLL
+    color: Color = WHITE
+    size: Size = Size.NORMAL
+    name: str | None = None
+    type: Literal["post"] = "post"
+
+    def to_post(self) -> Post:
+        """Return the post without what only HTTP says."""
+        return Post(self.text, self.ref, self.mode, self.color, self.size)
+
+
+_incoming = msgspec.json.Decoder(Incoming)
+_http_post = msgspec.json.Decoder(HttpPost)
+_MISSING = re.compile(r"missing required field `(\w+)`")
+_UNKNOWN = re.compile(r"contains unknown field `(.*)`", re.DOTALL)
+_AT = re.compile(r" - at `\$\.(\w+).*`$")
+
+
+def decode(data: bytes) -> Incoming | Rejection:
+    """Read one message of a viewer."""
+    try:
+        message: Incoming = _incoming.decode(data)
+        return message
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        return _explain(data, error)
+
+
+def decode_http_post(data: bytes) -> HttpPost | Rejection:
+    """Read the body of a posting request."""
+    try:
+        return _http_post.decode(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        return _explain(data, error)
+
+
+def find_ref(data: bytes) -> str | None:
+    """Return the ``ref`` of a message that could not be read, so that its reject can name it."""
+    try:
+        message = msgspec.json.decode(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+    ref = message.get("ref") if isinstance(message, dict) else None
+    return ref if isinstance(ref, str) and len(ref) <= MAX_REF_LENGTH else None
+
+
+def _explain(data: bytes, error: Exception) -> Rejection:
+    if not isinstance(error, msgspec.ValidationError):
+        return reject("bad_json")
+    text = str(error)
+    try:
+        message = msgspec.json.decode(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return reject("bad_json")  # wrong before the end, and no JSON after that
+    if not isinstance(message, dict):
+        return reject("not_an_object")
+    if missing := _MISSING.search(text):
+        if missing[1] == "type":
+            return reject("unknown_type")
+        return reject("missing_field", detail=missing[1])
+    if unknown := _UNKNOWN.search(text):
+        return reject("bad_field", detail=f"{unknown[1][:64]} is not known here")
+    place = _AT.search(text)
+    field = place[1] if place else ""
+    if field == "type":
+        return reject("unknown_type")
+    if field == "color":
+        return reject("bad_color")
+    return reject("bad_field", detail=f"{field} ({_AT.sub('', text)[:200].lower()})")
+
+
+# --- server to viewer ---------------------------------------------------------------------------
+
+
+class _Outgoing(Struct, frozen=True, tag_field="type"):
+    pass
+
+
+class Welcome(_Outgoing, frozen=True, tag="welcome", kw_only=True):
+    """The first message: who you are here, where the room stands, and what you missed."""
+
+    room: str
+    epoch: str
+    seq: int
+    user: str
+    name: str
+    role: Role
+    settings: Raw
+    viewers: int
+    recovered: bool
+    reason: str | UnsetType = UNSET
+    entries: Raw
+
+
+class Batch(_Outgoing, frozen=True, tag="batch"):
+    """Entries ``first..last``; ``thinned`` tells how many of these were left out on purpose."""
+
+    epoch: str
+    first: int
+    last: int
+    thinned: int | UnsetType
+    entries: Raw
+
+
+class Ack(_Outgoing, frozen=True, tag="ack", omit_defaults=True):
+    """The post ``ref`` is numbered ``seq`` and durable; ``dup`` when it already was."""
+
+    ref: str | None
+    epoch: str
+    seq: int
+    dup: bool = False
+
+
+class Reject(_Outgoing, frozen=True, tag="reject"):
+    """The message was not acted upon."""
+
+    ref: str | None
+    code: str
+    message: str
+    retry_after: float | None
+
+
+class Viewers(_Outgoing, frozen=True, tag="viewers"):
+    """How many watch the room now."""
+
+    count: int
+
+
+class Skip(_Outgoing, frozen=True, tag="skip"):
+    """The entries ``first..last`` will not come; ``why`` is slow or trimmed."""
+
+    first: int
+    last: int
+    why: Literal["slow", "trimmed"]
+
+
+class Identity(_Outgoing, frozen=True, tag="identity"):
+    """Who this viewer is from now on."""
+
+    user: str
+    name: str
+    role: Role
+
+
+class Pong(_Outgoing, frozen=True, tag="pong"):
+    """The answer to ``ping``."""
+
+
+class Bye(_Outgoing, frozen=True, tag="bye"):
+    """The connection ends; come back after ``reconnect_after`` seconds, or not at all when null."""
+
+    code: int
+    message: str
+    reconnect_after: float | None
+
+
+Outgoing = Welcome | Batch | Ack | Reject | Viewers | Skip | Identity | Pong | Bye
+
+_encoder = msgspec.json.Encoder()
+
+
+def encode(message: Struct) -> bytes:
+    """Encode a message, or the answer of an HTTP entry, as JSON."""
+    return _encoder.encode(message)
+
+
+def encode_comment(comment: Comment) -> bytes:
+    """Encode a numbered comment: the body that is kept, and sent as it was kept."""
+    return _encoder.encode(comment)
+
+
+def join_bodies(bodies: list[bytes]) -> Raw:
+    """Make the JSON array of bodies that are encoded already."""
+    return Raw(b"[" + b",".join(bodies) + b"]")
+
+
+def encode_batch(epoch: str, first: int, last: int, bodies: list[bytes], thinned: int = 0) -> bytes:
+    """Encode a batch that covers ``first..last``."""
+    return _encoder.encode(Batch(epoch, first, last, thinned or UNSET, join_bodies(bodies)))
+
+
+def encode_reject(ref: str | None, rejection: Rejection) -> bytes:
+    """Encode a rejection as the answer to the message ``ref``."""
+    retry_after = rejection.retry_after
+    return _encoder.encode(Reject(ref, rejection.code, rejection.message, retry_after))
+
+
+# --- HTTP ---------------------------------------------------------------------------------------
+
+
+class Page(Struct, frozen=True):
+    """The answer of ``GET /api/rooms/{room}/entries``: the entries ``first..last``.
+
+    ``head`` is the newest seq of the room; ``first`` is ``last + 1`` when there are none.
+    """
+
+    epoch: str
+    first: int
+    last: int
+    head: int
+    recovered: bool
+    reason: str | None
+    entries: Raw
+
+
+class Posted(Struct, frozen=True, omit_defaults=True):
+    """The answer of an accepted ``POST /api/rooms/{room}/comments``."""
+
+    ref: str | None
+    epoch: str
+    seq: int
+    dup: bool = False
+
+
+class Failure(Struct, frozen=True):
+    """The answer of an HTTP entry that said no."""
+
+    error: Rejection
+
+
+class RoomCard(Struct, frozen=True):
+    """One live room in ``GET /api/rooms``; ``last`` are its newest entries, oldest first."""
+
+    room: str
+    viewers: int
+    title: str
+    last: Raw
+
+
+class RoomList(Struct, frozen=True):
+    """The answer of ``GET /api/rooms``; ``now`` is the server's clock in Unix milliseconds."""
+
+    rooms: list[RoomCard]
+    now: int
+
+
+class RoomState(Struct, frozen=True):
+    """The answer of ``GET /api/rooms/{room}``."""
+
+    room: str
+    epoch: str
+    seq: int
+    viewers: int
+    settings: Raw

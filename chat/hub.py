@@ -1,0 +1,302 @@
+"""The hub: the rooms and viewers of this process, and the one way of a comment through it.
+
+Every transport joins, posts and reads here, so that all three ways to follow a room see the same.
+It knows asyncio and no web framework.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+import msgspec
+from msgspec import UNSET, Raw
+
+from chat.core import wire
+from chat.core.history import History
+from chat.core.limits import PostLimits
+from chat.core.reject import Rejection, reject
+from chat.core.room import Author, Known, Room
+from chat.core.wire import Cursor
+from chat.fanout import Audience, Fanout, Viewer
+from chat.journal import Busy, Journal, NotKept, Place
+from chat.metrics import Metrics
+from chat.settings import Settings
+
+RESUME_LIMIT = 300
+ROOM_LIMIT = 10_000
+ROOM_IDLE_SECONDS = 300.0
+WAIT_LIMIT = 20_000
+BUSY_SECONDS = 1.0
+LOBBY_ENTRIES = 5
+
+Answer = Callable[[wire.Ack | Rejection], None]
+
+
+class OpenRoom:
+    """A room that is open in this process: its state, and who watches."""
+
+    def __init__(self, room: Room, audience: Audience, now: float) -> None:
+        self.room = room
+        self.audience = audience
+        self.watched_at = now
+
+    @property
+    def title(self) -> str:
+        """The room's title, empty when it has none."""
+        return str(self.room.settings.get("title", ""))
+
+    @property
+    def settings(self) -> Raw:
+        """The room's settings as JSON."""
+        return Raw(msgspec.json.encode(self.room.settings))
+
+
+class Hub:
+    """The rooms of this process. All methods belong to the event loop's thread."""
+
+    def __init__(
+        self, settings: Settings, journal: Journal, fanout: Fanout, metrics: Metrics
+    ) -> None:
+        self._settings = settings
+        self._journal = journal
+        self._fanout = fanout
+        self._metrics = metrics
+        self._rooms: dict[str, OpenRoom] = {}
+        self._opening: dict[str, asyncio.Task[OpenRoom]] = {}
+        self.is_stopping = False
+        metrics.watch("danmaku_rooms", "Rooms that are open", lambda: len(self._rooms))
+        metrics.watch("danmaku_viewers", "Viewers, by any transport", self.count_viewers)
+
+    def start(self) -> None:
+        """Begin to take deliveries from the journal."""
+        self._journal.start(self.deliver)
+
+    # --- rooms ----------------------------------------------------------------------------------
+
+    async def open_room(self, name: str) -> OpenRoom | Rejection:
+        """Return the room of that name, opening it at first use."""
+        opened = self._rooms.get(name)
+        if opened is not None:
+            return opened
+        checked = wire.parse_room(name)
+        if isinstance(checked, Rejection):
+            return checked
+        if self._settings.rooms and name not in self._settings.rooms:
+            return reject("no_such_room")
+        if self.is_stopping:
+            return reject("restarting", retry_after=BUSY_SECONDS)
+        task = self._opening.get(name)
+        if task is None:
+            if len(self._rooms) + len(self._opening) >= ROOM_LIMIT:
+                return reject("full", retry_after=ROOM_IDLE_SECONDS)
+            task = asyncio.get_running_loop().create_task(self._open(name))
+            self._opening[name] = task
+            task.add_done_callback(lambda _: self._opening.pop(name, None))
+        try:
+            # Shielded: one of those who wait may go away without taking the room from the others.
+            return await asyncio.shield(task)
+        except NotKept:
+            return reject("busy", retry_after=BUSY_SECONDS)
+
+    async def _open(self, name: str) -> OpenRoom:
+        found = await self._journal.open_room(name)
+        history = History(found.head - len(found.recent))
+        for seq, body in enumerate(found.recent, history.first):
+            history.append(seq, body)
+        limits = PostLimits(self._settings.post_burst, self._settings.post_rate)
+        room = Room(name, found.epoch, history, limits)
+        audience = Audience(self._fanout, found.epoch, history)
+        opened = self._rooms[name] = OpenRoom(room, audience, time.monotonic())
+        return opened
+
+    def release_rooms(self, now: float) -> None:
+        """Let the rooms go that nobody has watched for five minutes, and pollers that stopped."""
+        for name, opened in list(self._rooms.items()):
+            opened.audience.forget_pollers(now)
+            if len(opened.audience):
+                opened.watched_at = now
+            elif now - opened.watched_at > ROOM_IDLE_SECONDS:
+                del self._rooms[name]
+                self._fanout.forget(opened.audience)
+                self._journal.close_room(name)
+
+    def live_rooms(self) -> list[OpenRoom]:
+        """Return the rooms that are open, the most watched first."""
+        return sorted(
+            self._rooms.values(), key=lambda opened: (-len(opened.audience), opened.room.name)
+        )
+
+    def count_viewers(self) -> int:
+        """Count the viewers of all rooms."""
+        return sum(len(opened.audience) for opened in self._rooms.values())
+
+    # --- following a room -----------------------------------------------------------------------
+
+    async def join(
+        self, opened: OpenRoom, viewer: Viewer, author: Author, cursor: Cursor | None, recent: int
+    ) -> wire.Welcome:
+        """Let a viewer with a long-lived connection in, and return its first message.
+
+        The viewer is added and its first entries are taken in one step, with nothing awaited
+        between, so that no entry falls into the gap or comes twice.
+        """
+        bodies, reason = await self._recover(opened, cursor, recent)
+        room, audience = opened.room, opened.audience
+        head = room.history.head
+        audience.add(viewer, head)
+        return wire.Welcome(
+            room=room.name,
+            epoch=room.epoch,
+            seq=head,
+            user=author.user,
+            name=author.name,
+            role=author.role,
+            settings=opened.settings,
+            viewers=len(audience),
+            recovered=cursor is not None and reason is None,
+            reason=reason or UNSET,
+            entries=wire.join_bodies(bodies),
+        )
+
+    async def _recover(
+        self, opened: OpenRoom, cursor: Cursor | None, recent: int
+    ) -> tuple[list[bytes], str | None]:
+        """Return what a viewer with this cursor missed up to the head of this very moment.
+
+        When not all of it can be had: the recent history, and the reason.
+        """
+        history = opened.room.history
+        if cursor is None:
+            return history.recent(recent), None
+        reason = self._why_lost(opened.room, cursor)
+        if reason is None and history.head - cursor.seq > RESUME_LIMIT:
+            reason = "limit"
+        if reason is not None:
+            return history.recent(recent), reason
+        older: list[bytes] = []
+        if not history.has_after(cursor.seq):
+            older = await self._read(opened, cursor.seq, history.first - 1 - cursor.seq)
+            if not history.has_after(cursor.seq + len(older)):
+                return history.recent(recent), "trimmed"
+        return older + history.slice(cursor.seq + len(older) + 1, history.head), None
+
+    def _why_lost(self, room: Room, cursor: Cursor) -> str | None:
+        if cursor.epoch != room.epoch:
+            return "epoch"
+        return "ahead" if cursor.seq > room.history.head else None
+
+    async def _read(self, opened: OpenRoom, after: int, limit: int) -> list[bytes]:
+        try:
+            return await self._journal.read(opened.room.name, after, limit)
+        except NotKept:
+            return []
+
+    def leave(self, opened: OpenRoom, viewer: Viewer) -> None:
+        """Let a viewer go."""
+        opened.audience.remove(viewer)
+        opened.watched_at = time.monotonic()
+
+    async def read_page(
+        self, opened: OpenRoom, cursor: Cursor | None, limit: int, wait: float, poller: object
+    ) -> wire.Page | Rejection:
+        """Return the next entries after a cursor, waiting up to ``wait`` seconds for one.
+
+        Without a cursor: the recent history. ``poller`` stands for whoever asks, so that somebody
+        who asks again and again is one viewer; its HTTP connection does.
+        """
+        room, history = opened.room, opened.room.history
+        opened.watched_at = time.monotonic()
+        if cursor is None:
+            return self._make_page(room, history.recent(limit), history.head, False, None)
+        reason = self._why_lost(room, cursor)
+        if reason is not None:
+            return self._make_page(room, history.recent(limit), history.head, False, reason)
+        opened.audience.note_poller(poller, opened.watched_at + wait)
+        if cursor.seq == history.head and wait > 0 and not self.is_stopping:
+            if len(opened.audience.waiters) >= WAIT_LIMIT:
+                return reject("busy", retry_after=BUSY_SECONDS)
+            await opened.audience.wait_for_news(wait)
+            opened.audience.note_poller(poller, time.monotonic())
+        if history.has_after(cursor.seq):
+            bodies = history.slice(cursor.seq + 1, min(history.head, cursor.seq + limit))
+        else:
+            bodies = await self._read(opened, cursor.seq, limit)
+            if not bodies:
+                return self._make_page(room, history.recent(limit), history.head, False, "trimmed")
+        return self._make_page(room, bodies, cursor.seq + len(bodies), True, None)
+
+    def _make_page(
+        self, room: Room, bodies: list[bytes], last: int, recovered: bool, reason: str | None
+    ) -> wire.Page:
+        self._metrics.deliveries.inc(len(bodies))
+        return wire.Page(
+            epoch=room.epoch,
+            first=last - len(bodies) + 1,
+            last=last,
+            head=room.history.head,
+            recovered=recovered,
+            reason=reason,
+            entries=wire.join_bodies(bodies),
+        )
+
+    # --- posting --------------------------------------------------------------------------------
+
+    def post(self, opened: OpenRoom, author: Author, post: wire.Post, answer: Answer) -> None:
+        """Take a post; ``answer`` gets its ack once it is durable, or a rejection."""
+        room = opened.room
+        now = time.monotonic()
+        opened.watched_at = now
+        if self.is_stopping:
+            answer(self.refuse(reject("restarting", retry_after=BUSY_SECONDS)))
+            return
+        admitted = room.admit(author, post, now, at=time.time_ns() // 1_000_000)
+        if isinstance(admitted, Rejection):
+            answer(self.refuse(admitted))
+            return
+        if isinstance(admitted, Known):
+            answer(wire.Ack(post.ref, room.epoch, admitted.seq, dup=True))
+            return
+        try:
+            place = self._journal.append(room.name, admitted, post.ref)
+        except Busy:
+            answer(self.refuse(reject("busy", retry_after=BUSY_SECONDS)))
+            return
+
+        def tell(place: asyncio.Future[Place]) -> None:
+            if place.exception() is not None:
+                answer(self.refuse(reject("not_kept", retry_after=BUSY_SECONDS)))
+                return
+            kept = place.result()
+            if not kept.dup:
+                self._metrics.accepted.inc()
+            if post.ref is not None:
+                room.remember(author.user, post.ref, kept.seq, time.monotonic())
+            answer(wire.Ack(post.ref, room.epoch, kept.seq, kept.dup))
+
+        place.add_done_callback(tell)
+
+    def refuse(self, rejection: Rejection) -> Rejection:
+        """Count a rejection by its code."""
+        self._metrics.rejected.labels(rejection.code).inc()
+        return rejection
+
+    def deliver(self, name: str, first: int, bodies: Sequence[bytes]) -> None:
+        """Take the next entries of a room from the journal, and have them sent."""
+        opened = self._rooms.get(name)
+        if opened is None:
+            return
+        for seq, body in enumerate(bodies, first):
+            opened.room.history.append(seq, body)
+        opened.audience.mark()
+
+    # --- the end --------------------------------------------------------------------------------
+
+    async def stop(self) -> None:
+        """Accept nothing more, keep and deliver what was accepted, wake the long polls."""
+        self.is_stopping = True
+        await self._journal.close()
+        await self._fanout.settle()
+        for opened in self._rooms.values():
+            opened.audience.release_waiters()

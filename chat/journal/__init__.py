@@ -1,0 +1,67 @@
+"""The journal numbers, keeps and delivers a room's entries.
+
+``append`` -> a place once durable; ``read`` a range; ``deliver`` what is new, in order, on the
+event loop. Nothing is delivered before it is durable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+
+from chat.core.comment import Comment
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where an entry stands; ``dup`` when an earlier post of the same ref stands there."""
+
+    seq: int
+    dup: bool = False
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """A room as the journal has it: epoch, newest seq, and recent bodies, oldest first."""
+
+    epoch: str
+    head: int
+    recent: list[bytes]
+
+
+class NotKept(Exception):
+    """The entry is not known to be kept: the disk or the database failed. Send it again."""
+
+
+class Busy(Exception):
+    """More is waiting to be kept than the journal may hold."""
+
+
+Deliver = Callable[[str, int, Sequence[bytes]], None]
+"""(room, first seq, bodies): the next entries of a room."""
+
+
+class Journal(Protocol):
+    """What the hub needs of a journal. All methods belong to the event loop's thread."""
+
+    def start(self, deliver: Deliver) -> None:
+        """Begin; ``deliver`` is called for the open rooms."""
+
+    async def open_room(self, room: str) -> Opened:
+        """Open a room, making it at first use; from here on its entries are delivered."""
+
+    def close_room(self, room: str) -> None:
+        """Stop delivering a room."""
+
+    def append(self, room: str, comment: Comment, ref: str | None) -> asyncio.Future[Place]:
+        """Number and keep a comment of an open room.
+
+        The future brings its place once it is durable, or raises NotKept. Raises Busy at once.
+        """
+
+    async def read(self, room: str, after: int, limit: int) -> list[bytes]:
+        """Return the bodies of the next ``limit`` entries after a seq; raises NotKept."""
+
+    async def close(self) -> None:
+        """Keep and deliver what was appended, then let the archive go."""

@@ -1,0 +1,190 @@
+"""Every setting of the server: one frozen dataclass = flags = ``DANMAKU_*`` variables.
+
+The only reader of the environment and of the command line. docs/settings.md lists the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import re
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+from chat import __version__
+from chat.core.reject import Rejection
+from chat.core.wire import parse_room
+
+
+class SettingsError(ValueError):
+    """A setting has a value that cannot be used; the text is one sentence for a person."""
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def parse(raw: str) -> int:
+        try:
+            value = int(raw)
+        except ValueError:
+            value = least - 1
+        if not least <= value <= most:
+            raise SettingsError(f"must be a whole number from {least} to {most}")
+        return value
+
+    return parse
+
+
+def _number(least: float, most: float) -> Callable[[str], float]:
+    def parse(raw: str) -> float:
+        try:
+            value = float(raw)
+        except ValueError:
+            value = least - 1
+        if not least <= value <= most:
+            raise SettingsError(f"must be a number from {least:g} to {most:g}")
+        return value
+
+    return parse
+
+
+def _address(raw: str) -> str:
+    if raw != "localhost":
+        try:
+            ipaddress.ip_address(raw)
+        except ValueError:
+            raise SettingsError("must be an IP address, such as 127.0.0.1 or 0.0.0.0") from None
+    return raw
+
+
+def _database(raw: str) -> str:
+    if not re.fullmatch(r"sqlite://(/.+)?", raw):
+        raise SettingsError(
+            "must be sqlite:///FILE, or sqlite:// to keep everything in memory only"
+        )
+    return raw
+
+
+def _origins(raw: str) -> tuple[str, ...]:
+    origins = _split(raw)
+    for origin in origins:
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}":
+            raise SettingsError("must be origins such as https://example.org, parted by commas")
+    return origins
+
+
+def _rooms(raw: str) -> tuple[str, ...]:
+    rooms = _split(raw)
+    for room in rooms:
+        if isinstance(parse_room(room), Rejection):
+            raise SettingsError(
+                "must be room names of a-z, 0-9, - and _, such as demo,music, parted by commas"
+            )
+    return rooms
+
+
+def _split(raw: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in raw.split(",") if part.strip())
+
+
+def _setting(default: Any, parse: Callable[[str], Any], value: str, help: str) -> Any:
+    return field(default=default, metadata={"parse": parse, "value": value, "help": help})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What an operator can choose. Each field is a flag, a variable and a row of the docs."""
+
+    port: int = _setting(8888, _whole(0, 65_535), "N", "port to listen on; 0 takes a free one")
+    address: str = _setting(
+        "127.0.0.1", _address, "IP", "address to listen on; 0.0.0.0 is every network of the machine"
+    )
+    database: str = _setting(
+        "sqlite:///danmaku.db",
+        _database,
+        "URL",
+        "where comments are kept: sqlite:///FILE, or sqlite:// for memory only",
+    )
+    rooms: tuple[str, ...] = _setting(
+        (), _rooms, "NAMES", "the only rooms there are, parted by commas; none: any on first use"
+    )
+    allowed_origins: tuple[str, ...] = _setting(
+        (), _origins, "ORIGINS", "other sites whose pages may connect and post, parted by commas"
+    )
+    max_viewers: int = _setting(
+        15_000, _whole(1, 1_000_000), "N", "the most connections at a time; more are told to wait"
+    )
+    post_burst: int = _setting(
+        5, _whole(1, 10_000), "N", "comments that one user may post at once, before the rate counts"
+    )
+    post_rate: float = _setting(
+        1.0, _number(0, 10_000), "N", "comments a second that one user may post; 0 is no limit"
+    )
+    wave_gap_ms: int = _setting(
+        40, _whole(0, 1_000), "MS", "the least time between two waves of a busy room, milliseconds"
+    )
+
+
+def flag(setting: Field[Any]) -> str:
+    """Return the flag of a setting."""
+    return "--" + setting.name.replace("_", "-")
+
+
+def variable(setting: Field[Any]) -> str:
+    """Return the environment variable of a setting."""
+    return "DANMAKU_" + setting.name.upper()
+
+
+def show_default(setting: Field[Any]) -> str:
+    """Return a setting's default as it would be typed."""
+    assert setting.default is not MISSING
+    value = setting.default
+    if isinstance(value, tuple):
+        return ",".join(value) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"danmaku: {message}. See danmaku --help.\n")
+
+
+def _build_parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="danmaku",
+        description="A live danmaku server: comments that fly across the picture, "
+        "pushed to every viewer at once.",
+        epilog="Each flag can also be given as a variable: --wave-gap-ms is DANMAKU_WAVE_GAP_MS. "
+        "A flag wins over a variable.",
+        allow_abbrev=False,
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=34, width=100),
+    )
+    parser.add_argument("--version", action="version", version=f"danmaku {__version__}")
+    for setting in fields(Settings):
+        parser.add_argument(
+            flag(setting),
+            metavar=setting.metadata["value"],
+            help=f"{setting.metadata['help']} (default: {show_default(setting)})",
+        )
+    return parser
+
+
+def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
+    """Read the settings; a bad one ends the program with one sentence and exit code 2."""
+    parser = _build_parser()
+    parsed = vars(parser.parse_args(arguments))
+    chosen: dict[str, Any] = {}
+    for setting in fields(Settings):
+        raw, where = parsed[setting.name], flag(setting)
+        if raw is None:
+            raw, where = environment.get(variable(setting)), variable(setting)
+        if raw is None:
+            continue
+        try:
+            chosen[setting.name] = setting.metadata["parse"](raw)
+        except SettingsError as error:
+            print(f"danmaku: {where} {error}, and {raw!r} is not.", file=sys.stderr)
+            raise SystemExit(2) from None
+    return Settings(**chosen)

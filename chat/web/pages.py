@@ -1,0 +1,86 @@
+"""The pages and the files that they are made of."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from tornado.web import HTTPError, StaticFileHandler
+
+from chat import __version__
+from chat.core.reject import Rejection
+from chat.core.wire import parse_room
+from chat.web.handler import Handler
+
+_POLICY = (
+    "default-src 'self'; script-src 'self'; style-src {style}; img-src 'self' data:; "
+    "media-src * blob:; connect-src *; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors {ancestors}; require-trusted-types-for 'script'; trusted-types 'none'"
+)
+_PAGE_POLICY = _POLICY.format(style="'self'", ancestors="'self'")
+
+
+class PageHandler(Handler):
+    """What the pages share: the language, the templates' names, a strict content policy."""
+
+    def render_page(self, template: str, **names: Any) -> None:
+        """Write a page in the viewer's language."""
+        strings = self.house.strings
+        language = strings.choose(
+            self.get_cookie("lang"), self.request.headers.get("Accept-Language", "")
+        )
+        self.set_header("Content-Security-Policy", self.content_policy())
+        self.set_header("Cache-Control", "no-cache")
+        self.set_header("Vary", "Accept-Language, Cookie")
+        self.render(
+            template,
+            lang=language,
+            t=strings.translator(language),
+            strings_json=strings.block(language),
+            version=__version__,
+            **names,
+        )
+
+    def content_policy(self) -> str:
+        """Return what the browser may load and run for this page."""
+        return _PAGE_POLICY
+
+    def write_rejection(self, rejection: Rejection) -> None:
+        """Write an error as a page."""
+        self.render_page("error.html", code=rejection.code, status=self.get_status())
+
+
+class Lobby(PageHandler):
+    """``/``: the rooms that are live, and the server's date and time."""
+
+    def get(self) -> None:
+        """Write the page."""
+        now = datetime.datetime.now().astimezone()
+        self.render_page("lobby.html", server_time=now.isoformat(timespec="seconds"))
+
+
+class RoomPage(PageHandler):
+    """``/r/{room}``: the picture, the comments that fly over it, and the composer."""
+
+    def get(self, name: str) -> None:
+        """Write the page; the room opens when somebody follows it."""
+        self.render_page("room.html", room=self.require(parse_room(name)))
+
+
+class StaticFiles(StaticFileHandler):
+    """The modules and styles: checked for change at each use, and open to embedding pages."""
+
+    def set_default_headers(self) -> None:
+        """Let pages of other sites load the modules of an embedded stage."""
+        self.clear_header("Server")
+        self.set_header("X-Content-Type-Options", "nosniff")
+        self.set_header("Access-Control-Allow-Origin", "*")
+
+    def set_extra_headers(self, path: str) -> None:
+        """Modules import each other by plain names, so a browser has to ask for changes."""
+        self.set_header("Cache-Control", "no-cache")
+
+    def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
+        """Do not log what is missing."""
+        if not isinstance(value, HTTPError):
+            super().log_exception(typ, value, tb)

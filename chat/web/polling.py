@@ -1,0 +1,128 @@
+"""The HTTP API: short and long polling, posting without a connection, and the list of rooms."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+
+from chat.core import wire
+from chat.core.reject import Rejection, reject
+from chat.hub import LOBBY_ENTRIES
+from chat.web.handler import Handler, Refused
+
+PAGE_DEFAULT = 50
+PAGE_MOST = 300
+WAIT_MOST = 30.0
+
+
+class ApiHandler(Handler):
+    """What the API's entries share: pages of allowed origins may call them."""
+
+    def prepare(self) -> None:
+        """Refuse pages of other sites; let those of allowed ones read the answer (CORS)."""
+        self.check_origin_of_page()
+        origin = self.request.headers.get("Origin")
+        self.set_header("Vary", "Origin")
+        if origin is not None:
+            self.set_header("Access-Control-Allow-Origin", origin)
+
+    def options(self, *_args: str) -> None:
+        """Answer a browser that asks before it calls (CORS preflight)."""
+        self.set_header("Access-Control-Allow-Methods", "GET, POST")
+        self.set_header("Access-Control-Allow-Headers", "Content-Type, Authorization")
+        self.set_header("Access-Control-Max-Age", "3600")
+        self.set_status(204)
+
+    def read_number(self, name: str, default: float, least: float, most: float) -> float:
+        """Read a parameter of the address."""
+        raw = self.get_query_argument(name, None)
+        if raw is None:
+            return default
+        try:
+            value = float(raw)
+        except ValueError:
+            value = math.nan
+        if not least <= value <= most:
+            detail = f"{name} is a number from {least:g} to {most:g}"
+            raise Refused(reject("bad_parameter", detail=detail))
+        return value
+
+
+class Rooms(ApiHandler):
+    """``GET /api/rooms``: the rooms that are open here."""
+
+    def get(self) -> None:
+        """Answer with a card for each."""
+        cards = [
+            wire.RoomCard(
+                opened.room.name,
+                len(opened.audience),
+                opened.title,
+                wire.join_bodies(opened.room.history.recent(LOBBY_ENTRIES)),
+            )
+            for opened in self.house.hub.live_rooms()
+        ]
+        self.write_json(wire.RoomList(cards, time.time_ns() // 1_000_000))
+
+
+class RoomInfo(ApiHandler):
+    """``GET /api/rooms/{room}``: where a room stands."""
+
+    async def get(self, name: str) -> None:
+        """Answer with its numbering, viewers and settings."""
+        opened = await self.open_room(name)
+        room = opened.room
+        self.write_json(
+            wire.RoomState(
+                room.name, room.epoch, room.history.head, len(opened.audience), opened.settings
+            )
+        )
+
+
+class Entries(ApiHandler):
+    """``GET /api/rooms/{room}/entries?after=&wait=&limit=``: the next entries after a cursor."""
+
+    _waiting: asyncio.Task[wire.Page | Rejection] | None = None
+
+    async def get(self, name: str) -> None:
+        """Answer at once (``wait=0``), or as soon as there is an entry (long polling)."""
+        after = self.get_query_argument("after", None)
+        cursor = None if after is None else self.require(wire.parse_cursor(after))
+        wait = self.read_number("wait", 0, 0, WAIT_MOST)
+        limit = int(self.read_number("limit", PAGE_DEFAULT, 1, PAGE_MOST))
+        opened = await self.open_room(name)
+        # The connection stands for its owner: whoever asks again over it is the same viewer.
+        poller = getattr(self.request.connection, "context", self)
+        page = self.house.hub.read_page(opened, cursor, limit, wait, poller)
+        self._waiting = asyncio.ensure_future(page)
+        await asyncio.wait([self._waiting])
+        if not self._waiting.cancelled():
+            self.write_json(self.require(self._waiting.result()))
+
+    def on_connection_close(self) -> None:
+        """Wait no longer for somebody who has gone."""
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+
+class Comments(ApiHandler):
+    """``POST /api/rooms/{room}/comments``: say something without a connection."""
+
+    async def post(self, name: str) -> None:
+        """Answer 201 once the comment is durable."""
+        if len(self.request.body) > wire.MAX_MESSAGE_BYTES:
+            raise Refused(reject("too_large"))
+        body: wire.HttpPost = self.require(wire.decode_http_post(self.request.body))
+        author = self.require(self.house.guests.recognise(self.request.remote_ip or "", body.name))
+        opened = await self.open_room(name)
+        answer: asyncio.Future[wire.Ack | Rejection] = asyncio.get_running_loop().create_future()
+
+        def tell(outcome: wire.Ack | Rejection) -> None:
+            if not answer.done():
+                answer.set_result(outcome)
+
+        self.house.hub.post(opened, author, body.to_post(), tell)
+        ack: wire.Ack = self.require(await answer)
+        self.set_status(201)
+        self.write_json(wire.Posted(ack.ref, ack.epoch, ack.seq, ack.dup))

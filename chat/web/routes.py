@@ -1,0 +1,44 @@
+"""Which address is answered by what."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+from tornado.web import Application, url
+
+from chat.web import operations, pages, polling
+from chat.web.handler import House, NotFound
+from chat.web.ws import RoomSocket
+
+
+def find_folder(name: str) -> Path:
+    """Return where ``static`` or ``templates`` lies: inside the package, or in a checkout."""
+    installed = Path(str(files("chat") / name))
+    return installed if installed.is_dir() else Path(__file__).resolve().parents[2] / name
+
+
+def build_application(house: House) -> Application:
+    """Put the handlers at their addresses."""
+    given = {"house": house}
+    name = r"([^/]+)"
+    return Application(
+        [
+            url(rf"/ws/{name}", RoomSocket, given),
+            url(rf"/api/rooms/{name}/entries", polling.Entries, given),
+            url(rf"/api/rooms/{name}/comments", polling.Comments, given),
+            url(rf"/api/rooms/{name}", polling.RoomInfo, given),
+            url(r"/api/rooms", polling.Rooms, given),
+            url(r"/", pages.Lobby, given),
+            url(rf"/r/{name}", pages.RoomPage, given),
+            url(r"/healthz", operations.Health, given),
+            url(r"/readyz", operations.Ready, given),
+            url(r"/metrics", operations.MetricsPage, given),
+        ],
+        default_handler_class=NotFound,
+        default_handler_args=given,
+        template_path=str(find_folder("templates")),
+        static_path=str(find_folder("static")),
+        static_handler_class=pages.StaticFiles,
+        log_function=lambda _handler: None,
+    )

@@ -1,0 +1,113 @@
+"""A real server in a process of its own, as its users start it."""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+START_SECONDS = 20
+STOP_SECONDS = 10
+_BAD = re.compile(r"\b(WARNING|ERROR|CRITICAL|Traceback)\b")
+
+
+class ServerProcess:
+    """``python server.py`` on a free port; the same port again after ``restart``.
+
+    What it logs as a warning or worse fails the test at ``close``, unless the test took it with
+    ``take_log``.
+    """
+
+    def __init__(
+        self, database: Path, *flags: str, environment: dict[str, str] | None = None
+    ) -> None:
+        self.database = database
+        self.flags = flags
+        self.environment = environment or {}
+        self.port = 0
+        self.log: list[str] = []
+        self.process: subprocess.Popen[str] | None = None
+        self._lines: queue.Queue[str | None] = queue.Queue()
+        self._readers: list[threading.Thread] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def ws_url(self) -> str:
+        return f"ws://127.0.0.1:{self.port}"
+
+    def start(self) -> ServerProcess:
+        command = [sys.executable, str(ROOT / "server.py"), "--port", str(self.port)]
+        command += ["--database", f"sqlite:///{self.database}", *self.flags]
+        self.process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **self.environment},
+        )
+        self._lines = queue.Queue()
+        self._readers = [
+            threading.Thread(target=self._read_output, args=(self.process.stdout,), daemon=True),
+            threading.Thread(target=self._read_log, args=(self.process.stderr,), daemon=True),
+        ]
+        for reader in self._readers:
+            reader.start()
+        line = self._lines.get(timeout=START_SECONDS)
+        assert line is not None, "the server did not start:\n" + "\n".join(self.log)
+        found = re.search(r":(\d+)/", line)
+        assert found, line
+        self.port = int(found[1])
+        return self
+
+    def _read_output(self, stream) -> None:
+        for line in stream:
+            self._lines.put(line.rstrip())
+        self._lines.put(None)
+
+    def _read_log(self, stream) -> None:
+        for line in stream:
+            self.log.append(line.rstrip())
+
+    def send_signal(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
+
+    def wait(self) -> int:
+        assert self.process is not None
+        code = self.process.wait(STOP_SECONDS)
+        for reader in self._readers:
+            reader.join(STOP_SECONDS)
+        return code
+
+    def stop(self) -> int:
+        self.send_signal(signal.SIGTERM)
+        return self.wait()
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+        self.wait()
+
+    def restart(self) -> None:
+        assert self.stop() == 0
+        self.start()
+
+    def take_log(self, pattern: str) -> list[str]:
+        """Return the log's lines that match, and expect them."""
+        taken = [line for line in self.log if re.search(pattern, line)]
+        self.log = [line for line in self.log if line not in taken]
+        return taken
+
+    def close(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            assert self.stop() == 0, "\n".join(self.log)
+        unexpected = [line for line in self.log if _BAD.search(line)]
+        assert not unexpected, "the server logged:\n" + "\n".join(self.log)
