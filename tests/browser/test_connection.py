@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
+from tests.serving import ServerProcess
+
 NewPage = Callable[..., Page]
+StartServer = Callable[..., ServerProcess]
 
 FIELD = "[data-role=composer] [data-role=text]"
 TEXTS = "[data-role=transcript] [data-seq] .text"
@@ -20,9 +22,9 @@ def expect_state(page: Page, state: str, timeout: float = 15_000) -> None:
     )
 
 
-def enter(page: Page, url: str) -> Page:
-    """Open the demo room and wait until it is live."""
-    page.goto(f"{url}/r/demo")
+def enter(page: Page, url: str, room: str) -> Page:
+    """Open a room and wait until it is live."""
+    page.goto(f"{url}/r/{room}")
     expect_state(page, "live")
     return page
 
@@ -38,8 +40,11 @@ def block_websocket(page: Page) -> None:
     page.route_web_socket("**/ws/**", lambda socket: socket.close())
 
 
-def test_both_tabs_go_on_after_a_restart_and_miss_nothing(server: Any, new_page: NewPage) -> None:
-    pages = [enter(new_page(), server.url) for _ in range(2)]
+def test_both_tabs_go_on_after_a_restart_and_miss_nothing(
+    start_server: StartServer, room: str, new_page: NewPage
+) -> None:
+    server = start_server()
+    pages = [enter(new_page(), server.url, room) for _ in range(2)]
     say(pages[0], "before")
     for page in pages:
         expect(page.locator(TEXTS)).to_have_text(["before"])
@@ -52,9 +57,10 @@ def test_both_tabs_go_on_after_a_restart_and_miss_nothing(server: Any, new_page:
 
 
 def test_comment_written_while_offline_goes_out_when_the_server_is_back(
-    server: Any, new_page: NewPage
+    start_server: StartServer, room: str, new_page: NewPage
 ) -> None:
-    page = enter(new_page(), server.url)
+    server = start_server()
+    page = enter(new_page(), server.url, room)
     server.stop()
     expect(page.locator('[data-role=status]:not([data-state="live"])')).to_be_visible()
     say(page, "kept for later")
@@ -64,8 +70,11 @@ def test_comment_written_while_offline_goes_out_when_the_server_is_back(
     expect(page.locator("[data-role=composer-hint]")).to_be_hidden()
 
 
-def test_page_offers_to_try_now_when_the_server_stays_away(server: Any, new_page: NewPage) -> None:
-    page = enter(new_page(), server.url)
+def test_page_offers_to_try_now_when_the_server_stays_away(
+    start_server: StartServer, room: str, new_page: NewPage
+) -> None:
+    server = start_server()
+    page = enter(new_page(), server.url, room)
     server.stop()
     expect_state(page, "offline", timeout=30_000)
     server.start()
@@ -74,11 +83,11 @@ def test_page_offers_to_try_now_when_the_server_stays_away(server: Any, new_page
 
 
 def test_long_polling_takes_over_where_websocket_does_not_get_through(
-    server: Any, new_page: NewPage
+    server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
-    blocked, other = new_page(), enter(new_page(), server.url)
+    blocked, other = new_page(), enter(new_page(), server.url, room)
     block_websocket(blocked)
-    enter(blocked, server.url)
+    enter(blocked, server.url, room)
     say(other, "over a socket")
     expect(blocked.locator(TEXTS)).to_have_text(["over a socket"])
     say(blocked, "over HTTP")
@@ -86,10 +95,13 @@ def test_long_polling_takes_over_where_websocket_does_not_get_through(
         expect(page.locator(TEXTS)).to_have_text(["over a socket", "over HTTP"])
 
 
-def test_polling_viewer_goes_on_after_a_restart(server: Any, new_page: NewPage) -> None:
+def test_polling_viewer_goes_on_after_a_restart(
+    start_server: StartServer, room: str, new_page: NewPage
+) -> None:
+    server = start_server()
     page = new_page()
     block_websocket(page)
-    enter(page, server.url)
+    enter(page, server.url, room)
     say(page, "before")
     expect(page.locator(TEXTS)).to_have_text(["before"])
     server.restart()
@@ -97,7 +109,9 @@ def test_polling_viewer_goes_on_after_a_restart(server: Any, new_page: NewPage) 
     expect(page.locator(TEXTS)).to_have_text(["before", "after"], timeout=30_000)
 
 
-def test_refusal_over_http_is_shown_at_the_field(server: Any, new_page: NewPage) -> None:
+def test_refusal_over_http_is_shown_at_the_field(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
     page = new_page()
     block_websocket(page)
 
@@ -107,15 +121,17 @@ def test_refusal_over_http_is_shown_at_the_field(server: Any, new_page: NewPage)
             json={"error": {"code": "too_fast", "message": "Too fast.", "retry_after": 2}},
         )
 
-    page.route("**/api/rooms/demo/comments", refuse)
-    enter(page, server.url)
+    page.route(f"**/api/rooms/{room}/comments", refuse)
+    enter(page, server.url, room)
     say(page, "not now")
     expect(page.locator("[data-role=composer-hint]")).to_contain_text("too fast")
     expect(page.locator(FIELD)).to_have_value("not now")
 
 
-def test_hole_between_batches_is_filled_from_the_cursor(server: Any, new_page: NewPage) -> None:
-    page, other = new_page(), enter(new_page(), server.url)
+def test_hole_between_batches_is_filled_from_the_cursor(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
+    page, other = new_page(), enter(new_page(), server.url, room)
     lost: list[str] = []
 
     def lose_one(socket: WebSocketRoute) -> None:
@@ -130,7 +146,7 @@ def test_hole_between_batches_is_filled_from_the_cursor(server: Any, new_page: N
         upstream.on_message(pass_on)
 
     page.route_web_socket("**/ws/**", lose_one)
-    enter(page, server.url)
+    enter(page, server.url, room)
     say(other, "lost on the way")
     expect(other.locator(TEXTS)).to_have_count(1)
     say(other, "arrives")
@@ -139,15 +155,15 @@ def test_hole_between_batches_is_filled_from_the_cursor(server: Any, new_page: N
 
 
 def test_hidden_tab_pauses_and_catches_up_when_it_is_seen_again(
-    server: Any, new_page: NewPage
+    server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
-    page, other = new_page(), enter(new_page(), server.url)
+    page, other = new_page(), enter(new_page(), server.url, room)
     sent: list[str] = []
     page.on(
         "websocket",
         lambda socket: socket.on("framesent", lambda payload: sent.append(str(payload))),
     )
-    enter(page, server.url)
+    enter(page, server.url, room)
     set_hidden(page, hidden=True)
     say(other, "while hidden")
     expect(other.locator(TEXTS)).to_have_count(1)

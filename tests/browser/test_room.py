@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
+
+from tests.serving import ServerProcess
 
 NewPage = Callable[..., Page]
 
@@ -18,7 +19,7 @@ FLYING = "[data-role=stage] [data-role=comment]"
 HINT = "[data-role=composer-hint]"
 
 
-def enter(page: Page, url: str, room: str = "demo") -> Page:
+def enter(page: Page, url: str, room: str) -> Page:
     """Open a room and wait until it is live."""
     page.goto(f"{url}/r/{room}")
     expect(page.locator(LIVE)).to_be_visible()
@@ -31,15 +32,15 @@ def say(page: Page, text: str) -> None:
     page.locator(FIELD).press("Enter")
 
 
-def row(page: Page, text: str) -> Any:
+def row(page: Page, text: str) -> Locator:
     """Return the transcript's row with this text."""
     return page.locator(ROWS).filter(has=page.get_by_text(text, exact=True))
 
 
 def test_comment_typed_in_one_tab_flies_in_the_other_within_a_second(
-    server: Any, new_page: NewPage
+    server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
-    speaker, listener = enter(new_page(), server.url), enter(new_page(), server.url)
+    speaker, listener = enter(new_page(), server.url, room), enter(new_page(), server.url, room)
     speaker.locator(FIELD).fill("hello from here")
     begin = time.monotonic()
     speaker.locator(FIELD).press("Enter")
@@ -51,15 +52,17 @@ def test_comment_typed_in_one_tab_flies_in_the_other_within_a_second(
     expect(speaker.locator(FIELD)).to_have_value("")
 
 
-def test_viewer_count_follows_who_comes_and_goes(server: Any, new_page: NewPage) -> None:
-    first, second = enter(new_page(), server.url), enter(new_page(), server.url)
+def test_viewer_count_follows_who_comes_and_goes(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
+    first, second = enter(new_page(), server.url, room), enter(new_page(), server.url, room)
     expect(first.locator("[data-role=viewer-count]")).to_have_text("2")
     second.close()
     expect(first.locator("[data-role=viewer-count]")).to_have_text("1")
 
 
-def test_reload_shows_the_history(server: Any, new_page: NewPage) -> None:
-    page = enter(new_page(), server.url)
+def test_reload_shows_the_history(server: ServerProcess, room: str, new_page: NewPage) -> None:
+    page = enter(new_page(), server.url, room)
     for text in ("one", "two", "three"):
         say(page, text)
         expect(row(page, text)).to_have_count(1)
@@ -67,8 +70,10 @@ def test_reload_shows_the_history(server: Any, new_page: NewPage) -> None:
     expect(page.locator(f"{ROWS} .text")).to_have_text(["one", "two", "three"])
 
 
-def test_empty_room_says_so_until_somebody_speaks(server: Any, new_page: NewPage) -> None:
-    page = enter(new_page(), server.url)
+def test_empty_room_says_so_until_somebody_speaks(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
+    page = enter(new_page(), server.url, room)
     empty = page.locator("[data-role=transcript-empty]")
     expect(empty).to_be_visible()
     say(page, "hello")
@@ -76,9 +81,10 @@ def test_empty_room_says_so_until_somebody_speaks(server: Any, new_page: NewPage
 
 
 def test_refused_comment_is_kept_in_the_field_with_its_sentence(
-    server: Any, new_page: NewPage
+    start_server: Callable[..., ServerProcess], room: str, new_page: NewPage
 ) -> None:
-    page = enter(new_page(), server.url)
+    server = start_server()
+    page = enter(new_page(), server.url, room)
     for number in range(12):
         say(page, f"quick {number}")
         if page.locator(HINT).is_visible():
@@ -94,9 +100,9 @@ def test_refused_comment_is_kept_in_the_field_with_its_sentence(
 
 
 def test_text_too_long_is_counted_as_the_server_counts_and_not_sent(
-    server: Any, new_page: NewPage
+    server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
-    page = enter(new_page(), server.url)
+    page = enter(new_page(), server.url, room)
     family = "👨‍👩‍👧‍👦"  # one grapheme of eleven UTF-16 units
     page.locator(FIELD).fill(family * 3)
     expect(page.locator("[data-role=count]")).to_have_text("3/100")
@@ -107,8 +113,10 @@ def test_text_too_long_is_counted_as_the_server_counts_and_not_sent(
     expect(row(page, "x" * 100)).to_have_count(1)
 
 
-def test_enter_of_an_input_method_does_not_send(server: Any, new_page: NewPage) -> None:
-    page = enter(new_page(), server.url)
+def test_enter_of_an_input_method_does_not_send(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
+    page = enter(new_page(), server.url, room)
     page.locator(FIELD).focus()
     session = page.context.new_cdp_session(page)
     session.send(
@@ -126,9 +134,9 @@ def test_enter_of_an_input_method_does_not_send(server: Any, new_page: NewPage) 
 
 
 def test_arrow_up_brings_back_what_was_said_and_down_the_draft(
-    server: Any, new_page: NewPage
+    server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
-    page = enter(new_page(), server.url)
+    page = enter(new_page(), server.url, room)
     for text in ("first", "second"):
         say(page, text)
         expect(row(page, text)).to_have_count(1)
@@ -142,8 +150,10 @@ def test_arrow_up_brings_back_what_was_said_and_down_the_draft(
         expect(field).to_have_value(value)
 
 
-def test_colour_mode_and_size_reach_the_other_viewers(server: Any, new_page: NewPage) -> None:
-    speaker, listener = enter(new_page(), server.url), enter(new_page(), server.url)
+def test_colour_mode_and_size_reach_the_other_viewers(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
+    speaker, listener = enter(new_page(), server.url, room), enter(new_page(), server.url, room)
     speaker.locator("[data-role=look-button]").click()
     speaker.get_by_label("Top").check()
     speaker.get_by_label("Large").check()
@@ -152,13 +162,15 @@ def test_colour_mode_and_size_reach_the_other_viewers(server: Any, new_page: New
     expect(speaker.locator("[data-role=look-card]")).to_be_hidden()
     say(speaker, "look at me")
     expect(listener.locator(FLYING).filter(has_text="look at me")).to_be_attached()
-    answer = listener.request.get(f"{server.url}/api/rooms/demo/entries").json()
+    answer = listener.request.get(f"{server.url}/api/rooms/{room}/entries").json()
     comment = answer["entries"][-1]
     assert (comment["mode"], comment["size"], comment["color"]) == ("top", "large", "#ffd84d")
 
 
-def test_chosen_name_is_shown_and_kept_for_the_next_visit(server: Any, new_page: NewPage) -> None:
-    page = enter(new_page(), server.url)
+def test_chosen_name_is_shown_and_kept_for_the_next_visit(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
+    page = enter(new_page(), server.url, room)
     page.locator("[data-role=look-button]").click()
     page.get_by_label("Your name").fill("Ada")
     page.get_by_label("Your name").press("Enter")
@@ -169,8 +181,8 @@ def test_chosen_name_is_shown_and_kept_for_the_next_visit(server: Any, new_page:
     expect(page.locator(FIELD)).to_have_attribute("placeholder", "Say something as Ada…")
 
 
-def test_room_works_by_keyboard_alone(server: Any, new_page: NewPage) -> None:
-    page = enter(new_page(), server.url)
+def test_room_works_by_keyboard_alone(server: ServerProcess, room: str, new_page: NewPage) -> None:
+    page = enter(new_page(), server.url, room)
     expect(page.locator(FIELD)).to_be_focused()
     page.keyboard.type("typed")
     page.keyboard.press("Enter")
@@ -191,9 +203,9 @@ def test_room_works_by_keyboard_alone(server: Any, new_page: NewPage) -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (820, 1180), (1280, 800), (1920, 1080)])
 def test_nothing_of_the_room_page_scrolls(
-    server: Any, new_page: NewPage, width: int, height: int
+    server: ServerProcess, room: str, new_page: NewPage, width: int, height: int
 ) -> None:
-    page = enter(new_page(viewport={"width": width, "height": height}), server.url)
+    page = enter(new_page(viewport={"width": width, "height": height}), server.url, room)
     say(page, "w" * 100)
     expect(row(page, "w" * 100)).to_have_count(1)
     assert page.evaluate(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
 
 from playwright.sync_api import Page, expect
 from websocket import create_connection
+
+from tests.serving import ServerProcess
 
 NewPage = Callable[..., Page]
 
@@ -36,17 +37,19 @@ HOSTILE = [
 ]
 
 
-def test_hostile_texts_and_names_are_shown_as_text(server: Any, new_page: NewPage) -> None:
+def test_hostile_texts_and_names_are_shown_as_text(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
     page = new_page()
     dialogs: list[str] = []
     problems: list[str] = []
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     page.on("pageerror", lambda error: problems.append(str(error)))
-    page.goto(f"{server.url}/r/demo")
+    page.goto(f"{server.url}/r/{room}")
     expect(page.locator('[data-role=status][data-state="live"]')).to_be_visible()
     before = page.evaluate(COUNT_STRANGERS)
     for text in HOSTILE:  # a connection each: none of them is too fast
-        socket = create_connection(f"{server.url.replace('http', 'ws')}/ws/demo")
+        socket = create_connection(f"{server.url.replace('http', 'ws')}/ws/{room}")
         socket.recv()
         socket.send_text(_post(text))
         socket.recv()
@@ -57,18 +60,18 @@ def test_hostile_texts_and_names_are_shown_as_text(server: Any, new_page: NewPag
     expect(texts).to_have_text(HOSTILE, use_inner_text=False)
     page.goto(f"{server.url}/")
     expect(page.locator(".passing span")).to_have_count(5)
-    page.goto(f"{server.url}/r/demo")
+    page.goto(f"{server.url}/r/{room}")
     expect(texts).to_have_count(len(HOSTILE))
     assert page.evaluate(COUNT_STRANGERS) == before
     assert dialogs == []
     assert problems == []
 
 
-def test_hostile_name_is_shown_as_text(server: Any, new_page: NewPage) -> None:
+def test_hostile_name_is_shown_as_text(server: ServerProcess, room: str, new_page: NewPage) -> None:
     page = new_page()
     dialogs: list[str] = []
     page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
-    page.goto(f"{server.url}/r/demo")
+    page.goto(f"{server.url}/r/{room}")
     name = "<img onerror=alert(1)>"
     page.locator("[data-role=look-button]").click()
     page.get_by_label("Your name").fill(name)
@@ -81,12 +84,12 @@ def test_hostile_name_is_shown_as_text(server: Any, new_page: NewPage) -> None:
 
 
 def test_room_page_runs_under_a_strict_policy_without_a_violation(
-    server: Any, new_page: NewPage
+    server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     page = new_page()
     errors: list[str] = []
     page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
-    for path in ("/r/demo", "/"):
+    for path in (f"/r/{room}", "/"):
         answer = page.goto(server.url + path)
         assert answer is not None
         policy = answer.headers["content-security-policy"]
