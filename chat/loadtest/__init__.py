@@ -1,11 +1,14 @@
-"""The load tester: thousands of viewers from one machine, and proof that each got every comment, in order, and when.
+"""The load tester.
+
+Thousands of viewers from one machine, and proof that each got every comment, in order, and when.
 
 `python -m chat.loadtest URL …` for people; for programs:
 
-    report = chat.loadtest.run(Options("ws://127.0.0.1:8888/ws/demo", viewers=5000, rate=50, duration=10))
+    url = "ws://127.0.0.1:8888/ws/demo"
+    report = chat.loadtest.run(Options(url, viewers=5000, rate=50, duration=10))
 
-Needs psutil for the server's figures, rich for the command line, matplotlib for `--report`. It judges a server
-from outside, by the wire alone, and imports nothing of it.
+Needs psutil for the server's figures, rich for the command line, matplotlib for `--report`. It
+judges a server from outside, by the wire alone, and imports nothing of it.
 """
 
 from __future__ import annotations
@@ -17,7 +20,10 @@ __all__ = ["Options", "Report", "UsageError", "run"]
 
 
 def run(options: Options) -> Report:
-    """Run one load test, silently, and return its figures. Raises UsageError when it cannot start as asked."""
+    """Run one load test, silently, and return its figures.
+
+    Raises UsageError when it cannot start as asked.
+    """
     from chat.loadtest.coordinator import Coordinator, Silence
 
     return Coordinator(options, Silence()).run()

@@ -11,6 +11,7 @@ MISSING_PART = "The load tester needs {}: pip install 'danmaku[loadtest]', or pi
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Run one load test as the arguments say, and return the exit status."""
     try:
         invocation = read_arguments(sys.argv[1:] if arguments is None else arguments)
         for file in (invocation.json, invocation.report):

@@ -1,11 +1,13 @@
-"""One non-blocking TCP connection under the loop: it opens, sends, receives, ends. It knows no protocol."""
+"""One non-blocking TCP connection under the loop.
+
+It opens, sends, receives, ends. It knows no protocol.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
 import socket
-import time
 from dataclasses import dataclass
 
 from chat.loadtest.ledger import Ledger
@@ -23,7 +25,7 @@ class Address:
     """Where to connect, resolved once."""
 
     family: int
-    sockaddr: tuple[str | int, ...]
+    sockaddr: tuple[str, int]  # of IPv6 without scope: the kernel's default is meant
     loopback: bool
 
     @classmethod
@@ -31,7 +33,8 @@ class Address:
         """IPv4 first, since only there can loopback connections be spread. Raises OSError."""
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         family, _, _, _, sockaddr = min(found, key=lambda one: one[0] != socket.AF_INET)
-        return cls(family, sockaddr, str(sockaddr[0]).startswith("127."))
+        number = str(sockaddr[0])
+        return cls(family, (number, port), number.startswith("127."))
 
     def source(self, viewer: int) -> tuple[str, int] | None:
         """The address a viewer comes from: 250 of them on loopback, each good for 28,000 ports."""
@@ -48,9 +51,12 @@ class Crew:
     loop: Loop
     ledger: Ledger
     left: int = 0  # viewers that were in and are gone for good
+    held: int = 0  # comments that wait until their viewer is back
 
 
 class Connection:
+    """What viewers and posters have in common."""
+
     __slots__ = ("crew", "number", "outbox", "rest", "slow", "socket")
 
     def __init__(self, crew: Crew, number: int) -> None:
@@ -66,6 +72,7 @@ class Connection:
         raise NotImplementedError
 
     def received(self, data: bytes) -> None:
+        """Take what the server sent."""
         raise NotImplementedError
 
     def ended(self, reason: str) -> None:
@@ -73,6 +80,7 @@ class Connection:
         raise NotImplementedError
 
     def connect(self) -> None:
+        """Begin to connect; `connected` or `ended` follows."""
         address = self.crew.address
         self.rest = self.outbox = b""
         try:
@@ -94,6 +102,7 @@ class Connection:
         self.crew.loop.watch(opening.fileno(), self.finish_connect, WRITE)
 
     def finish_connect(self, event: int) -> None:
+        """Handle the end of connecting, good or bad."""
         assert self.socket is not None
         if error := self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             self.fail(os.strerror(error))
@@ -102,6 +111,7 @@ class Connection:
         self.connected()
 
     def resume_reading(self) -> None:
+        """Hand what comes to `received`."""
         if self.socket is not None:
             self.crew.loop.watch(
                 self.socket.fileno(), self.ready, READ | WRITE if self.outbox else READ
@@ -113,6 +123,7 @@ class Connection:
             self.crew.loop.forget(self.socket.fileno())
 
     def ready(self, event: int) -> None:
+        """Handle an event of the socket."""
         if event & WRITE:
             self.flush()
         if self.socket is None or event == WRITE:
@@ -148,6 +159,7 @@ class Connection:
         return True
 
     def flush(self) -> None:
+        """Send what waits."""
         assert self.socket is not None
         try:
             self.outbox = self.outbox[self.socket.send(self.outbox) :]
@@ -159,15 +171,13 @@ class Connection:
             self.resume_reading()
 
     def close(self) -> None:
+        """End the connection from this side, without a word."""
         if self.socket is not None:
             self.crew.loop.forget(self.socket.fileno())
             self.socket.close()
             self.socket = None
 
     def fail(self, reason: str) -> None:
+        """Close, and say why it ended."""
         self.close()
         self.ended(reason)
-
-
-def now() -> int:
-    return time.monotonic_ns()

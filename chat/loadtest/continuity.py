@@ -1,7 +1,8 @@
 """Does every viewer get every entry, in order? Pure: ranges in, counts out.
 
-A viewer's place in its room's numbering is one integer. Ranges must follow each other; what is left out must be
-covered by `thinned` or `skip`. A hole is remembered: filled later it was out of order, never filled it is lost.
+A viewer's place in its room's numbering is one integer. Ranges must follow each other; what is left
+out must be covered by `thinned` or `skip`. A hole is remembered: filled later it was out of order,
+never filled it is lost.
 """
 
 from __future__ import annotations
@@ -48,11 +49,13 @@ class Tally:
     violations: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: Tally) -> None:
+        """Take in the tally of another process."""
         for item in fields(self):
             setattr(self, item.name, getattr(self, item.name) + getattr(other, item.name))
 
     @property
     def answered(self) -> int:
+        """Posts that were accepted or rejected."""
         return self.acked + self.rejected.total()
 
 
@@ -70,16 +73,23 @@ class Track:
 
     @property
     def cursor(self) -> str:
+        """What the viewer hands back to resume."""
         return f"{self.epoch}:{self.seq}"
 
     def join(self, epoch: str, seq: int) -> None:
-        """Start behind `seq`. A second call means a new start: what was promised until then counts as expected."""
+        """Start behind `seq`.
+
+        A second call means a new start: what was promised until then counts as expected.
+        """
         if self.joined >= 0:
             self.tally.expected += self.seq - self.joined
         self.epoch, self.seq, self.joined = epoch, seq, seq
 
     def advance(self, first: int, last: int) -> bool:
-        """Take the range `first..last`; False when it brings nothing new, so that nothing of it is a delivery."""
+        """Take the range `first..last`.
+
+        False when it brings nothing new, so that nothing of it is a delivery.
+        """
         if first > last:
             return False
         if first == self.seq + 1:
@@ -92,12 +102,13 @@ class Track:
         return self.take_late(first, last)
 
     def open_hole(self, first: int, last: int) -> None:
+        """Remember that `first..last` did not come; lost, until it does."""
         self.tally.lost += last - first + 1
         if len(self.holes) < HOLES_LIMIT:
             self.holes.append((first, last))
 
     def take_late(self, first: int, last: int) -> bool:
-        """A range that begins at or before the viewer's place: it fills a hole, or it was there already."""
+        """Take a range from before the viewer's place: it fills a hole, or was there already."""
         for index, (begin, end) in enumerate(self.holes):
             if begin <= first and last <= end:
                 self.holes[index : index + 1] = [
@@ -117,7 +128,10 @@ class Track:
             self.tally.skipped += last - first + 1
 
     def finish(self, head: int, forgiven: bool) -> None:
-        """The room ended at `head`: what the viewer did not reach is lost, unless it is `forgiven` (a slow one, closed)."""
+        """Close the account: of a room that ended at `head`, what was not reached is lost.
+
+        It is not when that is `forgiven`: a slow viewer that was closed.
+        """
         if self.joined < 0:
             return
         reach = self.seq if forgiven else max(head, self.seq)

@@ -1,7 +1,8 @@
-"""Runs a load test: starts the worker processes, leads them from opening to settling, and adds up what they say.
+"""Runs a load test.
 
-It holds no viewers itself. Each worker is a fresh interpreter at the end of a pipe, so that a test can be started from
-any program, threads or not, and a worker ends when the coordinator does.
+Starts the worker processes, leads them from opening to settling, and adds up what they say. It
+holds no viewers itself. Each worker is a fresh interpreter at the end of a pipe, so that a test can
+be started from any program, threads or not, and a worker ends when the coordinator does.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Protocol
 
+from msgspec import structs
+
 import chat
 from chat.loadtest.connection import Address
 from chat.loadtest.exchange import Assignment, Heads, Open, Outcome, Progress, Settle, Start
@@ -39,26 +42,31 @@ STRAGGLER_SECONDS = 15.0  # a worker that says nothing for so long after its dea
 class Observer(Protocol):
     """Someone who watches a test run."""
 
-    def announce(self, sentence: str) -> None: ...
-    def show_opening(self, options: Options, opened: int, failed: int) -> None: ...
+    def announce(self, sentence: str) -> None:
+        """Show a sentence that matters before the test starts."""
+
+    def show_opening(self, options: Options, opened: int, failed: int) -> None:
+        """Show how many viewers are in."""
+
     def show_running(
         self, options: Options, phase: str, seconds: float, progress: list[Progress], load: Load
-    ) -> None: ...
+    ) -> None:
+        """Show the live figures; `seconds` are counted from the first comment due."""
 
 
 class Silence:
     """The observer who does not look."""
 
     def announce(self, sentence: str) -> None:
-        pass
+        """Say nothing."""
 
     def show_opening(self, options: Options, opened: int, failed: int) -> None:
-        pass
+        """Show nothing."""
 
     def show_running(
         self, options: Options, phase: str, seconds: float, progress: list[Progress], load: Load
     ) -> None:
-        pass
+        """Show nothing."""
 
 
 class WorkerLost(Exception):
@@ -66,6 +74,8 @@ class WorkerLost(Exception):
 
 
 class Coordinator:
+    """One load test, from the checks before it to its report."""
+
     def __init__(self, options: Options, observer: Observer) -> None:
         self.options = options
         self.observer = observer
@@ -91,6 +101,7 @@ class Coordinator:
     # --- the course of a test ---
 
     def run(self) -> Report:
+        """Do it all. Raises UsageError, WorkerLost."""
         if sentence := foresee_rejections(self.options):
             self.observer.announce(sentence)
         samples = Samples(before=self.read_server())
@@ -114,7 +125,7 @@ class Coordinator:
         return summarize(
             self.options,
             [self.outcomes[index] for index in sorted(self.outcomes)],
-            self.loads,
+            [structs.replace(load, at_s=round(load.at_s - self.start, 2)) for load in self.loads],
             samples,
             pids=self.server.pids if self.server else [],
             planned=len(schedule_posts(self.options)),
@@ -139,6 +150,7 @@ class Coordinator:
         self.listen_until(lambda: len(self.progress) == self.processes)
 
     def open(self) -> None:
+        """Let the viewers in, and wait until each is in or has failed."""
         self.tell(Open())
         asked = self.options.viewers
 
@@ -151,25 +163,25 @@ class Coordinator:
         self.listen_until(everyone_tried)
 
     def post(self) -> None:
+        """Let the posting begin, and wait until its time is over."""
         self.start = time.monotonic() + LEAD_SECONDS
         self.tell(Start(round(self.start * SECOND)))
         end = self.start + self.options.duration
-        self.listen_until(lambda: self.show("posting") or time.monotonic() >= end)
+        self.listen_until(lambda: time.monotonic() >= end, "posting")
 
     def settle(self) -> None:
-        """Wait for the answers first, so that the heads that everyone is held to are the last ones."""
+        """Wait for the answers, so that all heads are known; then for everyone to reach them."""
         patience = INTERRUPTED_SETTLE if self.interrupted else self.options.settle
         deadline = time.monotonic() + patience
 
         def answered() -> bool:
-            self.show("settling")
             done = all(
                 one.answered >= one.sent and not one.due and not one.waiting
                 for one in self.progress.values()
             )
             return done or self.interrupted or time.monotonic() >= deadline
 
-        self.listen_until(answered)
+        self.listen_until(answered, "settling")
         heads: Heads = {}
         for one in self.progress.values():
             for key, seq in one.heads.items():
@@ -178,16 +190,13 @@ class Coordinator:
         self.tell(Settle(heads, round(end * SECOND)))
         last = end + STRAGGLER_SECONDS
         self.listen_until(
-            lambda: (
-                self.show("settling")
-                or len(self.outcomes) == self.processes
-                or time.monotonic() > last
-            )
+            lambda: len(self.outcomes) == self.processes or time.monotonic() > last, "settling"
         )
         if len(self.outcomes) < self.processes:
             raise WorkerLost("a worker of the load tester did not report in time")
 
     def stop_workers(self) -> None:
+        """End the processes, by force if they do not hear."""
         for pipe in self.pipes:
             pipe.close()
         for worker in self.workers:
@@ -200,28 +209,36 @@ class Coordinator:
     # --- talking to the workers ---
 
     def tell(self, order: Open | Start | Settle) -> None:
+        """Send an order to all workers."""
         for pipe in self.pipes:
             with contextlib.suppress(BrokenPipeError):
                 pipe.send(order)
 
-    def listen_until(self, reached: Callable[[], bool | None]) -> None:
+    def listen_until(self, reached: Callable[[], bool], phase: str = "") -> None:
+        """Read what workers say, look at the load, and show it as `phase`, until `reached`."""
         while not reached():
             waiting = [pipe for index, pipe in enumerate(self.pipes) if index not in self.outcomes]
-            for pipe in wait(waiting, timeout=0.1):
-                index = self.pipes.index(pipe)
-                try:
-                    said = pipe.recv()
-                except (EOFError, ConnectionResetError):
-                    raise WorkerLost(
-                        f"worker {index} of the load tester ended without a word"
-                    ) from None
-                if isinstance(said, Outcome):
-                    self.outcomes[index] = said
-                else:
-                    self.progress[index] = said
+            ready = wait(waiting, timeout=0.1)
+            for index, pipe in enumerate(self.pipes):
+                if pipe in ready:
+                    self.hear(index, pipe)
             self.sample()
+            if phase:
+                self.show(phase)
+
+    def hear(self, index: int, pipe: Pipe) -> None:
+        """Take one word of a worker. Raises WorkerLost."""
+        try:
+            said: Progress | Outcome = pipe.recv()
+        except (EOFError, ConnectionResetError):
+            raise WorkerLost(f"worker {index} of the load tester ended without a word") from None
+        if isinstance(said, Outcome):
+            self.outcomes[index] = said
+        else:
+            self.progress[index] = said
 
     def show(self, phase: str) -> None:
+        """Hand the live figures to the observer."""
         if self.loads:
             progress = [self.progress[index] for index in sorted(self.progress)]
             seconds = time.monotonic() - self.start
@@ -230,9 +247,11 @@ class Coordinator:
     # --- looking at the load ---
 
     def read_server(self) -> Usage | None:
+        """Read the server's usage, where it is known."""
         return self.server.read() if self.server else None
 
     def sample(self) -> None:
+        """Note the load, twice a second."""
         moment = time.monotonic()
         if moment - self.sampled < SAMPLE_SECONDS or len(self.progress) < self.processes:
             return
@@ -244,7 +263,7 @@ class Coordinator:
             took = moment - then
             self.loads.append(
                 Load(
-                    round(moment - self.start, 2) if self.start else 0.0,
+                    moment,
                     [
                         round((now - before) / took, 3)
                         for now, before in zip(tester, tester_then, strict=True)

@@ -1,4 +1,4 @@
-"""What a person at a terminal sees: a bar while viewers open, live figures while it runs, tables at the end (rich).
+"""What a person at a terminal sees: a bar and live figures while it runs, tables at the end.
 
 When the output is no terminal, only announcements and the tables appear.
 """
@@ -51,9 +51,11 @@ class Display:
             self.live.stop()
 
     def announce(self, sentence: str) -> None:
+        """Print a sentence that matters before the test starts."""
         self.console.print(Text(f"! {sentence}", style="yellow"))
 
     def enter(self, phase: str, total: float) -> TaskID:
+        """Return the bar of a phase, a new one when the phase is new."""
         if self.phase != phase or self.task is None:
             if self.task is not None:
                 self.bar.remove_task(self.task)
@@ -62,6 +64,7 @@ class Display:
         return self.task
 
     def show_opening(self, options: Options, opened: int, failed: int) -> None:
+        """Move the bar while viewers come in."""
         task = self.enter("opening", options.viewers)
         self.bar.update(task, completed=opened, note=f"{failed:,} failed" if failed else "viewers")
 
@@ -73,6 +76,7 @@ class Display:
         progress: list[exchange.Progress],
         load: Load,
     ) -> None:
+        """Show the live figures under the bar."""
         task = self.enter(phase, round(options.duration))
         self.bar.update(
             task, completed=min(round(options.duration), max(0, int(seconds))), note="seconds"
@@ -133,6 +137,7 @@ def print_report(console: Console, report: Report) -> None:
 
 
 def say_success(report: Report) -> str:
+    """Return the sentence for a test without a fault."""
     return f"✓ All of {report.expected:,} expected deliveries are accounted for, in order."
 
 
@@ -147,6 +152,7 @@ def list_tables(report: Report) -> list[tuple[str, Rows]]:
 
 
 def list_delivery(report: Report) -> Rows:
+    """What was posted, and what came of it."""
     rows = [
         ("posted", f"{report.sent:,} of {report.planned:,} in {report.seconds:g} s"),
         (
@@ -158,7 +164,8 @@ def list_delivery(report: Report) -> Rows:
         ("unanswered", f"{report.unanswered:,}"),
         (
             "delivered",
-            f"{report.delivered:,} of {report.expected:,} ({report.deliveries_per_second:,.0f} a second)",
+            f"{report.delivered:,} of {report.expected:,} "
+            f"({report.deliveries_per_second:,.0f} a second)",
         ),
         ("lost", f"{report.lost:,}"),
         ("out of order", f"{report.out_of_order:,}"),
@@ -174,24 +181,32 @@ def list_delivery(report: Report) -> Rows:
 
 
 def list_latency(report: Report) -> Rows:
+    """How late."""
     rows = [("delivered", describe(report.latency)), ("acked", describe(report.ack_latency))]
     return [*rows, ("sent late by, at most", f"{report.greatest_lateness_ms:.1f} ms")]
 
 
 def describe(latency: Latency) -> str:
+    """Return percentiles in one line."""
     if not latency.count:
         return "none"
-    return (
-        f"p50 {latency.p50_ms:.1f}   p90 {latency.p90_ms:.1f}   p99 {latency.p99_ms:.1f}   "
-        f"p99.9 {latency.p999_ms:.1f}   max {latency.max_ms:.1f} ms"
-    )
+    names = {"p50": latency.p50_ms, "p90": latency.p90_ms, "p99": latency.p99_ms}
+    names |= {"p99.9": latency.p999_ms, "max": latency.max_ms}
+    return "   ".join(f"{name} {say_ms(value)}" for name, value in names.items()) + " ms"
+
+
+def say_ms(value: float) -> str:
+    """Return milliseconds with as many digits as they are good for."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
 
 def list_connections(report: Report) -> Rows:
+    """Who came in, how fast, and who left."""
     rows = [
         (
             "connected",
-            f"{report.connected:,} of {report.viewers:,} ({report.connects_per_second:,.0f} a second)",
+            f"{report.connected:,} of {report.viewers:,} "
+            f"({report.connects_per_second:,.0f} a second)",
         ),
         ("until welcome", describe(report.connect_latency)),
         ("there at the end", f"{report.present:,}"),
@@ -212,6 +227,7 @@ def list_connections(report: Report) -> Rows:
 
 
 def list_cost(report: Report) -> Rows:
+    """What it cost, on both sides."""
     shares = " ".join(f"{share:.0%}" for share in report.tester_cpu)
     rows = [
         ("bytes", f"{report.received_bytes:,} ({report.bytes_per_delivery:,.1f} per delivery)"),
@@ -222,7 +238,8 @@ def list_cost(report: Report) -> Rows:
         rows += [
             (
                 "the server's CPU",
-                f"{server.cpu_s:.2f} s ({server.cpu_share:.0%} of a core, {server.us_per_delivery:.2f} µs per delivery)",
+                f"{server.cpu_s:.2f} s ({server.cpu_share:.0%} of a core, "
+                f"{server.us_per_delivery:.2f} µs per delivery)",
             ),
             (
                 "to connect",
@@ -230,12 +247,15 @@ def list_cost(report: Report) -> Rows:
             ),
             (
                 "the server's memory",
-                f"{server.memory_before_bytes / mebibyte:.1f} MiB before, {server.memory_open_bytes / mebibyte:.1f} with all viewers "
-                f"({server.memory_per_viewer_bytes / 1024:.1f} KiB each), {server.memory_peak_bytes / mebibyte:.1f} at most",
+                f"{server.memory_before_bytes / mebibyte:.1f} MiB before, "
+                f"{server.memory_open_bytes / mebibyte:.1f} with all viewers "
+                f"({server.memory_per_viewer_bytes / 1024:.1f} KiB each), "
+                f"{server.memory_peak_bytes / mebibyte:.1f} at most",
             ),
         ]
     return rows
 
 
 def name_counts(counts: dict[str, int]) -> str:
+    """Return counts by name in one line; `0` for none."""
     return ", ".join(f"{count:,} × {name}" for name, count in counts.items()) or "0"

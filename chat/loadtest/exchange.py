@@ -1,4 +1,7 @@
-"""What the coordinator and its worker processes tell one another, over a pipe, pickled. Values only."""
+"""What the coordinator and its worker processes tell one another, over a pipe, pickled.
+
+Values only.
+"""
 
 from __future__ import annotations
 
@@ -40,14 +43,20 @@ class Open:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Post by the schedule, counted from `at` (CLOCK_MONOTONIC, ns: one clock for all processes of a machine)."""
+    """Post by the schedule, counted from `at` (CLOCK_MONOTONIC, ns.
+
+    One clock for all processes of a machine).
+    """
 
     at: int
 
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """Posting is over: wait until everyone reached `heads`, at most until `deadline` (ns), then send the Outcome."""
+    """Posting is over.
+
+    Wait until everyone reached `heads`, at most until `deadline` (ns), then send the Outcome.
+    """
 
     heads: Heads
     deadline: int

@@ -1,6 +1,7 @@
-"""WebSocket bytes as a client sees them: the opening handshake, frames out, frame heads in. Pure: bytes to values.
+"""WebSocket bytes as a client sees them.
 
-It refuses what a server of this product never sends and a load test should not hide: masked frames, fragments, and
+The opening handshake, frames out, frame heads in. Pure: bytes to values. It refuses what a server
+of this product never sends and a load test should not hide: masked frames, fragments, and
 compression that keeps a context between messages (every viewer would need an inflater of its own).
 RFC 6455 sections 4 and 5; RFC 7692 section 7.
 """
@@ -27,6 +28,8 @@ class ProtocolError(Exception):
 
 
 class FrameHead(NamedTuple):
+    """Where a frame lies in the bytes received."""
+
     opcode: int
     compressed: bool
     start: int  # of the payload
@@ -42,10 +45,12 @@ class Answer(NamedTuple):
 
 
 def make_key() -> str:
+    """Return a `Sec-WebSocket-Key`; one serves a whole process."""
     return base64.b64encode(random.randbytes(16)).decode()
 
 
 def build_handshake(authority: str, path: str, key: str, deflate: bool) -> bytes:
+    """Return the request that opens a WebSocket."""
     lines = [
         f"GET {path} HTTP/1.1",
         f"Host: {authority}",

@@ -1,7 +1,8 @@
-"""What the viewers of one process write down: counts, latencies, and each room's numbering as they saw it.
+"""What the viewers of one process write down.
 
-A room's numbering (its epoch) is kept once for all viewers of the process: which comment had which seq must be the
-same for everybody, and a batch that came once is recognised by its bytes when it comes again.
+Counts, latencies, and each room's numbering as they saw it. A room's numbering (its epoch) is kept
+once for all viewers of the process: which comment had which seq must be the same for everybody, and
+a batch that came once is recognised by its bytes when it comes again.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ class Numbering:
     """One epoch of one room."""
 
     def __init__(self) -> None:
-        self.memo: Memo = {}  # by first seq: what a viewer expects next leads to what it will most likely read
+        # By first seq: what a viewer expects next leads to what it will most likely read.
+        self.memo: Memo = {}
         self.journal: dict[int, int] = {}  # seq -> number of this run's post
         self.left_out: list[tuple[int, int]] = []  # ranges that were thinned or skipped
         self.contradictions = 0
@@ -26,7 +28,10 @@ class Numbering:
         self.retired: list[Batch] = []
 
     def remember(self, batch: Batch) -> Batch:
-        """The batch of the same bytes if there is one, so that receipts come together; else this one."""
+        """The batch of the same bytes if there is one, so that receipts come together.
+
+        Else this one.
+        """
         alike = self.memo.setdefault(batch.first, [])
         for known in alike:
             if known.data == batch.data:
@@ -60,11 +65,14 @@ class Numbering:
 
 
 class Room:
+    """One room, as the viewers of this process see it."""
+
     def __init__(self, name: str) -> None:
         self.name = name
         self.numberings: dict[str, Numbering] = {}
 
     def numbering(self, epoch: str) -> Numbering:
+        """Return the numbering of an epoch."""
         return self.numberings.setdefault(epoch, Numbering())
 
 
@@ -84,15 +92,18 @@ class Ledger:
         self.joins: list[int] = []  # ns, when each viewer was in
 
     def room(self, name: str) -> Room:
+        """Return the room of a name."""
         return self.rooms.setdefault(name, Room(name))
 
     def note_post(self, number: int, due: int, poster: int, now: int) -> None:
+        """A comment was sent."""
         self.posts[number] = (due, poster)
         self.tally.sent += 1
         self.greatest_lateness = max(self.greatest_lateness, now - due)
         self.timeline.find_tick(now).sent += 1
 
     def note_ack(self, room: Room, number: int, epoch: str, seq: int, dup: bool, now: int) -> None:
+        """A comment was accepted under `seq`."""
         post = self.posts.pop(number, None)
         if post is None:
             self.tally.violations["an answer to no post"] += 1
@@ -105,6 +116,7 @@ class Ledger:
         numbering.head = max(numbering.head, seq)
 
     def note_rejection(self, number: int | None, code: str) -> None:
+        """A comment was not accepted; None when the answer names none of ours."""
         if number is None or self.posts.pop(number, None) is None:
             self.tally.violations[f"rejected what was no post: {code}"] += 1
         else:

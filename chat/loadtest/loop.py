@@ -1,7 +1,9 @@
-"""An event loop of a hundred lines: epoll, timers in nanoseconds, and one handler per descriptor.
+"""An event loop of a hundred lines.
 
-asyncio and Tornado cost ten times the read itself, and the tester must be cheaper than what it measures. epoll's own
-time-out has a granularity of a millisecond, too coarse for a schedule, so waiting is done by select() on the epoll.
+Epoll, timers in nanoseconds, and one handler per descriptor. asyncio and Tornado cost ten times the
+read itself, and the tester must be cheaper than what it measures. epoll's own time-out has a
+granularity of a millisecond, too coarse for a schedule, so waiting is done by select() on the
+epoll.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import time
 from collections.abc import Callable
 
 Handler = Callable[[int], None]
-EVENTS_AT_ONCE = 256  # a pass over so many reads takes about a millisecond: the most that a timer is late for them
+EVENTS_AT_ONCE = 256  # so many reads take about a millisecond: so late can a timer be
 
 READ, WRITE = select.EPOLLIN, select.EPOLLOUT
 
@@ -23,6 +25,8 @@ def ignore(event: int) -> None:
 
 
 class Loop:
+    """Calls handlers and timers, one after the other."""
+
     def __init__(self) -> None:
         self.epoll = select.epoll()
         self.handlers: dict[int, Handler] = {}
@@ -30,11 +34,13 @@ class Loop:
         self.tiebreak = itertools.count()
 
     def watch(self, descriptor: int, handler: Handler, events: int) -> None:
+        """Call `handler` for `events` of a descriptor from now on."""
         known = descriptor in self.handlers
         self.handlers[descriptor] = handler
         (self.epoll.modify if known else self.epoll.register)(descriptor, events)
 
     def forget(self, descriptor: int) -> None:
+        """Call nothing for a descriptor any more."""
         if self.handlers.pop(descriptor, None):
             self.epoll.unregister(descriptor)
 
@@ -43,9 +49,11 @@ class Loop:
         heapq.heappush(self.timers, (when, next(self.tiebreak), call))
 
     def call_in(self, seconds: float, call: Callable[[], None]) -> None:
+        """Call once in `seconds`."""
         self.call_at(time.monotonic_ns() + round(seconds * 1e9), call)
 
     def run(self, finished: Callable[[], bool]) -> None:
+        """Work until `finished`, which is asked after each pass."""
         poll, find_handler, clock = self.epoll.poll, self.handlers.get, time.monotonic_ns
         descriptor = (self.epoll.fileno(),)
         while not finished():
@@ -62,4 +70,5 @@ class Loop:
                 heapq.heappop(self.timers)[2]()
 
     def close(self) -> None:
+        """Give the epoll back."""
         self.epoll.close()

@@ -1,12 +1,12 @@
 """Latencies of all deliveries to all viewers, at the price of one list append each.
 
-A read notes one clock value with the batch it brought (`Batch.receipts`). A few times a second these
-are folded: receipts are grouped into slots of time, and every slot is compared with every due time of
-the batch. A wave of thousands of receipts is some hundred slots, so folding costs little; slots are
-made just wide enough for that, never wider than a millisecond, and are 16 µs for small batches. The
-latencies are counted in buckets that grow by less than 1 % (the layout of HdrHistogram by Gil Tene:
-seven bits of mantissa for each power of two), so histograms of processes simply add up.
-The maximum is exact. Pure Python: numpy would save a tenth of this and cost a dependency.
+A read notes one clock value with the batch it brought (`Batch.receipts`). A few times a second
+these are folded: receipts are grouped into slots of time, and every slot is compared with every due
+time of the batch. A wave of thousands of receipts is some hundred slots, so folding costs little;
+slots are made just wide enough for that, never wider than a millisecond, and are 16 µs for small
+batches. The latencies are counted in buckets that grow by less than 1 % (the layout of HdrHistogram
+by Gil Tene: seven bits of mantissa for each power of two), so histograms of processes simply add
+up. The maximum is exact. Pure Python: numpy would save a tenth of this and cost a dependency.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What the server says, as values. Pure: bytes to structs, nothing kept.
 
-Only the fields that a load test judges are read; unknown ones are passed over, as the protocol asks of a viewer.
+Only the fields that a load test judges are read; unknown ones are passed over, as the protocol asks
+of a viewer.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from chat.loadtest.plan import read_text
 
 
 class Entry(msgspec.Struct):
+    """An entry, as far as a load test reads it."""
+
     kind: str
     seq: int
     text: str = ""
@@ -54,6 +57,8 @@ class Posted(msgspec.Struct):
     """An answer of `POST /api/rooms/{room}/comments`: the ack, or the error."""
 
     class Error(msgspec.Struct):
+        """Why a post was not accepted."""
+
         code: str | int = ""
 
     epoch: str = ""
@@ -70,10 +75,11 @@ decode_posted = msgspec.json.Decoder(Posted).decode
 
 @dataclass(slots=True, eq=False)
 class Batch:
-    """A stretch of a room's numbering as it came in one frame or one HTTP body, and when it reached each viewer.
+    """A stretch of a room's numbering as it came in one frame or one HTTP body, and when to whom.
 
-    The server sends the same bytes to everyone, so a batch is read once in a process and every further receipt is
-    a comparison of bytes. `receipts` (CLOCK_MONOTONIC, ns) are folded into the measurement and emptied in turn.
+    The server sends the same bytes to everyone, so a batch is read once in a process and every
+    further receipt is a comparison of bytes. `receipts` (CLOCK_MONOTONIC, ns) are folded into the
+    measurement and emptied in turn.
     """
 
     data: bytes
@@ -89,6 +95,7 @@ class Batch:
 
     @property
     def dues(self) -> list[int]:
+        """When this run's comments in it were due, in ns."""
         return [due for _, _, due in self.posts]
 
 
@@ -112,6 +119,7 @@ def read_batch(
 
 
 def read_message(payload: bytes) -> Message:
+    """Read a message of the WebSocket. Raises ProtocolError."""
     try:
         return decode_message(payload)
     except UNREADABLE as problem:

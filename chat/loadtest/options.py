@@ -1,6 +1,7 @@
-"""What a load test is asked to do: one frozen value, its command line, and the checks made before anything opens.
+"""What a load test is asked to do.
 
-A wrong value is a `UsageError` whose text is one sentence. Nothing here opens a socket or starts a process.
+One frozen value, its command line, and the checks made before anything opens. A wrong value is a
+`UsageError` whose text is one sentence. Nothing here opens a socket or starts a process.
 """
 
 from __future__ import annotations
@@ -25,7 +26,10 @@ class UsageError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """All that a load test needs to know. Times are in seconds, rates in 1/s, shares between 0 and 1."""
+    """All that a load test needs to know.
+
+    Times are in seconds, rates in 1/s, shares between 0 and 1.
+    """
 
     url: str
     viewers: int = 1000
@@ -75,7 +79,8 @@ class Options:
             raise UsageError(f"--profile must be one of {', '.join(PROFILES)}, not {self.profile}.")
         if self.profile == "burst" and self.duration < BURST_SECONDS_NEEDED:
             raise UsageError(
-                f"--profile burst needs --duration {BURST_SECONDS_NEEDED} or more: a second of it is the burst."
+                f"--profile burst needs --duration {BURST_SECONDS_NEEDED} or more: "
+                "a second of it is the burst."
             )
         if self.compress and self.transport != "websocket":
             raise UsageError(
@@ -88,6 +93,7 @@ class Options:
 
     @property
     def target(self) -> Target:
+        """The server and room of the URL."""
         return Target.of(self.url)
 
     @property
@@ -98,10 +104,11 @@ class Options:
 
     @property
     def slow_viewers(self) -> int:
+        """How many viewers never read."""
         return round(self.viewers * self.slow)
 
     def is_slow(self, viewer: int) -> bool:
-        """Slow viewers are spread evenly over the numbers, so that every process and room has its share."""
+        """Spread the slow ones evenly, so that every process and room has its share."""
         slow = self.slow_viewers
         return (viewer + 1) * slow // self.viewers > viewer * slow // self.viewers
 
@@ -117,6 +124,7 @@ class Target:
 
     @classmethod
     def of(cls, url: str) -> Target:
+        """Take a URL apart. Raises UsageError."""
         try:
             parts = urlsplit(url)
             host, port = parts.hostname, parts.port or 80
@@ -124,7 +132,8 @@ class Target:
             raise UsageError(f"{url} is not an address: {problem}.") from None
         if parts.scheme == "wss":
             raise UsageError(
-                "The load tester speaks plain ws://: point it at the server itself, not at what ends TLS before it."
+                "The load tester speaks plain ws://: point it at the server itself, "
+                "not at what ends TLS before it."
             )
         prefix, _, room = parts.path.rpartition("/ws/")
         if parts.scheme != "ws" or not host or "/ws/" not in parts.path:
@@ -139,6 +148,7 @@ class Target:
 
     @property
     def authority(self) -> str:
+        """Host and port as HTTP writes them."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
@@ -146,8 +156,9 @@ class Target:
 def choose_processes(options: Options, descriptors: int, loopback: bool, cores: int) -> int:
     """How many processes hold the viewers, given how many `descriptors` one process may open.
 
-    A server on the same machine is left a core; a process is not started for fewer viewers than it is worth.
-    Polling viewers need a second connection to post with. Raises UsageError when the descriptors do not suffice.
+    A server on the same machine is left a core; a process is not started for fewer viewers than it
+    is worth. Polling viewers need a second connection to post with. Raises UsageError when the
+    descriptors do not suffice.
     """
     spare = 64  # libraries, pipes, the epoll itself
     connections = 1 if options.transport == "websocket" else 2
@@ -160,8 +171,9 @@ def choose_processes(options: Options, descriptors: int, loopback: bool, cores: 
     if options.processes:
         if options.processes < needed:
             raise UsageError(
-                f"{options.viewers} viewers in {options.processes} process(es) need more than the {descriptors} open files "
-                f"each may have: take --processes {needed}, or raise the limit with ulimit -n."
+                f"{options.viewers} viewers in {options.processes} process(es) need more "
+                f"than the {descriptors} open files each may have: "
+                f"take --processes {needed}, or raise the limit with ulimit -n."
             )
         return min(options.processes, options.viewers)
     free_cores = max(1, cores - 1 if loopback else cores)
@@ -203,12 +215,13 @@ class Invocation:
 
 
 def build_parser() -> argparse.ArgumentParser:
+    """Return the command line with its help."""
     parser = argparse.ArgumentParser(
         prog="python -m chat.loadtest",
-        description="Fill a room with viewers, let them post on a fixed schedule, and check that every viewer gets every "
-        "comment in order, and how late.",
-        epilog="Exit status: 0 all is well; 1 something was lost, out of order or unanswered, or fewer viewers connected "
-        "than asked; 2 the test could not start as asked.",
+        description="Fill a room with viewers, let them post on a fixed schedule, "
+        "and check that every viewer gets every comment in order, and how late.",
+        epilog="Exit status: 0 all is well; 1 something was lost, out of order or unanswered, "
+        "or fewer viewers connected than asked; 2 the test could not start as asked.",
     )
     defaults = {
         field: Options.__dataclass_fields__[field].default for field in Options.__dataclass_fields__
@@ -292,7 +305,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def read_arguments(arguments: list[str]) -> Invocation:
-    """The command line as a value. argparse itself exits with 2 on what it cannot read; UsageError is for the rest."""
+    """The command line as a value.
+
+    Argparse itself exits with 2 on what it cannot read; UsageError is for the rest.
+    """
     given = vars(build_parser().parse_args(arguments))
     json, report = given.pop("json"), given.pop("report")
     return Invocation(Options(**given), json, report)

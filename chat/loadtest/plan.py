@@ -1,8 +1,9 @@
 """When each comment of a run is due, and what it says. Pure: no clock, no randomness.
 
-The schedule is open loop: it is fixed before the first comment goes out, and a comment carries the time at which it
-was due, not the one at which it was sent. So a server (or a tester) that stalls makes every comment of the stall late,
-instead of quietly being asked for less (the "coordinated omission" that Gil Tene named).
+The schedule is open loop: it is fixed before the first comment goes out, and a comment carries the
+time at which it was due, not the one at which it was sent. So a server (or a tester) that stalls
+makes every comment of the stall late, instead of quietly being asked for less (the "coordinated
+omission" that Gil Tene named).
 """
 
 from __future__ import annotations
@@ -34,13 +35,13 @@ def schedule_posts(options: Options) -> list[int]:
 
 
 def spread(rate: float, begin: float, end: float) -> list[int]:
-    """Evenly spaced times, in nanoseconds, from `begin` up to and without `end` (both in seconds)."""
+    """Return evenly spaced times, in ns, from `begin` up to and without `end`, in seconds."""
     count = round(rate * (end - begin))
     return [round((begin + number / rate) * SECOND) for number in range(count)]
 
 
 def write_text(run: str, number: int, due: int) -> str:
-    """A comment of realistic length that says which run and post it is and when it was due (CLOCK_MONOTONIC, ns)."""
+    """Return a comment that says its run, its number, and when it was due (CLOCK_MONOTONIC, ns)."""
     return f"load {run} {number} {due} {PADDING}"[:TEXT_LENGTH].rstrip()
 
 
@@ -56,7 +57,10 @@ def read_text(text: str, run: str) -> tuple[int, int] | None:
 
 
 def foresee_rejections(options: Options) -> str | None:
-    """A sentence when the schedule asks one viewer for more than a server takes by default; None when it does not."""
+    """A sentence when the schedule asks one viewer for more than a server takes by default.
+
+    None when it does not.
+    """
     posters = options.viewers - options.slow_viewers
     if not posters or not options.rate:
         return None
@@ -65,12 +69,14 @@ def foresee_rejections(options: Options) -> str | None:
     spike = each * BURST_FACTOR
     if options.profile == "burst" and spike > DEFAULT_POST_BURST + DEFAULT_POST_RATE:
         return (
-            f"In the burst each of {posters:,} viewers posts {spike:.1f} times within a second; a server takes bursts of "
-            f"{DEFAULT_POST_BURST:.0f} by default. Expect rejections, or add viewers, or raise its --post-burst."
+            f"In the burst each of {posters:,} viewers posts {spike:.1f} times within a second; "
+            f"a server takes bursts of {DEFAULT_POST_BURST:.0f} by default. "
+            "Expect rejections, or add viewers, or raise its --post-burst."
         )
     if each > allowed:
         return (
-            f"Each of {posters:,} viewers posts {each:.1f} times a second; a server takes {DEFAULT_POST_RATE:.0f} by default. "
+            f"Each of {posters:,} viewers posts {each:.1f} times a second; "
+            f"a server takes {DEFAULT_POST_RATE:.0f} by default. "
             "Expect rejections, or add viewers, or raise its --post-rate."
         )
     return None

@@ -1,7 +1,8 @@
-"""A viewer that asks again and again: long polling (the server answers when there is something) or short polling.
+"""A viewer that asks again and again.
 
-It speaks as much HTTP/1.1 as the room's entries need: keep-alive, Content-Length, no chunks. A viewer that posts opens
-a second connection for that, as a browser does, since the first may be waiting for an answer.
+Long polling (the server answers when there is something) or short polling. It speaks as much
+HTTP/1.1 as the room's entries need: keep-alive, Content-Length, no chunks. A viewer that posts
+opens a second connection for that, as a browser does, since the first may be waiting for an answer.
 """
 
 from __future__ import annotations
@@ -36,7 +37,10 @@ class Reply(NamedTuple):
 
 
 def read_reply(data: bytes) -> Reply | None:
-    """None while the answer is not whole. Raises ValueError for what is no answer of a known length."""
+    """None while the answer is not whole.
+
+    Raises ValueError for what is no answer of a known length.
+    """
     start = data.find(b"\r\n\r\n") + 4
     if start < 4:
         return None
@@ -58,6 +62,7 @@ class HttpConnection(Connection):
     __slots__ = ()
 
     def received(self, data: bytes) -> None:
+        """Put an answer together from its pieces."""
         if self.rest:
             data = self.rest + data
         try:
@@ -74,39 +79,45 @@ class HttpConnection(Connection):
         self.replied(reply, data)
 
     def replied(self, reply: Reply, data: bytes) -> None:
+        """Handle a whole answer that lies in `data`."""
         raise NotImplementedError
 
 
 class PollingViewer(Viewer, HttpConnection):
-    __slots__ = ("head_line", "poster", "tail_line", "waiting")
+    """Follows its room by asking for the entries after its place."""
+
+    __slots__ = ("before", "behind", "poster", "waiting")
 
     def __init__(self, crew: Crew, number: int, room: Room, slow: bool, audited: bool) -> None:
         super().__init__(crew, number, room, slow, audited)
-        options = crew.options
         self.poster: Poster | None = None
         self.waiting = False  # a request is on its way
-        wait = LONG_WAIT if options.transport == "long-poll" else 0
-        self.head_line = f"GET {options.target.prefix}/api/rooms/{room.name}/entries?"
-        self.tail_line = (
-            f"wait={wait}&limit={PAGE_LIMIT} HTTP/1.1\r\nHost: {options.target.authority}\r\n\r\n"
-        )
+        target = crew.options.target
+        self.before = f"GET {target.prefix}/api/rooms/{room.name}/entries?"
+        self.behind = f" HTTP/1.1\r\nHost: {target.authority}\r\n\r\n"
 
     def connected(self) -> None:
+        """Ask for the first time on this connection."""
         self.poll()
 
     def poll(self) -> None:
+        """Ask for what comes after the viewer's place, or where the room stands."""
         if self.socket is None or self.waiting:
             return
         self.waiting = True
+        options = self.crew.options
         if self.track.joined < 0:
-            tail = f"limit={max(1, self.crew.options.history)} HTTP/1.1\r\nHost: {self.crew.options.target.authority}\r\n\r\n"
-            self.send((self.head_line + tail).encode())
+            query = f"limit={max(1, options.history)}"
         else:
-            self.send(f"{self.head_line}after={self.track.cursor}&{self.tail_line}".encode())
-            if self.asleep:
-                self.stop_reading()
+            # Who comes back asks what it missed, and waits for more only then.
+            waits = options.transport == "long-poll" and self.life is Life.LIVE
+            query = f"after={self.track.cursor}&wait={LONG_WAIT if waits else 0}&limit={PAGE_LIMIT}"
+        self.send((self.before + query + self.behind).encode())
+        if self.asleep:
+            self.stop_reading()
 
     def replied(self, reply: Reply, data: bytes) -> None:
+        """Take the entries, known by their bytes or read anew."""
         self.waiting = False
         if reply.status != 200:
             self.crew.ledger.tally.failed[f"HTTP {reply.status}"] += 1
@@ -124,6 +135,7 @@ class PollingViewer(Viewer, HttpConnection):
         self.poll_again(more)
 
     def poll_again(self, more: bool) -> None:
+        """Ask at once, or after the interval of short polling."""
         options, loop = self.crew.options, self.crew.loop
         if self.socket is None:
             return
@@ -161,7 +173,10 @@ class PollingViewer(Viewer, HttpConnection):
         return last < page.head
 
     def come_in(self, epoch: str, seq: int) -> None:
-        """The first answer on a new connection. What a return missed comes with the polls, as batches, late as it is."""
+        """The first answer on a new connection.
+
+        What a return missed comes with the polls, as batches, late as it is.
+        """
         if self.track.joined < 0:
             self.enter(epoch, seq, None, None, [])
         else:
@@ -170,6 +185,7 @@ class PollingViewer(Viewer, HttpConnection):
             ledger.reconnects.record(monotonic_ns() - self.started)
             ledger.joins.append(monotonic_ns())
             self.life = Life.LIVE
+            self.post_backlog()
 
     def ended(self, reason: str) -> None:
         """A keep-alive connection may end between two requests; the next one opens a new one."""
@@ -181,21 +197,25 @@ class PollingViewer(Viewer, HttpConnection):
         self.note_end(reason)
 
     def connect_again(self) -> None:
+        """Open the connection that ended between two requests."""
         if self.life is Life.LIVE and self.socket is None:
             self.connect()
 
-    def post(self, number: int, due: int) -> bool:
+    def send_post(self, number: int, due: int) -> bool:
+        """Post by a second connection."""
         if self.poster is None:
             self.poster = Poster(self.crew, self.number, self.room)
         return self.poster.post(number, due)
 
     def drop(self) -> None:
+        """Leave; a poller has nobody to tell."""
         self.close()
         self.waiting = False
         self.memo = NOTHING if self.audited or self.unmeasured else self.numbering.memo
         self.life = Life.NEW
 
     def leave(self) -> None:
+        """End both connections."""
         super().leave()
         if self.poster is not None:
             self.poster.close()
@@ -216,6 +236,7 @@ class Poster(HttpConnection):
         self.up = False
 
     def post(self, number: int, due: int) -> bool:
+        """Post when the ones before are answered; False when too many wait."""
         if len(self.queue) >= QUEUE_LIMIT:
             return False
         self.queue.append((number, due))
@@ -227,10 +248,12 @@ class Poster(HttpConnection):
         return True
 
     def connected(self) -> None:
+        """Post what waits."""
         self.up = True
         self.ask()
 
     def ask(self) -> None:
+        """Send the next post, if none is under way."""
         if not self.queue or not self.up or self.asked:
             return
         self.asked = True
@@ -239,11 +262,13 @@ class Poster(HttpConnection):
         body = encode({"ref": f"{run}-{number}", "text": write_text(run, number, due)})
         head = (
             f"POST {options.target.prefix}/api/rooms/{self.room.name}/comments HTTP/1.1\r\n"
-            f"Host: {options.target.authority}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            f"Host: {options.target.authority}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
         )
         self.send(head.encode() + body)
 
     def replied(self, reply: Reply, data: bytes) -> None:
+        """Note the answer, and post the next."""
         self.asked = False
         number, _ = self.queue.popleft()
         ledger = self.crew.ledger
@@ -259,7 +284,7 @@ class Poster(HttpConnection):
         self.ask()
 
     def ended(self, reason: str) -> None:
-        """Posts that were asked stay unanswered; the ones behind them go on over a new connection."""
+        """Give up the post under way; those behind it go over a new connection."""
         self.up = False
         if self.asked:
             self.asked = False
@@ -268,5 +293,6 @@ class Poster(HttpConnection):
             self.crew.loop.call_in(RETRY_SECONDS, self.connect_again)
 
     def connect_again(self) -> None:
+        """Go on after the connection ended."""
         if self.queue and self.socket is None:
             self.connect()

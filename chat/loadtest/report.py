@@ -1,6 +1,7 @@
-"""All figures of one load test as one frozen value, and the verdict on them. Computes; prints nothing.
+"""All figures of one load test as one frozen value, and the verdict on them.
 
-Units are in the names: `_ms`, `_us`, `_s`, `_bytes`; shares are between 0 and 1.
+Computes; prints nothing. Units are in the names: `_ms`, `_us`, `_s`, `_bytes`; shares are between 0
+and 1.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ LATENESS_WARNING_MS = 50.0
 
 
 class Latency(msgspec.Struct, frozen=True):
+    """Percentiles of one kind of latency."""
+
     count: int
     p50_ms: float
     p90_ms: float
@@ -25,14 +28,21 @@ class Latency(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, histogram: Histogram) -> Latency:
-        shares = (0.5, 0.9, 0.99, 0.999)
+        """Read them from a histogram."""
         greatest = histogram.greatest / 1e6
-        # A bucket's end may lie past the exact maximum; no percentile does.
-        values = [
-            round(min(find_percentile(histogram.counts, share) / 1e6, greatest), 3)
-            for share in shares
-        ]
-        return cls(histogram.counts.total(), *values, round(greatest, 3))
+
+        def find(share: float) -> float:
+            # A bucket's end may lie past the exact maximum; no percentile does.
+            return round(min(find_percentile(histogram.counts, share) / 1e6, greatest), 3)
+
+        return cls(
+            count=histogram.counts.total(),
+            p50_ms=find(0.5),
+            p90_ms=find(0.9),
+            p99_ms=find(0.99),
+            p999_ms=find(0.999),
+            max_ms=round(greatest, 3),
+        )
 
 
 class Tick(msgspec.Struct, frozen=True):
@@ -72,6 +82,8 @@ class Server(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """The figures, the verdict, the warnings."""
+
     options: dict[str, Any]
     processes: int
     seconds: float  # of posting; shorter than asked when interrupted
@@ -163,20 +175,23 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         busiest = max(self.tester_cpu, default=0.0)
         if busiest > TESTER_CPU_WARNING:
             found.append(
-                f"A process of the tester was busy {busiest:.0%} of the time: the tester is what was measured. "
-                "Take more --processes, or another machine."
+                f"A process of the tester was busy {busiest:.0%} of the time: "
+                "the tester is what was measured. Take more --processes, or another machine."
             )
         if self.greatest_lateness_ms > LATENESS_WARNING_MS and not self.reconnected:
             found.append(
-                f"A comment was sent up to {self.greatest_lateness_ms:.0f} ms late, which counts as latency."
+                f"A comment was sent up to {self.greatest_lateness_ms:.0f} ms late, "
+                "which counts as latency."
             )
         if self.unsent:
             found.append(
-                f"{self.unsent:,} of {self.planned:,} posts were not sent: no viewer was there to send them."
+                f"{self.unsent:,} of {self.planned:,} posts were not sent: "
+                "no viewer was there to send them."
             )
         if self.options["compress"] and self.compressed < self.connected:
             found.append(
-                f"The server granted compression to {self.compressed:,} of {self.connected:,} viewers."
+                f"The server granted compression to {self.compressed:,} "
+                f"of {self.connected:,} viewers."
             )
         if self.interrupted:
             found.append("Interrupted: these are the figures so far.")
@@ -184,9 +199,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def exit_code(self) -> int:
+        """What the command exits with: 0, or 1 when there is a fault."""
         return 1 if self.faults else 0
 
     def to_json(self) -> bytes:
+        """Return all figures, with the verdict, as readable JSON."""
         body = msgspec.to_builtins(self)
         body |= {"faults": self.faults, "warnings": self.warnings, "exit_code": self.exit_code}
         return msgspec.json.format(msgspec.json.encode(body), indent=1)
@@ -194,4 +211,6 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 def list_distribution(histogram: Histogram) -> list[tuple[float, int]]:
     """Return the filled buckets: where each ends, in ms, and how many are in it."""
-    return [(bucket_end(bucket) / 1e6, histogram.counts[bucket]) for bucket in sorted(histogram.counts)]
+    return [
+        (bucket_end(bucket) / 1e6, histogram.counts[bucket]) for bucket in sorted(histogram.counts)
+    ]

@@ -1,7 +1,8 @@
-"""What the server itself uses, when it runs on this machine: CPU seconds and resident memory, from the kernel by psutil.
+"""What the server itself uses, when it runs on this machine.
 
-The server is whoever listens on the port, and its children. Without psutil, or without the right to look, there are
-no figures, and the report says so.
+CPU seconds and resident memory, from the kernel by psutil. The server is whoever listens on the
+port, and its children. Without psutil, or without the right to look, there are no figures, and the
+report says so.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ except ImportError:  # an extra: the test itself does not need it
 
 @dataclass(frozen=True, slots=True)
 class Usage:
+    """What processes used, together."""
+
     cpu: float  # seconds since the processes began
     memory: int  # bytes, resident, of all processes together
 
@@ -29,10 +32,12 @@ class ServerUsage:
 
     @property
     def pids(self) -> list[int]:
+        """The processes, by number."""
         return [process.pid for process in self.processes]
 
     @classmethod
     def find(cls, port: int) -> ServerUsage | None:
+        """Find who listens on a port of this machine."""
         if psutil is None:
             return None
         try:
@@ -51,6 +56,7 @@ class ServerUsage:
         return cls([family[pid] for pid in sorted(family)]) if family else None
 
     def read(self) -> Usage:
+        """Read the usage as it is now."""
         cpu, memory = 0.0, 0
         for process in self.processes:
             with contextlib.suppress(psutil.Error):

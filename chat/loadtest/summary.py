@@ -1,4 +1,4 @@
-"""Adds the outcomes of all worker processes up to one report, and holds acks against what was received."""
+"""Adds the outcomes of all workers up to one report, and holds acks against what was received."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Findings:
 
 
 def compare_journals(outcomes: list[Outcome], ordered_senders: bool) -> Findings:
-    """Every acked post must have been seen under its seq, once, and one sender's posts in the order sent."""
+    """Check that each acked post was seen under its seq, once, and in its sender's order."""
     found = Findings(contradictions=sum(outcome.contradictions for outcome in outcomes))
     journals: dict[tuple[str, str], dict[int, int]] = defaultdict(dict)
     left_out: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
@@ -92,6 +92,7 @@ def list_ticks(timeline: Timeline, seconds: float) -> list[Tick]:
 def describe_server(
     samples: Samples, loads: list[Load], pids: list[int], seconds: float, tally: Tally
 ) -> Server | None:
+    """Return the server's cost between the turning points; None when it is not known."""
     before, opened, posted, end = samples.before, samples.open, samples.posted, samples.end
     if before is None or opened is None or posted is None or end is None:
         return None
@@ -125,6 +126,7 @@ def summarize(
     seconds: float,
     interrupted: bool,
 ) -> Report:
+    """Return the report of a whole test."""
     tally = Tally()
     timeline = Timeline(options.duration + options.settle)
     for outcome in outcomes:

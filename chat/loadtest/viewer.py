@@ -1,6 +1,7 @@
-"""What every simulated viewer has, whichever way it follows its room: a place in the numbering, and a life.
+"""What every simulated viewer has, whichever way it follows its room.
 
-NEW -> OPENING -> LIVE -> GONE; a storm leads from LIVE back to OPENING.
+A place in the numbering, and a life. NEW -> OPENING -> LIVE -> GONE; a storm leads from LIVE back
+to OPENING.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ NOTHING: Memo = {}
 
 
 class Life(Enum):
+    """Where a viewer is in its life."""
+
     NEW = "new"
     OPENING = "opening"
     LIVE = "live"
@@ -26,9 +29,12 @@ class Life(Enum):
 
 
 class Viewer(Connection):
+    """One simulated viewer."""
+
     __slots__ = (
         "asleep",
         "audited",
+        "backlog",
         "life",
         "memo",
         "numbering",
@@ -45,6 +51,7 @@ class Viewer(Connection):
         self.audited = audited  # read whole and check every frame, though its bytes are known
         self.unmeasured = slow  # a viewer that did not read says nothing about latency
         self.asleep = False
+        self.backlog: list[tuple[int, int]] = []  # post and due, while the viewer is away
         self.life = Life.NEW
         self.track = Track(crew.ledger.tally)
         self.memo = NOTHING
@@ -52,11 +59,31 @@ class Viewer(Connection):
         self.started = 0
 
     def open(self) -> None:
+        """Come in, or come back in."""
         self.life = Life.OPENING
         self.started = monotonic_ns()
         self.connect()
 
-    def post(self, number: int, due: int) -> bool:
+    def post(self, number: int, due: int) -> None:
+        """Send a comment, or keep it until the viewer is back, as a page does.
+
+        Its lateness counts.
+        """
+        if self.life is not Life.LIVE:
+            self.backlog.append((number, due))
+            self.crew.held += 1
+        elif not self.send_post(number, due):
+            self.crew.ledger.tally.unsent += 1
+
+    def post_backlog(self) -> None:
+        """Send what waited; to be called when the viewer is in."""
+        backlog, self.backlog = self.backlog, []
+        self.crew.held -= len(backlog)
+        for number, due in backlog:
+            self.post(number, due)
+
+    def send_post(self, number: int, due: int) -> bool:
+        """False when it cannot be sent."""
         raise NotImplementedError
 
     def drop(self) -> None:
@@ -64,15 +91,20 @@ class Viewer(Connection):
         raise NotImplementedError
 
     def wake(self) -> None:
-        """A slow viewer reads again: now it gets what it missed, a skip, or the news that it was closed."""
+        """A slow viewer reads again.
+
+        Now it gets what it missed, a skip, or the news that it was closed.
+        """
         if self.asleep:
             self.asleep = False
             self.resume_reading()
 
     def settled(self, head: int) -> bool:
+        """True when there is nothing to wait for: it reached `head`, or it is gone."""
         return self.life is not Life.LIVE or self.track.seq >= head
 
     def number_by(self, epoch: str) -> None:
+        """Follow the numbering of an epoch from here on."""
         self.numbering = self.room.numbering(epoch)
         self.memo = NOTHING if self.audited or self.unmeasured else self.numbering.memo
 
@@ -97,11 +129,12 @@ class Viewer(Connection):
         if self.slow:
             self.asleep = True
             self.stop_reading()
+        self.post_backlog()
 
     def come_back(
         self, epoch: str, seq: int, recovered: bool | None, reason: str | None, entries: list[Entry]
     ) -> None:
-        """What a resume brings is counted as delivered, but its latency is the drop's, not the server's."""
+        """Take what a resume brings: it is delivered, but its latency is the drop's own."""
         track, ledger = self.track, self.crew.ledger
         if recovered and epoch == track.epoch:
             batch = read_batch(b"", epoch, track.seq + 1, seq, 0, entries, self.crew.run)
@@ -109,6 +142,7 @@ class Viewer(Connection):
             if track.advance(batch.first, batch.last):
                 ledger.count(batch, 1)
                 ledger.tally.resumed += batch.count
+                ledger.timeline.find_tick(monotonic_ns()).delivered += batch.count
             return
         ledger.tally.unrecovered[reason or "no reason given"] += 1
         if epoch == track.epoch:
@@ -117,13 +151,14 @@ class Viewer(Connection):
             track.join(epoch, seq)
 
     def skip(self, first: int, last: int) -> None:
+        """The server left `first..last` out, and said so."""
         self.track.skip(first, last)
         self.numbering.left_out.append((first, last))
 
     def take_batch(
         self, data: bytes, epoch: str, first: int, last: int, thinned: int, entries: list[Entry]
     ) -> None:
-        """A batch whose bytes were not expected: the first of its kind in this process, or out of turn."""
+        """Take a batch that is the first of its kind in this process, or out of turn."""
         tally, track = self.crew.ledger.tally, self.track
         if epoch != track.epoch:
             tally.violations["a batch of another epoch"] += 1
@@ -142,10 +177,14 @@ class Viewer(Connection):
             known.receipts.append(monotonic_ns())
 
     def ended(self, reason: str) -> None:
-        """Gone before it was in: failed (in a storm: tries again). Gone while it was in: closed, and it stays so."""
+        """Gone before it was in.
+
+        Failed (in a storm: tries again). Gone while it was in: closed, and it stays so.
+        """
         self.note_end(reason)
 
     def note_end(self, reason: str) -> None:
+        """See `ended`."""
         tally = self.crew.ledger.tally
         if self.life is Life.OPENING:
             tally.failed[reason] += 1
@@ -157,8 +196,12 @@ class Viewer(Connection):
             tally.slow_closed += self.slow
             self.crew.left += 1
         self.life = Life.GONE
+        self.crew.held -= len(self.backlog)
+        tally.unsent += len(self.backlog)
+        self.backlog.clear()
 
     def open_again(self) -> None:
+        """Try again, unless something else happened meanwhile."""
         if self.life is Life.OPENING and self.socket is None:
             self.open()
 

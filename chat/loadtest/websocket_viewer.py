@@ -1,4 +1,7 @@
-"""A viewer on a WebSocket. The loop in `received` is the tester's hot path; everything else is for rare frames."""
+"""A viewer on a WebSocket.
+
+The loop in `received` is the tester's hot path; everything else is for rare frames.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,8 @@ encode = msgspec.json.Encoder().encode
 
 
 class WebSocketViewer(Viewer):
+    """Follows its room by a WebSocket, and posts on it."""
+
     __slots__ = ("pending", "upgraded")
 
     def __init__(self, crew: Crew, number: int, room: Room, slow: bool, audited: bool) -> None:
@@ -28,6 +33,7 @@ class WebSocketViewer(Viewer):
         self.pending: set[int] = set()  # posts without an answer
 
     def connected(self) -> None:
+        """Ask for the WebSocket, with the cursor if there is one."""
         options = self.crew.options
         path = f"{options.target.prefix}/ws/{self.room.name}?history={options.history}"
         if self.track.joined >= 0:
@@ -36,6 +42,7 @@ class WebSocketViewer(Viewer):
         self.send(frames.build_handshake(options.target.authority, path, KEY, options.compress))
 
     def received(self, data: bytes) -> None:
+        """Take frames: by comparing bytes where they are what was expected, else one by one."""
         if self.rest:
             data = self.rest + data
         try:
@@ -76,6 +83,7 @@ class WebSocketViewer(Viewer):
         return answer.end
 
     def take(self, frame: bytes, payload: bytes, head: FrameHead) -> None:
+        """Handle a frame that was not expected."""
         if head.opcode == frames.TEXT:
             self.take_message(frame, frames.inflate(payload) if head.compressed else payload)
         else:
@@ -89,6 +97,7 @@ class WebSocketViewer(Viewer):
                 raise ProtocolError(f"a frame with opcode {head.opcode}")
 
     def take_message(self, frame: bytes, payload: bytes) -> None:
+        """Handle a message by its type; unknown ones are passed over."""
         message = read_message(payload)
         kind = message.type
         if kind == "batch":
@@ -114,13 +123,15 @@ class WebSocketViewer(Viewer):
             )
 
     def find_post(self, ref: str | None) -> int | None:
+        """Return the post that a `ref` names; None when it is none of ours."""
         run, _, number = (ref or "").partition("-")
         if run != self.crew.run or not number.isdecimal():
             return None
         self.pending.discard(int(number))
         return int(number)
 
-    def post(self, number: int, due: int) -> bool:
+    def send_post(self, number: int, due: int) -> bool:
+        """Post on the WebSocket."""
         run = self.crew.run
         message = {"type": "post", "ref": f"{run}-{number}", "text": write_text(run, number, due)}
         if not self.send(frames.build_frame(frames.TEXT, encode(message))):
@@ -130,6 +141,7 @@ class WebSocketViewer(Viewer):
         return True
 
     def drop(self) -> None:
+        """Leave with a close frame; answers on their way are given up."""
         self.send(GOING_AWAY)
         self.close()
         self.crew.ledger.give_up(self.pending)

@@ -1,6 +1,7 @@
-"""One process of the load tester: holds its share of the viewers, posts its share of the comments, measures.
+"""One process of the load tester.
 
-Started by the coordinator as `python -m chat.loadtest.worker DESCRIPTOR`; it ends when its pipe does.
+Holds its share of the viewers, posts its share of the comments, measures. Started by the
+coordinator as `python -m chat.loadtest.worker DESCRIPTOR`; it ends when its pipe does.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ SAMPLES_LIMIT = 100  # viewers of one process that are checked whole
 
 
 class Worker:
+    """One process's share of a load test."""
+
     def __init__(self, pipe: Pipe, assignment: Assignment) -> None:
         self.pipe = pipe
         self.options: Options = assignment.options
@@ -57,6 +60,7 @@ class Worker:
         self.open_from = self.open_to = self.storm_at = 0
 
     def make_viewers(self, assignment: Assignment) -> list[Viewer]:
+        """Return the viewers of this share, the slow and the audited among them."""
         options = self.options
         kind = WebSocketViewer if options.transport == "websocket" else PollingViewer
         numbers = assignment.viewers()
@@ -76,11 +80,13 @@ class Worker:
         ]
 
     def run(self) -> None:
+        """Work until the test is over or the coordinator is gone."""
         self.loop.watch(self.pipe.fileno(), self.read_order, READ)
         self.report()
         self.loop.run(lambda: self.done)
 
     def read_order(self, event: int) -> None:
+        """Do what the coordinator says."""
         try:
             order = self.pipe.recv()
         except EOFError:
@@ -97,6 +103,7 @@ class Worker:
     # --- opening ---
 
     def open_all(self, viewers: list[Viewer]) -> None:
+        """Begin to open viewers, at the pace asked for."""
         self.open_from = self.paced = time.monotonic_ns()
         self.to_open = viewers[::-1]
         self.under_way = []
@@ -104,6 +111,7 @@ class Worker:
         self.open_some()
 
     def open_some(self) -> None:
+        """Open as many as the pace and the limit allow, and look again soon."""
         moment = time.monotonic_ns()
         if not self.storm_at:
             self.allowance = min(
@@ -125,6 +133,7 @@ class Worker:
             self.loop.call_in(PACE_SECONDS, self.open_some)
 
     def waiting(self) -> int:
+        """Return how many viewers are still to come in."""
         return len(self.to_open) + sum(viewer.life is Life.OPENING for viewer in self.under_way)
 
     def storm(self) -> None:
@@ -144,6 +153,7 @@ class Worker:
     # --- posting ---
 
     def begin(self, at: int) -> None:
+        """Start posting at `at`."""
         self.start = self.ledger.timeline.start = at
         self.open_to = max(self.ledger.joins, default=self.open_from) - self.open_from
         self.cpu_from, self.wall_from = time.process_time(), time.monotonic()
@@ -161,37 +171,39 @@ class Worker:
                 self.loop.call_at(due, self.post_due)
                 return
             poster = self.find_poster()
-            if poster is None:  # everyone is away: the comment waits, and its lateness counts
-                self.loop.call_in(PACE_SECONDS, self.post_due)
-                return
-            if not poster.post(number, due):
+            if poster is None:
                 self.ledger.tally.unsent += 1
+            else:
+                poster.post(number, due)
             self.next_post += 1
 
     def find_poster(self) -> Viewer | None:
+        """Return whose turn it is to post; None when all are gone."""
         for _ in range(len(self.posters)):
             viewer = self.posters[self.turn % len(self.posters)]
             self.turn += 1
-            if viewer.life is Life.LIVE:
+            if viewer.life is not Life.GONE:
                 return viewer
         return None
 
     # --- settling ---
 
     def settle(self, heads: Heads, deadline: int) -> None:
+        """Stop posting, wake the slow, and wait for what is on its way."""
         self.settling = True
         self.heads, self.deadline = heads, deadline
         self.cpu_to, self.wall_to = time.process_time(), time.monotonic()
-        self.ledger.tally.unsent += len(self.schedule) - self.next_post
         for viewer in self.viewers:
             viewer.wake()
         self.check_settled()
 
     def head_for(self, viewer: Viewer) -> int:
+        """Return the last seq that a viewer's room is known to have."""
         told = self.heads.get((viewer.room.name, viewer.track.epoch), 0)
         return max(told, viewer.numbering.head)
 
     def check_settled(self) -> None:
+        """Finish when all is there, or when the time is over."""
         settled = not self.waiting() and all(
             viewer.settled(self.head_for(viewer)) for viewer in self.viewers
         )
@@ -201,8 +213,10 @@ class Worker:
             self.loop.call_in(CHECK_SECONDS, self.check_settled)
 
     def finish(self) -> None:
+        """Close the books, send the viewers home, hand the outcome over."""
         ledger, tally = self.ledger, self.ledger.tally
         ledger.fold()
+        tally.unsent += len(self.schedule) - self.next_post + self.crew.held
         present = sum(viewer.life is Life.LIVE for viewer in self.viewers)
         for viewer in self.viewers:
             viewer.track.finish(self.head_for(viewer), viewer.slow and viewer.life is not Life.LIVE)
@@ -256,7 +270,7 @@ class Worker:
                     left=self.crew.left,
                     waiting=self.waiting(),
                     sent=tally.sent,
-                    due=len(self.schedule) - self.next_post,
+                    due=len(self.schedule) - self.next_post + self.crew.held,
                     answered=tally.answered + tally.answer_lost,
                     delivered=tally.delivered,
                     lost=tally.lost,
@@ -272,6 +286,7 @@ class Worker:
 
 
 def main() -> None:
+    """Serve the coordinator at the other end of the pipe."""
     signal.signal(
         signal.SIGINT, signal.SIG_IGN
     )  # Ctrl-C reaches the whole group; the coordinator decides what it means
@@ -279,7 +294,8 @@ def main() -> None:
     assignment: Assignment = pipe.recv()
     if cpus := assignment.options.cpu_list:
         os.sched_setaffinity(0, {cpus[assignment.index % len(cpus)]})
-    gc.disable()  # nothing here makes cycles while it runs, and a collection over all viewers would be a pause
+    # Nothing here makes cycles while it runs, and a collection over all viewers would be a pause.
+    gc.disable()
     worker = Worker(pipe, assignment)
     worker.run()
     sys.stdout.flush()

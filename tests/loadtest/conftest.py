@@ -1,4 +1,7 @@
-"""The stub server as a fixture: a process of its own, so that its faults and its CPU are not the tester's."""
+"""The stub server as a fixture.
+
+A process of its own, so that its faults and its CPU are not the tester's.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,8 @@ def start_stub() -> Iterator[Callable[[str], str]]:
 
     yield start
     for stub in started:
-        assert stub.stdin is not None and stub.stdout is not None
+        assert stub.stdin is not None
+        assert stub.stdout is not None
         stub.stdin.close()
         stub.stdout.close()
         stub.wait(timeout=10)

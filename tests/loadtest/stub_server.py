@@ -1,7 +1,8 @@
-"""A small server of the wire that is honest unless told to be at fault: what proves that the load tester sees faults.
+"""A small server of the wire that is honest unless told to be at fault.
 
-`python stub_server.py FAULT` listens on a free port, prints it, and ends with its standard input. Everything is kept
-in memory, for one epoch; there are no limits. Each fault is one deliberate wrong, named in `FAULTS`.
+What proves that the load tester sees faults. `python stub_server.py FAULT` listens on a free port,
+prints it, and ends with its standard input. Everything is kept in memory, for one epoch; there are
+no limits. Each fault is one deliberate wrong, named in `FAULTS`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import base64
 import contextlib
 import hashlib
 import json
+import os
 import sys
 import zlib
 from urllib.parse import parse_qs, urlsplit
@@ -189,7 +191,7 @@ class Stub:
         room.news = asyncio.Event()
 
     def treat(self, viewer: Viewer, frame: bytes, fifth: bool, batch: dict) -> bool:
-        """Do wrong to the one viewer that was chosen for it; False when the frame is not to be sent as well."""
+        """Wrong the one viewer chosen for it; False when the frame is not to be sent as well."""
         if viewer.held:
             viewer.write(frame + viewer.held)
             viewer.held = None
@@ -287,7 +289,8 @@ class Stub:
         ).decode()
         deflate = "server_no_context_takeover" in headers.get("sec-websocket-extensions", "")
         extension = (
-            "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n"
+            "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; "
+            "client_no_context_takeover\r\n"
             if deflate
             else ""
         )
@@ -350,6 +353,7 @@ async def main() -> None:
     server = await asyncio.start_server(stub.serve, "127.0.0.1", 0, backlog=1024)
     print(server.sockets[0].getsockname()[1], flush=True)
     await asyncio.to_thread(sys.stdin.read)
+    os._exit(0)  # whoever still waits for news needs no farewell
 
 
 if __name__ == "__main__":

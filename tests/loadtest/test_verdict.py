@@ -1,4 +1,7 @@
-"""Who tests the tester: a server with one known fault must be found out, and an honest one must pass."""
+"""Who tests the tester.
+
+A server with one known fault must be found out, and an honest one must pass.
+"""
 
 from __future__ import annotations
 
