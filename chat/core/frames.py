@@ -81,7 +81,11 @@ class FrameReader:
                 if end < start - 4:
                     break
                 size = int.from_bytes(data[at + 2 : at + 2 + width], "big")
-            if size + len(self._fragments or b"") > self._limit:
+                if size < (126 if width == 2 else 65_536):
+                    raise FrameError(1002, "a length is not in its shortest form")
+            # A control frame may come between the fragments of a message and is no part of it.
+            held = 0 if first & 0x0F >= CLOSE else len(self._fragments or b"")
+            if held + size > self._limit:
                 raise FrameError(1009, f"a message is larger than {self._limit} bytes")
             if end < start + size:
                 break
