@@ -5,6 +5,7 @@ It decides and remembers; numbering and keeping are the journal's, sending is th
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 
 import msgspec
@@ -60,7 +61,8 @@ class Room:
             return text
         wait = self._limits.take(author.user, now)
         if wait:
-            return reject("too_fast", retry_after=round(wait, 3))
+            # Rounded up: who waits as long as told must not be too fast again.
+            return reject("too_fast", retry_after=math.ceil(wait * 1000) / 1000)
         return Comment(
             seq=0,
             user=author.user,
