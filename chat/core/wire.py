@@ -18,9 +18,9 @@ from chat.core.reject import Rejection, reject
 MAX_MESSAGE_BYTES = 8 * 1024
 MAX_REF_LENGTH = 64
 
-RoomName = Annotated[str, Meta(pattern="^[a-z0-9][a-z0-9_-]{0,63}$")]
-Color = Annotated[str, Meta(pattern="^#[0-9a-fA-F]{6}$")]
-Ref = Annotated[str, Meta(min_length=1, max_length=MAX_REF_LENGTH)]
+Color = Annotated[str, Meta(pattern=r"^#[0-9a-fA-F]{6}\Z")]
+# No control characters: to SQLite a text may end at a NUL, and two refs would be one.
+Ref = Annotated[str, Meta(min_length=1, max_length=MAX_REF_LENGTH, pattern=r"^[^\x00-\x1f]*\Z")]
 
 _ROOM_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _CURSOR = re.compile(r"([0-9a-z]{1,32}):(0|[1-9][0-9]{0,17})")
