@@ -14,4 +14,8 @@ def is_allowed_origin(origin: str | None, host: str, allowed: Collection[str]) -
     """
     if origin is None or origin in allowed:
         return True
-    return bool(host) and urlsplit(origin).netloc.lower() == host.lower()
+    try:
+        site = urlsplit(origin).netloc
+    except ValueError:
+        return False
+    return bool(host) and site.lower() == host.lower()
