@@ -1,0 +1,59 @@
+"""Follow a room and speak in it: python examples/client.py ws://127.0.0.1:8888/ws/demo
+
+Prints what others say, posts each line it reads, and ends with its input. After a loss it comes
+back, goes on from its cursor, and sends again what was not answered.
+"""
+
+import json
+import sys
+import threading
+import time
+from contextlib import suppress
+
+from websocket import WebSocket, WebSocketException, create_connection
+
+
+class Client:
+    def __init__(self, url: str) -> None:
+        self.url, self.cursor, self.user = url, "", ""
+        self.socket, self.unanswered = WebSocket(), {}  # posts by ref
+
+    def follow(self) -> None:
+        wait = 2
+        while wait is not None:  # null in a goodbye: there is no coming back
+            try:
+                # The server pings every 30 seconds, so a longer silence is a loss.
+                self.socket = create_connection(self.url + self.cursor, timeout=45)
+                for post in list(self.unanswered.values()):
+                    self.socket.send(post)
+                while text := self.socket.recv():
+                    wait = self.hear(json.loads(text)).get("reconnect_after", 2)
+            except (OSError, WebSocketException) as loss:
+                print(f"({loss})", file=sys.stderr)
+            time.sleep(wait or 0)
+
+    def hear(self, message: dict) -> dict:
+        self.unanswered.pop(message.get("ref"), None)  # an ack, or a reject
+        if "message" in message:  # a reject, or a goodbye
+            print(f"({message['message']})", file=sys.stderr)
+        if "entries" in message:  # the welcome, or a batch
+            self.user = message.get("user", self.user)
+            self.cursor = f"?cursor={message['epoch']}:{message.get('last', message.get('seq'))}"
+            for entry in message["entries"]:
+                if entry["kind"] == "comment" and entry["user"] != self.user:
+                    print(f"{entry['name']}: {entry['text']}", flush=True)
+        return message
+
+    def say(self, text: str) -> None:
+        ref = str(time.time_ns())
+        post = self.unanswered[ref] = json.dumps({"type": "post", "ref": ref, "text": text})
+        with suppress(OSError, WebSocketException):  # no connection: it goes out with the next
+            self.socket.send(post)
+
+
+client = Client(*sys.argv[1:] or ["ws://127.0.0.1:8888/ws/demo"])
+threading.Thread(target=client.follow, daemon=True).start()
+for line in sys.stdin:
+    client.say(line)
+while client.unanswered:
+    time.sleep(0.1)

@@ -1,0 +1,143 @@
+"""examples/client.py as its readers run it: lines in, lines out, and a real server."""
+
+from __future__ import annotations
+
+import json
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+from websocket import create_connection
+
+from tests.serving import ROOT, ServerProcess
+
+ANSWER_SECONDS = 20
+
+
+class Running:
+    """The example at work: ``say`` types a line, ``next_line`` waits for what it prints."""
+
+    def __init__(self, url: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, str(ROOT / "examples" / "client.py"), url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self._lines: queue.Queue[str] = queue.Queue()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._lines.put(line.rstrip("\n"))
+
+    def say(self, text: str) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(text + "\n")
+        self.process.stdin.flush()
+
+    def next_line(self) -> str:
+        return self._lines.get(timeout=ANSWER_SECONDS)
+
+    def leave(self) -> int:
+        """End its input, as Ctrl-D does, and return its exit code."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        return self.process.wait(ANSWER_SECONDS)
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self._reader.join()
+        for pipe in (self.process.stdin, self.process.stdout):
+            assert pipe is not None
+            pipe.close()
+
+
+@pytest.fixture
+def run_client() -> Iterator[Callable[[str], Running]]:
+    started: list[Running] = []
+
+    def run(url: str) -> Running:
+        started.append(Running(url))
+        return started[-1]
+
+    yield run
+    for running in started:
+        running.close()
+
+
+def follow(server: ServerProcess, room: str, name: str):
+    """Join with the bare library, to say and hear from the other side."""
+    return create_connection(
+        f"{server.ws_url}/ws/{room}?name={name}&history=300", timeout=ANSWER_SECONDS
+    )
+
+
+def texts_heard(connection, count: int) -> list[str]:
+    """Read until so many comments came; return their texts."""
+    texts: list[str] = []
+    while len(texts) < count:
+        message = json.loads(connection.recv())
+        texts += [entry["text"] for entry in message.get("entries", [])]
+    return texts
+
+
+def post(connection, text: str) -> None:
+    connection.send(json.dumps({"type": "post", "text": text}))
+
+
+def test_client_prints_what_others_say_and_posts_what_it_reads(
+    server: ServerProcess, room: str, run_client: Callable[[str], Running]
+) -> None:
+    other = follow(server, room, "Ana")
+    post(other, "said before")
+    assert texts_heard(other, 1) == ["said before"]
+    client = run_client(f"{server.ws_url}/ws/{room}")
+    assert client.next_line() == "Ana: said before"
+    client.say("a line")
+    client.say("弹幕 🎉")
+    assert texts_heard(other, 2) == ["a line", "弹幕 🎉"]
+    post(other, "said after")
+    # Its own comments were not printed in between.
+    assert client.next_line() == "Ana: said after"
+    other.close()
+
+
+def test_client_posts_what_it_was_given_before_it_leaves(
+    server: ServerProcess, room: str, run_client: Callable[[str], Running]
+) -> None:
+    client = run_client(f"{server.ws_url}/ws/{room}")
+    client.say("only passing")
+    assert client.leave() == 0
+    late = follow(server, room, "Late")
+    assert texts_heard(late, 1) == ["only passing"]
+    late.close()
+
+
+def test_client_misses_and_repeats_nothing_when_the_server_restarts(
+    start_server: Callable[..., ServerProcess], room: str, run_client: Callable[[str], Running]
+) -> None:
+    server = start_server("--post-rate", "0")
+    before = follow(server, room, "Ana")
+    client = run_client(f"{server.ws_url}/ws/{room}")
+    client.say("here")
+    assert texts_heard(before, 1) == ["here"]
+    post(before, "before")
+    assert client.next_line() == "Ana: before"
+    server.restart()
+    after = follow(server, room, "Ben")
+    assert texts_heard(after, 2) == ["here", "before"]
+    for number in range(3):
+        post(after, f"after {number}")
+    assert [client.next_line() for _ in range(3)] == [f"Ben: after {n}" for n in range(3)]
+    client.say("still here")
+    assert texts_heard(after, 4)[-1] == "still here"
+    for connection in (before, after):
+        connection.close()
