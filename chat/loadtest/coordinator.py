@@ -30,7 +30,7 @@ from chat.loadtest.exchange import Assignment, Heads, Open, Outcome, Progress, S
 from chat.loadtest.options import Options, UsageError, choose_processes
 from chat.loadtest.plan import SECOND, foresee_rejections, schedule_posts
 from chat.loadtest.report import Load, Report
-from chat.loadtest.server_usage import ServerUsage, Usage
+from chat.loadtest.server_usage import Machine, ServerUsage, Usage
 from chat.loadtest.summary import Samples, summarize
 
 LEAD_SECONDS = 0.3  # from the order to start until the first comment is due
@@ -96,7 +96,7 @@ class Coordinator:
         self.sampled = 0.0
         self.previous: tuple[float, list[float], Usage | None] | None = None
         self.start = 0.0
-        self.interrupted = False
+        self.posting = self.interrupted = False
 
     # --- the course of a test ---
 
@@ -112,12 +112,13 @@ class Coordinator:
             ended = self.start = time.monotonic()
             try:
                 self.open()
-                samples.open = self.read_server()
+                samples.open, samples.machine_open = self.read_server(), Machine.read()
+                self.posting = True
                 self.post()
             except KeyboardInterrupt:
                 self.interrupted = True
             ended = time.monotonic()
-            samples.posted = self.read_server()
+            samples.posted, samples.machine_posted = self.read_server(), Machine.read()
             self.settle()
             samples.end = self.read_server()
         finally:
@@ -129,7 +130,9 @@ class Coordinator:
             samples,
             pids=self.server.pids if self.server else [],
             planned=len(schedule_posts(self.options)),
-            seconds=max(0.0, min(ended - self.start, self.options.duration)),
+            seconds=max(0.0, min(ended - self.start, self.options.duration))
+            if self.posting
+            else 0.0,
             interrupted=self.interrupted,
         )
 

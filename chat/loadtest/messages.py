@@ -103,19 +103,18 @@ def read_batch(
     data: bytes, epoch: str, first: int, last: int, thinned: int, entries: Sequence[Entry], run: str
 ) -> Batch:
     """Check a range against its entries, one by one, and find this run's comments among them."""
-    previous, disorder, posts = first - 1, 0, []
+    previous, disorder, posts, seen = first - 1, 0, [], set()
     for entry in entries:
         seq = entry.seq
-        if previous < seq <= last:
-            previous = seq
-        else:
+        if seq <= previous or seq > last:
             disorder += 1
+        if first <= seq <= last:
+            seen.add(seq)
+            previous = max(previous, seq)
         if entry.kind == "comment" and (post := read_text(entry.text, run)):
             posts.append((seq, *post))
-    missing = max(0, last - first + 1 - thinned - (len(entries) - disorder))
-    return Batch(
-        data, epoch, first, last, len(entries) - disorder, thinned, missing, disorder, posts
-    )
+    missing = max(0, last - first + 1 - thinned - len(seen))
+    return Batch(data, epoch, first, last, len(seen), thinned, missing, disorder, posts)
 
 
 def read_message(payload: bytes) -> Message:

@@ -14,6 +14,7 @@ from chat.loadtest.measurement import Histogram, bucket_end, find_percentile
 
 TESTER_CPU_WARNING = 0.85
 LATENESS_WARNING_MS = 50.0
+OTHERS_WARNING, IDLE_WARNING = 0.25, 0.15
 
 
 class Latency(msgspec.Struct, frozen=True):
@@ -81,6 +82,13 @@ class Server(msgspec.Struct, frozen=True):
     memory_per_viewer_bytes: float
 
 
+class Others(msgspec.Struct, frozen=True):
+    """What the rest of the machine did while posts were due, when the server is local."""
+
+    cpu_share: float  # of one core, by all programs but the server and the tester
+    idle: float  # share of the whole machine that nobody used
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """The figures, the verdict, the warnings."""
 
@@ -136,6 +144,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     tester_cpu: list[float]  # share of one core for each process, while posting
     server: Server | None
+    others: Others | None
     timeline: list[Tick]
     loads: list[Load]
     distribution: list[tuple[float, int]]  # ms where a bucket ends, deliveries in it
@@ -183,7 +192,13 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
                 f"A comment was sent up to {self.greatest_lateness_ms:.0f} ms late, "
                 "which counts as latency."
             )
-        if self.unsent:
+        others = self.others
+        if others and others.cpu_share > OTHERS_WARNING and others.idle < IDLE_WARNING:
+            found.append(
+                f"Other programs took {others.cpu_share:.0%} of a core and {others.idle:.0%} of "
+                "the machine was idle: latencies are partly theirs."
+            )
+        if self.unsent and not self.interrupted:
             found.append(
                 f"{self.unsent:,} of {self.planned:,} posts were not sent: "
                 "no viewer was there to send them."

@@ -24,6 +24,24 @@ class Usage:
     memory: int  # bytes, resident, of all processes together
 
 
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What all programs of this machine used, in seconds of CPU since it began."""
+
+    busy: float
+    total: float
+
+    @classmethod
+    def read(cls) -> Machine | None:
+        """Read it as it is now; None without psutil."""
+        if psutil is None:
+            return None
+        times = psutil.cpu_times()
+        # Guest time is in user time already.
+        total = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
+        return cls(total - times.idle - getattr(times, "iowait", 0.0), total)
+
+
 class ServerUsage:
     """The processes behind one port."""
 

@@ -9,8 +9,8 @@ from chat.loadtest.continuity import Tally
 from chat.loadtest.exchange import Outcome
 from chat.loadtest.measurement import Timeline, add_up, find_percentile
 from chat.loadtest.options import Options
-from chat.loadtest.report import Latency, Load, Report, Server, Tick, list_distribution
-from chat.loadtest.server_usage import Usage
+from chat.loadtest.report import Latency, Load, Others, Report, Server, Tick, list_distribution
+from chat.loadtest.server_usage import Machine, Usage
 
 
 @dataclass(slots=True)
@@ -21,6 +21,8 @@ class Samples:
     open: Usage | None = None
     posted: Usage | None = None
     end: Usage | None = None
+    machine_open: Machine | None = None
+    machine_posted: Machine | None = None
 
 
 @dataclass(slots=True)
@@ -115,6 +117,18 @@ def describe_server(
     )
 
 
+def describe_others(samples: Samples, tester: float, seconds: float) -> Others | None:
+    """Return what neither server nor tester used; None when it is not known."""
+    before, after = samples.machine_open, samples.machine_posted
+    if before is None or after is None or samples.open is None or samples.posted is None:
+        return None
+    busy, total = after.busy - before.busy, after.total - before.total
+    if not seconds or not total:
+        return None
+    others = busy - (samples.posted.cpu - samples.open.cpu) - tester
+    return Others(round(max(0.0, others / seconds), 3), round(1 - busy / total, 3))
+
+
 def summarize(
     options: Options,
     outcomes: list[Outcome],
@@ -200,6 +214,7 @@ def summarize(
             round(outcome.cpu / outcome.wall, 3) if outcome.wall else 0.0 for outcome in outcomes
         ],
         server=server,
+        others=describe_others(samples, sum(outcome.cpu for outcome in outcomes), seconds),
         timeline=list_ticks(timeline, seconds),
         loads=loads,
         distribution=list_distribution(latency),
