@@ -199,7 +199,7 @@ class Fanout:
         self._settled.set()
 
     def schedule(self, audience: Audience, delay: float) -> None:
-        """Have a wave after ``delay`` seconds, at once when that is past; the earliest wish wins."""
+        """Have a wave after ``delay`` seconds, at once when that is past; the earliest wins."""
         if audience in self._under_way:
             return  # a wave that ends looks for what came meanwhile
         if delay <= 0:

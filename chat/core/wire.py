@@ -183,13 +183,13 @@ class Welcome(_Outgoing, frozen=True, tag="welcome", kw_only=True):
     entries: Raw
 
 
-class Batch(_Outgoing, frozen=True, tag="batch"):
+class Batch(_Outgoing, frozen=True, tag="batch", kw_only=True):
     """Entries ``first..last``; ``thinned`` tells how many of these were left out on purpose."""
 
     epoch: str
     first: int
     last: int
-    thinned: int | UnsetType
+    thinned: int | UnsetType = UNSET
     entries: Raw
 
 
@@ -267,7 +267,10 @@ def join_bodies(bodies: list[bytes]) -> Raw:
 
 def encode_batch(epoch: str, first: int, last: int, bodies: list[bytes], thinned: int = 0) -> bytes:
     """Encode a batch that covers ``first..last``."""
-    return _encoder.encode(Batch(epoch, first, last, thinned or UNSET, join_bodies(bodies)))
+    batch = Batch(
+        epoch=epoch, first=first, last=last, thinned=thinned or UNSET, entries=join_bodies(bodies)
+    )
+    return _encoder.encode(batch)
 
 
 def encode_reject(ref: str | None, rejection: Rejection) -> bytes:

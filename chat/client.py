@@ -1,0 +1,302 @@
+"""An asynchronous Python client: join a room, post, iterate over its entries, resume by itself.
+
+    async with Client("ws://127.0.0.1:8888/ws/demo", name="Robot") as room:
+        await room.post("hello")
+        async for entry in room:
+            print(entry)
+
+It keeps the cursor, notices holes, comes back after a loss with the server's own delay or a
+jittered back-off, and sends again, under the same ref, what was not answered. What it could not
+get is told as ``Missed``, never passed over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import secrets
+from collections import deque
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+from tornado.httpclient import HTTPClientError
+from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, websocket_connect
+
+from chat.core.comment import WHITE, Comment, Mode, Size
+from chat.core.wire import Ack, Batch, Bye, Cursor, Outgoing, Post, Reject, Skip, Welcome, encode
+
+BUFFER_LIMIT = 10_000
+FIRST_DELAY = 0.5
+LONGEST_DELAY = 30.0
+CONNECT_SECONDS = 10.0
+MESSAGE_LIMIT = 8 * 1_024 * 1_024
+
+_outgoing = msgspec.json.Decoder(Outgoing)
+_bodies = msgspec.json.Decoder(list[msgspec.Raw])
+_comment = msgspec.json.Decoder(Comment)
+
+
+class Missed(msgspec.Struct, frozen=True):
+    """Entries that will not come: ``first..last``, 0..0 when the numbering itself is another.
+
+    ``why`` is the server's word (slow, trimmed, thinned, epoch, ahead, limit), or ``unread`` when
+    this client's own buffer overflowed.
+    """
+
+    first: int
+    last: int
+    why: str
+
+
+class Other(msgspec.Struct, frozen=True):
+    """An entry that is no comment: its kind, its number, and all of it."""
+
+    kind: str
+    seq: int
+    fields: dict[str, Any]
+
+
+Entry = Comment | Other | Missed
+
+
+class PostRejected(Exception):
+    """The server did not take a post; ``retry_after`` seconds when trying again can work."""
+
+    def __init__(self, reject: Reject) -> None:
+        super().__init__(f"{reject.code}: {reject.message}")
+        self.code = reject.code
+        self.retry_after = reject.retry_after
+
+
+class ClientClosed(Exception):
+    """The connection is over for good, or was never there; the text says why."""
+
+
+class Client:
+    """A viewer of one room, at ``ws://host/ws/room``; begins with ``history`` entries.
+
+    ``cursor`` resumes where an earlier client stood.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        name: str | None = None,
+        history: int = 50,
+        cursor: Cursor | None = None,
+    ) -> None:
+        self._url = url
+        self._name = name
+        self._history = history
+        self._buffer: deque[Entry] = deque()
+        self._news = asyncio.Event()
+        self._welcomed = asyncio.Event()
+        self._unanswered: dict[str, tuple[bytes, asyncio.Future[Ack]]] = {}
+        self._connection: WebSocketClientConnection | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._over: ClientClosed | None = None
+        self.cursor = cursor
+        self.welcome: Welcome | None = None
+
+    async def __aenter__(self) -> Client:
+        """Join the room; raises ClientClosed when the server does not want this viewer."""
+        self._task = asyncio.get_running_loop().create_task(self._follow())
+        await self._welcomed.wait()
+        if self._over is not None:
+            raise self._over
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the room."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Leave the room; posts that were not answered fail."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        if self._connection is not None:
+            self._connection.close(1000)
+        self._end(ClientClosed("closed here"))
+
+    async def post(
+        self,
+        text: str,
+        *,
+        ref: str | None = None,
+        mode: Mode = Mode.SCROLL,
+        color: str = WHITE,
+        size: Size = Size.NORMAL,
+    ) -> Ack:
+        """Say something; return its ack once it is durable. Raises PostRejected or ClientClosed.
+
+        Lost connections are ridden out: it is sent again under the same ref.
+        """
+        if self._over is not None:
+            raise self._over
+        ref = ref or secrets.token_hex(8)
+        message = encode(Post(text, ref, mode, color, size))
+        answer: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
+        self._unanswered[ref] = (message, answer)
+        self._send(message)
+        try:
+            return await answer
+        finally:
+            self._unanswered.pop(ref, None)
+
+    def __aiter__(self) -> Client:
+        """Iterate over the entries, beginning with the history."""
+        return self
+
+    async def __anext__(self) -> Entry:
+        """Return the next entry, waiting for it; ends when the connection is over for good."""
+        while not self._buffer:
+            if self._over is not None:
+                raise StopAsyncIteration
+            self._news.clear()
+            await self._news.wait()
+        return self._buffer.popleft()
+
+    # --- the connection -------------------------------------------------------------------------
+
+    async def _follow(self) -> None:
+        failures = 0
+        while self._over is None:
+            delay: float | None = None
+            try:
+                self._connection = await self._connect()
+                delay = await self._listen(self._connection)
+                failures = 0
+            except HTTPClientError as error:
+                if 400 <= error.code < 500:
+                    self._end(ClientClosed(f"the server refused the connection: {error}"))
+                    return
+            except (OSError, TimeoutError, WebSocketClosedError):
+                pass
+            if delay is None:
+                delay = min(LONGEST_DELAY, FIRST_DELAY * 2**failures) * random.uniform(0.5, 1)
+                failures += 1
+            if self._over is None:
+                await asyncio.sleep(delay)
+
+    async def _connect(self) -> WebSocketClientConnection:
+        query: dict[str, str | int] = {"history": self._history}
+        if self._name is not None:
+            query["name"] = self._name
+        if self.cursor is not None:
+            query["cursor"] = str(self.cursor)
+        return await asyncio.wait_for(
+            websocket_connect(f"{self._url}?{urlencode(query)}", max_message_size=MESSAGE_LIMIT),
+            CONNECT_SECONDS,
+        )
+
+    async def _listen(self, connection: WebSocketClientConnection) -> float | None:
+        """Take messages until the connection ends; return the delay that the server asked for."""
+        delay: float | None = None
+        while (data := await connection.read_message()) is not None:
+            try:
+                message = _outgoing.decode(data)
+            except msgspec.ValidationError:
+                continue  # a type that a newer server knows
+            if isinstance(message, Bye):
+                delay = message.reconnect_after
+                if delay is None:
+                    self._end(ClientClosed(f"{message.code}: {message.message}"))
+            elif not self._take(message):
+                connection.close(1000)
+                return 0.0  # a hole: come back at once, with the cursor from before it
+        code = connection.close_code
+        if self._over is None and code is not None and 4500 <= code <= 4999:
+            self._end(ClientClosed(f"the server closed the connection with {code}"))
+        return delay
+
+    def _take(self, message: Outgoing) -> bool:
+        """Act on a message; return False when entries before it are missing."""
+        if isinstance(message, Welcome):
+            self._take_welcome(message)
+        elif isinstance(message, Batch | Skip):
+            return self._take_range(message)
+        elif isinstance(message, Ack | Reject):
+            _, answer = self._unanswered.get(message.ref or "", (b"", None))
+            if answer is not None and not answer.done():
+                if isinstance(message, Ack):
+                    answer.set_result(message)
+                else:
+                    answer.set_exception(PostRejected(message))
+        return True
+
+    def _take_welcome(self, welcome: Welcome) -> None:
+        if self.cursor is not None and not welcome.recovered:
+            same = welcome.epoch == self.cursor.epoch
+            first, last = (self.cursor.seq + 1, welcome.seq) if same else (0, 0)
+            self._keep(Missed(first, last, str(welcome.reason)))
+        self._keep_all(welcome.entries)
+        self.cursor = Cursor(welcome.epoch, welcome.seq)
+        self.welcome = welcome
+        self._welcomed.set()
+        for message, _ in self._unanswered.values():
+            self._send(message)
+
+    def _take_range(self, message: Batch | Skip) -> bool:
+        assert self.cursor is not None
+        if message.last <= self.cursor.seq:
+            return True
+        if message.first > self.cursor.seq + 1:
+            return False
+        if isinstance(message, Skip):
+            self._keep(Missed(message.first, message.last, message.why))
+        else:
+            if message.thinned:
+                self._keep(Missed(message.first, message.last, "thinned"))
+            self._keep_all(message.entries)
+        self.cursor = Cursor(self.cursor.epoch, message.last)
+        return True
+
+    def _keep_all(self, entries: msgspec.Raw) -> None:
+        for body in _bodies.decode(entries):
+            fields = msgspec.json.decode(body)
+            if fields["kind"] == "comment":
+                self._keep(_comment.decode(body))
+            else:
+                self._keep(Other(fields["kind"], fields["seq"], fields))
+
+    def _keep(self, entry: Entry) -> None:
+        self._buffer.append(entry)
+        if len(self._buffer) > BUFFER_LIMIT:
+            oldest = [self._buffer.popleft(), self._buffer.popleft()]
+            self._buffer.appendleft(Missed(_first_of(oldest[0]), _last_of(oldest[1]), "unread"))
+        self._news.set()
+
+    def _send(self, message: bytes) -> None:
+        # Before the welcome nothing is sent: it sends all that is unanswered.
+        if self._connection is None or self.welcome is None:
+            return
+        with contextlib.suppress(WebSocketClosedError):
+            self._connection.write_message(message)
+
+    def _end(self, why: ClientClosed) -> None:
+        if self._over is None:
+            self._over = why
+        self._welcomed.set()
+        self._news.set()
+        for _, answer in self._unanswered.values():
+            if not answer.done():
+                answer.set_exception(self._over)
+
+
+def _first_of(entry: Entry) -> int:
+    return entry.first if isinstance(entry, Missed) else entry.seq
+
+
+def _last_of(entry: Entry) -> int:
+    return entry.last if isinstance(entry, Missed) else entry.seq
