@@ -69,8 +69,11 @@ def _database(raw: str) -> str:
 def _origins(raw: str) -> tuple[str, ...]:
     origins = _split(raw)
     for origin in origins:
-        parts = urlsplit(origin)
-        if parts.scheme not in ("http", "https") or origin != f"{parts.scheme}://{parts.netloc}":
+        try:
+            scheme, host, *_ = urlsplit(origin)
+        except ValueError:
+            scheme = host = ""
+        if scheme not in ("http", "https") or not host or origin != f"{scheme}://{host}":
             raise SettingsError("must be origins such as https://example.org, parted by commas")
     return origins
 
@@ -159,7 +162,7 @@ def _build_parser() -> argparse.ArgumentParser:
         epilog="Each flag can also be given as a variable: --wave-gap-ms is DANMAKU_WAVE_GAP_MS. "
         "A flag wins over a variable.",
         allow_abbrev=False,
-        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=34, width=100),
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=30, width=80),
     )
     parser.add_argument("--version", action="version", version=f"danmaku {__version__}")
     for setting in fields(Settings):
