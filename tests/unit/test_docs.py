@@ -1,0 +1,63 @@
+"""The papers say what the program does: every setting, every message, every code."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from chat.core import reject, wire
+from chat.core.comment import Comment
+from chat.core.reject import REJECTIONS, Closing
+from chat.settings import Settings, flag, show_default, variable
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+CLOSINGS = {name: value for name, value in vars(reject).items() if isinstance(value, Closing)}
+
+
+def rows_of(text: str) -> list[list[str]]:
+    """Return the cells of every table row, without the marks of code."""
+    rows = re.findall(r"^\|(.*)\|\s*$", text, re.MULTILINE)
+    cells = [[cell.strip().strip("`") for cell in row.split("|")] for row in rows]
+    return [row for row in cells if not set("".join(row)) <= set("-: ")]
+
+
+def test_settings_page_lists_exactly_the_settings() -> None:
+    listed = [row for row in rows_of((DOCS / "settings.md").read_text()) if row[0].startswith("--")]
+    assert listed == [
+        [flag(setting), variable(setting), show_default(setting), setting.metadata["help"]]
+        for setting in fields(Settings)
+    ]
+
+
+def message_types() -> list[str]:
+    messages = [*wire.Incoming.__args__, *wire.Outgoing.__args__, Comment]
+    return sorted({message.__struct_config__.tag for message in messages})
+
+
+@pytest.fixture(scope="module")
+def protocol() -> str:
+    return (DOCS / "protocol.md").read_text()
+
+
+@pytest.mark.parametrize("name", message_types())
+def test_protocol_page_names_the_message(protocol: str, name: str) -> None:
+    assert re.search(rf"[`\"]{name}[`\"]", protocol)
+
+
+@pytest.mark.parametrize("code", REJECTIONS)
+def test_protocol_page_names_the_reject_code(protocol: str, code: str) -> None:
+    assert f"`{code}`" in protocol
+
+
+@pytest.mark.parametrize("name", CLOSINGS)
+def test_protocol_page_names_the_close_code(protocol: str, name: str) -> None:
+    assert str(CLOSINGS[name].code) in protocol
+
+
+def test_protocol_page_names_no_code_that_does_not_exist(protocol: str) -> None:
+    rejections = [row for row in rows_of(protocol) if row[0] in REJECTIONS]
+    for row in rejections:
+        assert str(REJECTIONS[row[0]].status) in row, row

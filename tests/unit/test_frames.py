@@ -1,0 +1,192 @@
+"""WebSocket frames against the rules of RFC 6455 and against a second implementation."""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from websockets.frames import Close, Frame, Opcode
+from websockets.streams import StreamReader
+
+from chat.core.frames import (
+    BINARY,
+    CLOSE,
+    PING,
+    PING_FRAME,
+    PONG,
+    TEXT,
+    FrameError,
+    FrameReader,
+    Message,
+    build_close,
+    build_frame,
+)
+
+LIMIT = 8 * 1024
+MASK = b"\x11\x22\x33\x44"
+FIN, RESERVED_1 = 0x80, 0x40
+
+
+def client_frame(opcode: int, payload: bytes = b"", fin: bool = True) -> bytes:
+    """A frame as the second implementation's client sends it, masked at random."""
+    return bytes(Frame(Opcode(opcode), payload, fin=fin).serialize(mask=True))
+
+
+def raw_frame(first: int, length: bytes, payload: bytes = b"") -> bytes:
+    """A frame with a head of the test's choice, masked with zeros."""
+    return bytes((first,)) + length + bytes(4) + payload
+
+
+def read_by_another(data: bytes) -> Frame:
+    """Parse one frame of a server with the second implementation."""
+    stream = StreamReader()
+    stream.feed_data(data)
+    parsing = Frame.parse(stream.read_exact, mask=False, max_size=None)
+    try:
+        while True:
+            next(parsing)
+    except StopIteration as done:
+        frame: Frame = done.value
+    assert not stream.buffer, "more than one frame"
+    return frame
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> tuple[bytes, list[Message]]:
+    """A client's bytes, and the messages in them: some in fragments, pings between these."""
+    data, messages = b"", []
+    for _ in range(draw(st.integers(0, 6))):
+        kind = draw(st.sampled_from([TEXT, BINARY, PING, PONG]))
+        if kind in (PING, PONG):
+            payload = draw(st.binary(max_size=125))
+            data += client_frame(kind, payload)
+            messages.append(Message(kind, payload))
+            continue
+        pieces = draw(st.lists(st.binary(max_size=200), min_size=1, max_size=4))
+        whole = Message(kind, b"".join(pieces))
+        for place, piece in enumerate(pieces):
+            last = place == len(pieces) - 1
+            data += client_frame(kind if place == 0 else 0, piece, fin=last)
+            if not last and draw(st.booleans()):
+                data += client_frame(PING, b"between")
+                messages.append(Message(PING, b"between"))
+        messages.append(whole)
+    return data, messages
+
+
+@given(conversations(), st.data())
+def test_messages_are_the_same_however_the_bytes_arrive(
+    conversation: tuple[bytes, list[Message]], data: st.DataObject
+) -> None:
+    stream, messages = conversation
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=12)))
+    reader, read = FrameReader(LIMIT), []
+    for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
+        read += reader.feed(stream[start:end])
+    assert read == messages
+
+
+def test_messages_are_the_same_byte_by_byte() -> None:
+    stream = client_frame(TEXT, b"x" * 300) + client_frame(PING, b"!") + client_frame(TEXT, b"")
+    reader = FrameReader(LIMIT)
+    read = [message for byte in stream for message in reader.feed(bytes((byte,)))]
+    assert read == [Message(TEXT, b"x" * 300), Message(PING, b"!"), Message(TEXT, b"")]
+
+
+@given(st.sampled_from([TEXT, BINARY, PONG]), st.binary(max_size=300))
+def test_built_frame_is_understood_elsewhere(opcode: int, payload: bytes) -> None:
+    frame = read_by_another(build_frame(opcode, payload))
+    assert (frame.opcode, bytes(frame.data), frame.fin) == (opcode, payload, True)
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65_535, 65_536, 100_000])
+def test_built_frame_of_every_length_form_is_understood_elsewhere(size: int) -> None:
+    payload = bytes(size)
+    assert bytes(read_by_another(build_frame(TEXT, payload)).data) == payload
+
+
+def test_ping_frame_is_understood_elsewhere() -> None:
+    assert read_by_another(PING_FRAME).opcode == Opcode.PING
+
+
+@given(st.integers(1000, 4999), st.text(max_size=200))
+def test_built_close_fits_a_control_frame_and_is_valid_text(code: int, message: str) -> None:
+    message = message.encode(errors="ignore").decode()
+    frame = read_by_another(build_close(code, message))
+    assert len(frame.data) <= 125
+    reason = bytes(frame.data[2:]).decode()
+    assert int.from_bytes(frame.data[:2], "big") == code
+    assert message.startswith(reason)
+    assert len(reason.encode()) == len(message.encode()) or len(reason.encode()) > 119
+
+
+def test_close_frame_of_a_client_is_a_message() -> None:
+    payload = Close(1000, "done").serialize()
+    assert FrameReader(LIMIT).feed(client_frame(CLOSE, payload)) == [Message(CLOSE, payload)]
+
+
+SIX = b"\x80"  # the mask bit and a length of 0
+
+VIOLATIONS = {
+    "not masked": (b"\x81\x02hi", 1002),
+    "reserved bit": (raw_frame(FIN | RESERVED_1 | TEXT, SIX), 1002),
+    "unknown data opcode": (raw_frame(FIN | 0x3, SIX), 1002),
+    "unknown control opcode": (raw_frame(FIN | 0xB, SIX), 1002),
+    "control in fragments": (raw_frame(PING, SIX), 1002),
+    "control too long": (raw_frame(FIN | PING, b"\xfe\x00\x7e", bytes(126)), 1002),
+    "continuation of nothing": (raw_frame(FIN, SIX), 1002),
+    "message within a message": (
+        client_frame(TEXT, b"a", fin=False) + client_frame(TEXT, b"b"),
+        1002,
+    ),
+    "length not in its shortest form": (raw_frame(FIN | TEXT, b"\xfe\x00\x05", b"short"), 1002),
+    "length not in its shortest form, wide": (
+        raw_frame(FIN | TEXT, b"\xff" + struct.pack(">Q", 300), bytes(300)),
+        1002,
+    ),
+    "too large": (client_frame(TEXT, bytes(LIMIT + 1)), 1009),
+    "too large in fragments": (
+        client_frame(TEXT, bytes(LIMIT), fin=False) + client_frame(0, b"!"),
+        1009,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", VIOLATIONS)
+def test_violation_is_refused_with_close_code(name: str) -> None:
+    data, code = VIOLATIONS[name]
+    with pytest.raises(FrameError) as refusal:
+        FrameReader(LIMIT).feed(data)
+    assert refusal.value.code == code
+    assert str(refusal.value)
+
+
+@pytest.mark.parametrize("size", [LIMIT + 1, 2**16, 2**32, 2**63 - 1, 2**64 - 1])
+def test_announced_length_is_refused_before_its_bytes_come(size: int) -> None:
+    wide = b"\xff" + struct.pack(">Q", size) if size >= 2**16 else b"\xfe" + struct.pack(">H", size)
+    with pytest.raises(FrameError) as refusal:
+        FrameReader(LIMIT).feed(raw_frame(FIN | TEXT, wide))
+    assert refusal.value.code == 1009
+
+
+def test_message_of_exactly_the_limit_is_read() -> None:
+    payload = b"x" * LIMIT
+    assert FrameReader(LIMIT).feed(client_frame(TEXT, payload)) == [Message(TEXT, payload)]
+    halves = client_frame(TEXT, payload[:4096], fin=False) + client_frame(0, payload[4096:])
+    assert FrameReader(LIMIT).feed(halves) == [Message(TEXT, payload)]
+
+
+def test_ping_between_the_fragments_of_a_large_message_is_no_part_of_it() -> None:
+    payload = b"x" * LIMIT
+    stream = client_frame(TEXT, payload, fin=False) + client_frame(PING, b"p" * 125)
+    stream += client_frame(0, b"")
+    assert FrameReader(LIMIT).feed(stream) == [Message(PING, b"p" * 125), Message(TEXT, payload)]
+
+
+@given(st.binary(max_size=400))
+def test_no_bytes_raise_anything_but_a_frame_error(data: bytes) -> None:
+    with contextlib.suppress(FrameError):
+        FrameReader(LIMIT).feed(data)

@@ -1,0 +1,297 @@
+"""What the hub relies on in a journal: one suite, over every implementation."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import chat.journal.local
+from chat.archive import Archive
+from chat.core.comment import Comment
+from chat.journal import Busy, Journal, NotKept
+from chat.journal.local import LocalJournal
+from chat.metrics import Metrics
+
+
+class Opened:
+    """A journal that runs, and what it delivered: (room, seq, text) in order."""
+
+    def __init__(self, journal: Journal, metrics: Metrics) -> None:
+        self.journal = journal
+        self.metrics = metrics
+        self.delivered: list[tuple[str, int, str]] = []
+        self.on_delivery: Callable[[], None] = lambda: None
+
+    def take(self, room: str, first: int, bodies: Sequence[bytes]) -> None:
+        self.on_delivery()
+        for seq, body in enumerate(bodies, first):
+            entry = json.loads(body)
+            assert entry["seq"] == seq
+            self.delivered.append((room, seq, entry["text"]))
+
+    def append(self, room: str, text: str, user: str = "g-1", ref: str | None = None):
+        return self.journal.append(
+            room, Comment(seq=0, user=user, name="Owl", text=text, at=17), ref
+        )
+
+
+OpenJournal = Callable[[], AbstractAsyncContextManager[Opened]]
+
+
+def make_opener(url: str) -> OpenJournal:
+    @asynccontextmanager
+    async def open_journal() -> AsyncIterator[Opened]:
+        metrics = Metrics()
+        opened = Opened(LocalJournal(Archive(url), metrics), metrics)
+        opened.journal.start(opened.take)
+        try:
+            yield opened
+        finally:
+            await opened.journal.close()
+
+    return open_journal
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    return tmp_path / "danmaku.db"
+
+
+@pytest.fixture(params=["file", "memory"])
+def open_journal(request: pytest.FixtureRequest, database: Path) -> OpenJournal:
+    return make_opener(f"sqlite:///{database}" if request.param == "file" else "sqlite://")
+
+
+@pytest.fixture
+def open_file(database: Path) -> OpenJournal:
+    return make_opener(f"sqlite:///{database}")
+
+
+def run(steps: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    asyncio.run(asyncio.wait_for(steps(), 20))
+
+
+def test_entries_of_a_room_are_numbered_and_delivered_in_order(open_journal: OpenJournal) -> None:
+    async def steps() -> None:
+        async with open_journal() as opened:
+            for room in ("demo", "music"):
+                assert (await opened.journal.open_room(room)).head == 0
+            places = [opened.append(room, f"{n}") for n in range(50) for room in ("demo", "music")]
+            seqs = [(await place).seq for place in places]
+            assert seqs == [n for n in range(1, 51) for _ in range(2)]
+            for room in ("demo", "music"):
+                mine = [(seq, text) for name, seq, text in opened.delivered if name == room]
+                assert mine == [(n + 1, f"{n}") for n in range(50)]
+
+    run(steps)
+
+
+def test_what_arrives_together_shares_its_commits(open_journal: OpenJournal) -> None:
+    async def steps() -> None:
+        async with open_journal() as opened:
+            await opened.journal.open_room("demo")
+            await asyncio.gather(*(opened.append("demo", f"{n}") for n in range(200)))
+            commits = opened.metrics.registry.get_sample_value("danmaku_commit_seconds_count")
+            assert commits is not None
+            assert commits <= 3
+
+    run(steps)
+
+
+def test_entry_is_delivered_before_its_place_is_told(open_journal: OpenJournal) -> None:
+    async def steps() -> None:
+        async with open_journal() as opened:
+            await opened.journal.open_room("demo")
+            place = await opened.append("demo", "hi")
+            assert opened.delivered == [("demo", place.seq, "hi")]
+
+    run(steps)
+
+
+def test_ref_seen_before_has_its_first_place_and_is_not_delivered_again(
+    open_journal: OpenJournal,
+) -> None:
+    async def steps() -> None:
+        async with open_journal() as opened:
+            await opened.journal.open_room("demo")
+            first, twin = opened.append("demo", "a", ref="k1"), opened.append("demo", "a", ref="k1")
+            assert ((await first).dup, (await twin).dup) == (False, True)
+            later = await opened.append("demo", "a", ref="k1")
+            assert (later.seq, later.dup) == (1, True)
+            other = await opened.append("demo", "b", user="g-2", ref="k1")
+            assert (other.seq, other.dup) == (2, False)
+            assert opened.delivered == [("demo", 1, "a"), ("demo", 2, "b")]
+
+    run(steps)
+
+
+def test_read_gives_the_entries_after_a_seq(open_journal: OpenJournal) -> None:
+    async def steps() -> None:
+        async with open_journal() as opened:
+            await opened.journal.open_room("demo")
+            await asyncio.gather(*(opened.append("demo", f"{n}") for n in range(10)))
+            found = [json.loads(body)["seq"] for body in await opened.journal.read("demo", 3, 4)]
+            assert found == [4, 5, 6, 7]
+            assert await opened.journal.read("demo", 10, 4) == []
+
+    run(steps)
+
+
+def test_room_that_is_closed_is_not_delivered_and_opens_again_where_it_was(
+    open_journal: OpenJournal,
+) -> None:
+    async def steps() -> None:
+        async with open_journal() as opened:
+            first = await opened.journal.open_room("demo")
+            place = opened.append("demo", "a")
+            opened.journal.close_room("demo")
+            assert (await place).seq == 1
+            assert opened.delivered == []
+            again = await opened.journal.open_room("demo")
+            assert (again.epoch, again.head) == (first.epoch, 1)
+            assert [json.loads(body)["text"] for body in again.recent] == ["a"]
+            await opened.append("demo", "b")
+            assert opened.delivered == [("demo", 2, "b")]
+
+    run(steps)
+
+
+def test_room_opens_with_its_recent_entries_while_others_post(open_journal: OpenJournal) -> None:
+    async def steps() -> None:
+        async with open_journal() as opened:
+            await opened.journal.open_room("demo")
+            places = [opened.append("demo", f"{n}") for n in range(2000)]
+            opened.journal.close_room("demo")
+            found = await opened.journal.open_room("demo")
+            await asyncio.gather(*places)
+            # What is not in the recent entries was delivered: nothing is missing, nothing twice.
+            seqs = [json.loads(body)["seq"] for body in found.recent]
+            assert seqs == list(range(found.head - len(seqs) + 1, found.head + 1))
+            delivered = [seq for _, seq, _ in opened.delivered if seq > found.head]
+            assert delivered == list(range(found.head + 1, 2001))
+
+    run(steps)
+
+
+def test_more_than_may_wait_is_refused_at_once(
+    open_journal: OpenJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat.journal.local, "PENDING_LIMIT", 100)
+
+    async def steps() -> None:
+        async with open_journal() as opened:
+            await opened.journal.open_room("demo")
+            places = [opened.append("demo", f"{n}") for n in range(100)]
+            with pytest.raises(Busy):
+                opened.append("demo", "one more")
+            await asyncio.gather(*places)
+            assert (await opened.append("demo", "again")).seq == 101
+
+    run(steps)
+
+
+def test_closing_keeps_and_delivers_what_was_appended(open_journal: OpenJournal) -> None:
+    async def steps() -> None:
+        async with open_journal() as opened:
+            await opened.journal.open_room("demo")
+            places = [opened.append("demo", f"{n}") for n in range(10)]
+            await opened.journal.close()
+            assert [place.result().seq for place in places] == list(range(1, 11))
+            assert len(opened.delivered) == 10
+            with pytest.raises(Busy):
+                opened.append("demo", "too late")
+
+    run(steps)
+
+
+# --- what only a journal with a file can show -----------------------------------------------------
+
+
+def test_nothing_is_delivered_before_it_is_kept(open_file: OpenJournal, database: Path) -> None:
+    heads = []
+
+    def look() -> None:
+        other = sqlite3.connect(database)
+        heads.append(other.execute("SELECT count(*) FROM entries").fetchone()[0])
+        other.close()
+
+    async def steps() -> None:
+        async with open_file() as opened:
+            await opened.journal.open_room("demo")
+            opened.on_delivery = look
+            for count in range(1, 4):
+                await opened.append("demo", "hi")
+                assert heads[-1] == count
+
+    run(steps)
+
+
+def test_restart_continues_the_epoch_and_the_numbers(open_file: OpenJournal) -> None:
+    async def steps() -> None:
+        async with open_file() as opened:
+            before = await opened.journal.open_room("demo")
+            await asyncio.gather(*(opened.append("demo", f"{n}") for n in range(400)))
+        async with open_file() as opened:
+            after = await opened.journal.open_room("demo")
+            assert (after.epoch, after.head) == (before.epoch, 400)
+            assert len(after.recent) == 300
+            assert json.loads(after.recent[-1])["seq"] == 400
+            assert (await opened.append("demo", "next")).seq == 401
+
+    run(steps)
+
+
+def test_failed_commit_is_told_and_leaves_no_hole(
+    open_file: OpenJournal, database: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def steps() -> None:
+        async with open_file() as opened:
+            await opened.journal.open_room("demo")
+            await opened.append("demo", "a")
+            other = sqlite3.connect(database)
+            other.execute("ALTER TABLE entries RENAME TO hidden")
+            for place in [opened.append("demo", "lost"), opened.append("demo", "lost")]:
+                with pytest.raises(NotKept):
+                    await place
+            other.execute("ALTER TABLE hidden RENAME TO entries")
+            other.close()
+            assert (await opened.append("demo", "b")).seq == 2
+            assert opened.delivered == [("demo", 1, "a"), ("demo", 2, "b")]
+            failures = opened.metrics.registry.get_sample_value("danmaku_commit_failures_total")
+            assert failures
+            assert "the archive failed" in caplog.text
+
+    run(steps)
+
+
+def test_what_a_failed_commit_left_on_the_disk_is_delivered_after_all(
+    open_file: OpenJournal, database: Path
+) -> None:
+    async def steps() -> None:
+        async with open_file() as opened:
+            await opened.journal.open_room("demo")
+            await opened.append("demo", "a")
+            other = sqlite3.connect(database)
+            other.execute("ALTER TABLE entries RENAME TO hidden")
+            with pytest.raises(NotKept):
+                await opened.append("demo", "b")
+            # The commit came through, only its answer was lost.
+            other.execute(
+                """INSERT INTO hidden SELECT room_id, 2, at, kind, "user", 'k2',
+                json_set(body, '$.seq', 2, '$.text', 'b') FROM hidden"""
+            )
+            other.execute("UPDATE rooms SET head = 2")
+            other.execute("ALTER TABLE hidden RENAME TO entries")
+            other.commit()
+            other.close()
+            assert (await opened.append("demo", "c")).seq == 3
+            assert opened.delivered == [("demo", 1, "a"), ("demo", 2, "b"), ("demo", 3, "c")]
+
+    run(steps)

@@ -1,0 +1,113 @@
+"""The settings: flags, variables, and what is said of a bad one."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+
+from chat.settings import Settings, flag, read_settings, show_default, variable
+
+
+def test_without_flags_and_variables_the_defaults_count() -> None:
+    assert read_settings([], {}) == Settings()
+    assert read_settings([], {"PATH": "/bin", "DANMAKU_UNKNOWN": "1"}) == Settings()
+
+
+CHOICES = {
+    "port": ("9000", 9000),
+    "address": ("0.0.0.0", "0.0.0.0"),
+    "database": ("sqlite:////tmp/a.db", "sqlite:////tmp/a.db"),
+    "rooms": ("demo, music", ("demo", "music")),
+    "allowed_origins": (
+        "https://example.org,http://localhost:3000",
+        ("https://example.org", "http://localhost:3000"),
+    ),
+    "max_viewers": ("100", 100),
+    "post_burst": ("9", 9),
+    "post_rate": ("0.5", 0.5),
+    "wave_gap_ms": ("0", 0),
+}
+
+
+@pytest.mark.parametrize("setting", fields(Settings), ids=lambda setting: setting.name)
+def test_flag_and_variable_set_the_same_and_the_flag_wins(setting) -> None:
+    raw, value = CHOICES[setting.name]
+    by_flag = read_settings([flag(setting), raw], {})
+    by_variable = read_settings([], {variable(setting): raw})
+    assert getattr(by_flag, setting.name) == value == getattr(by_variable, setting.name)
+    assert by_flag == by_variable
+    assert read_settings([f"{flag(setting)}={raw}"], {variable(setting): "nonsense"}) == by_flag
+
+
+BAD_VALUES = [
+    ("port", "http"),
+    ("port", "-1"),
+    ("port", "65536"),
+    ("port", "80.5"),
+    ("port", ""),
+    ("address", "example.org"),
+    ("address", "127.0.0"),
+    ("database", "danmaku.db"),
+    ("database", "sqlite:///"),
+    ("database", "mysql://localhost/a"),
+    ("rooms", "Demo"),
+    ("rooms", "demo,a b"),
+    ("allowed_origins", "example.org"),
+    ("allowed_origins", "https://example.org/"),
+    ("allowed_origins", "https://"),
+    ("allowed_origins", "http://["),
+    ("allowed_origins", "*"),
+    ("max_viewers", "0"),
+    ("max_viewers", "many"),
+    ("post_burst", "0"),
+    ("post_rate", "-1"),
+    ("post_rate", "nan"),
+    ("post_rate", "inf"),
+    ("wave_gap_ms", "1001"),
+    ("wave_gap_ms", "40ms"),
+]
+
+
+@pytest.mark.parametrize(("name", "raw"), BAD_VALUES)
+@pytest.mark.parametrize("by_flag", [True, False], ids=["flag", "variable"])
+def test_bad_value_is_one_sentence_and_exit_2(
+    capsys: pytest.CaptureFixture[str], name: str, raw: str, by_flag: bool
+) -> None:
+    (setting,) = (setting for setting in fields(Settings) if setting.name == name)
+    where = flag(setting) if by_flag else variable(setting)
+    with pytest.raises(SystemExit) as ended:
+        read_settings(*(([f"{where}={raw}"], {}) if by_flag else ([], {where: raw})))
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert where in said
+    assert repr(raw) in said
+    assert said.count("\n") == 1
+    assert said.endswith(".\n")
+
+
+@pytest.mark.parametrize("arguments", [["--prot", "1"], ["--port"], ["demo"], ["--por", "1"]])
+def test_unknown_argument_is_one_sentence_and_exit_2(
+    capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        read_settings(arguments, {})
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "danmaku --help" in said
+
+
+def test_help_lists_every_flag_with_its_default_within_80_columns(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        read_settings(["--help"], {})
+    assert ended.value.code == 0
+    said = capsys.readouterr().out
+    assert max(map(len, said.splitlines())) <= 80
+    flowing = " ".join(said.split())
+    for setting in fields(Settings):
+        assert f"{flag(setting)} {setting.metadata['value']}" in flowing
+        sentence = f"{setting.metadata['help']} (default: {show_default(setting)})"
+        assert " ".join(sentence.split()) in flowing
