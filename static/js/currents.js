@@ -3,8 +3,8 @@
  *
  * Each main-thread frame restyles every running animation, so what moves is not the comment but the plane it lies on: comments
  * of about the same width share a speed and with it one Web Animation on `transform`, which the compositor runs alone. A
- * comment costs one insertion and one removal; a held one lies on the base, which does not move, until it goes on. It knows
- * where a box is from its path and decides neither places nor speeds.
+ * comment costs one insertion and one removal. One that is held up lies on the base, which does not move, until it goes on. It
+ * knows where a box is from its path and decides neither places nor speeds.
  */
 
 import { leftAt } from './lanes.js';
@@ -27,6 +27,8 @@ export class Currents {
   #clock;
   /** @type {Set<Current>} */
   #currents = new Set();
+  /** @type {WeakMap<HTMLElement, Animation>} */
+  #halting = new WeakMap();
 
   /** @param {HTMLElement} base @param {import('./stage-clock.js').StageClock} clock */
   constructor(base, clock) {
@@ -34,20 +36,30 @@ export class Currents {
     this.#clock = clock;
   }
 
-  /** Lays an element where its box is: on a current while it moves, on the base while it stands. @param {HTMLElement} element @param {Box} box */
+  /** Lays an element where its box is: on a current, or on the base when it stands or is to stop. @param {HTMLElement} element @param {Box} box */
   lay(element, box) {
-    const moves = box.speed > 0 && box.stoppedAt === null;
-    const current = moves ? this.#current(box.speed) : null;
-    const left = leftAt(box, current ? current.startedAt : this.#clock.now());
+    const now = this.#clock.now();
+    const current = box.speed > 0 && box.stoppedAt === null ? this.#current(box.speed, now) : null;
     const plane = current?.element ?? this.#base;
-    element.style.left = `${left}px`;
+    element.style.left = `${leftAt(box, current?.startedAt ?? now)}px`;
     element.style.top = `${box.top}px`;
     if (element.parentNode !== plane) plane.append(element);
+    this.#halt(element, box, now);
   }
 
-  /** @param {number} speed @returns {Current} */
-  #current(speed) {
-    const now = this.#clock.now();
+  /** Lets an element on the base drift to where it is to stop. @param {HTMLElement} element @param {Box} box @param {number} now */
+  #halt(element, box, now) {
+    this.#halting.get(element)?.cancel();
+    this.#halting.delete(element);
+    const left = box.stoppedAt === null ? 0 : box.stoppedAt - now;
+    if (left <= 0 || box.speed === 0 || !this.#clock.running) return;
+    const animation = element.animate([{ transform: 'none' }, { transform: `translateX(${-box.speed * left}px)` }], { duration: left, fill: 'forwards' });
+    animation.startTime = this.#clock.onTimeline(now);
+    this.#halting.set(element, animation);
+  }
+
+  /** @param {number} speed @param {number} now @returns {Current} */
+  #current(speed, now) {
     for (const current of this.#currents) {
       if (current.speed === speed && (now - current.startedAt) * speed < OPEN_FOR) return current;
     }

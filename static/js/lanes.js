@@ -18,17 +18,26 @@
  * @property {number} height
  * @property {number} speed   pixels a millisecond to the left; 0 stands still
  * @property {number} from
- * @property {number} until   when it has left the stage
+ * @property {number} until   when it has left the stage, and its place is free
  * @property {number} gap     air it wants on both sides
  */
 
 /**
- * @typedef {Path & {id: number, top: number, stoppedAt: number | null}} Box a path that has its place; stopped while held
+ * @typedef {Path & {id: number, top: number, stoppedAt: number | null}} Box a path that has its place, and the moment at which it stops while it is held up
  */
 
 /** @typedef {{top: number, bottom: number}} Rows */
 
 const ROUNDING = 0.01;
+
+/** A standing box leaves this long before its time, so that a late removal still makes room for what flies there next. */
+const CLEARING_MS = 500;
+
+/** When a box is to be taken off the stage. @param {Box} box */
+export function leavesAt(box) {
+  if (box.stoppedAt !== null) return Infinity;
+  return box.speed > 0 ? box.until : box.until - CLEARING_MS;
+}
 
 /** Where the left edge of a box is. @param {Path & {stoppedAt?: number | null}} box @param {number} now */
 export function leftAt(box, now) {
@@ -80,8 +89,8 @@ export class Lanes {
   }
 
   /**
-   * The free intervals within `rows` for a box on this path, from the top down. Rows of a stopped box are not free, since
-   * nobody knows when it goes on.
+   * The free intervals within `rows` for a box on this path, from the top down. Rows of a box that is held up are not free,
+   * since nobody knows when it goes on.
    * @param {Path} path @param {Rows} rows @param {number} now
    */
   #free(path, rows, now) {
@@ -134,23 +143,23 @@ export class Lanes {
   leaveDone(now) {
     const gone = [];
     for (const box of this.#boxes.values()) {
-      if (box.stoppedAt === null && box.until <= now) gone.push(box.id);
+      if (leavesAt(box) <= now) gone.push(box.id);
     }
     for (const id of gone) this.#boxes.delete(id);
     return gone;
   }
 
-  /** A box stands still from `at` on. @param {number} id @param {number} at */
+  /** A box stands still from `at` on, which may be to come. @param {number} id @param {number} at */
   stop(id, at) {
     const box = this.#boxes.get(id);
     if (box && box.stoppedAt === null) box.stoppedAt = at;
   }
 
-  /** A stopped box goes on, later by the time it stood. @param {number} id @param {number} now */
+  /** A box goes on, later by the time it stood. @param {number} id @param {number} now */
   resume(id, now) {
     const box = this.#boxes.get(id);
     if (!box || box.stoppedAt === null) return;
-    const stood = now - box.stoppedAt;
+    const stood = Math.max(0, now - box.stoppedAt);
     box.from += stood;
     box.until += stood;
     box.stoppedAt = null;
@@ -178,7 +187,7 @@ export class Lanes {
       for (const box of this.#boxes.values()) {
         if (box.top >= ahead.top + ahead.height || box.top + box.height <= ahead.top || leftAt(box, now) <= left) continue;
         const time = start + slack(ahead, box, now);
-        if (time >= (times.get(box.id) ?? Infinity)) continue;
+        if (time >= (times.get(box.id) ?? box.until)) continue;
         times.set(box.id, time);
         open.push(box);
       }

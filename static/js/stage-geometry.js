@@ -46,8 +46,8 @@ export const DEFAULT_SETTINGS = Object.freeze({
 const FULL_HEIGHT = 1080;
 const SMALLEST_SCALE = 0.56; // 14 CSS pixels for a normal comment: smaller cannot be read
 const CROSSING_MS = 8000;
-const FIXED_MS = 5000;
-const LISTED_MS = 6000;
+const FIXED_MS = 5500; // half a second of it after it has left
+const LISTED_MS = 6500;
 const TOP_AIR = 16; // half a lane
 const SIDE_GAP = 20;
 // Comments up to a share of the stage's width cross at a multiple of the width per crossing time. Steps, so that a step can share

@@ -14,7 +14,7 @@ import { CommentElements, sizeOf } from './comment-elements.js';
 import { Currents } from './currents.js';
 import { FRESH_MS, Foyer } from './foyer.js';
 import { Holds } from './holds.js';
-import { Lanes, leftAt } from './lanes.js';
+import { Lanes, leavesAt, leftAt } from './lanes.js';
 import { Pointing, commentAt } from './pointing.js';
 import { Placement } from './placement.js';
 import { PATIENCE_MS, inOrder, mergeEqual } from './policy.js';
@@ -187,7 +187,6 @@ export class Stage extends EventTarget {
       }
     });
     this.#foyer.keep(offers);
-    this.#holds.update();
   }
 
   /** Wakes the stage for the next thing that is due without a comment arriving. */
@@ -197,7 +196,7 @@ export class Stage extends EventTarget {
     const now = this.#clock.now();
     let wait = this.#foyer.nextIn(wallNow());
     for (const box of this.#lanes) {
-      if (box.stoppedAt === null) wait = Math.min(wait, box.until + (box.speed > 0 ? LINGER_MS : 0) - now);
+      wait = Math.min(wait, leavesAt(box) + (box.speed > 0 ? LINGER_MS : 0) - now);
     }
     if (Number.isFinite(wait)) this.#alarm = setTimeout(() => this.#beat.request(this.#pass), wait);
   }

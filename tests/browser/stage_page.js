@@ -1,0 +1,74 @@
+/** A page with nothing but a stage, for tests: `stage`, `beat`, `say`, and a watch that counts overlaps. */
+
+import { Beat } from '/static/js/beat.js';
+import { Stage } from '/static/js/stage.js';
+
+const beat = new Beat();
+const stage = new Stage(document.querySelector('[data-role=stage]'), { beat });
+const words = ['哈哈哈', '前方高能', '233333', 'awesome play!', '好听', 'lol', '泪目', 'مرحبا بكم', '第一次看直播，好激动啊', '👨‍👩‍👧‍👦', 'W'];
+let seq = 0;
+let dropped = 0;
+stage.addEventListener('dropped', (event) => (dropped += event.detail.count));
+
+/** Adds a comment and returns its seq. */
+function say(text, more = {}, options = {}) {
+  seq += 1;
+  stage.add({ seq, user: `u${seq % 9}`, name: `name ${seq % 9}`, text, at: Date.now(), ...more }, options);
+  return seq;
+}
+
+const pick = (...values) => values[Math.floor(Math.random() * values.length)];
+
+/** A comment of any length, mode, size and role. */
+function sayAnything() {
+  const text = Array.from({ length: 1 + Math.floor(Math.random() ** 4 * 14) }, () => pick(...words)).join(' ');
+  const mode = Math.random() < 0.85 ? 'scroll' : pick('top', 'bottom');
+  const role = Math.random() < 0.9 ? undefined : pick('host', 'moderator');
+  const size = pick('normal', 'normal', 'small', 'large');
+  return say(text, { mode, size, role, color: pick('#ffffff', '#000000', '#ff0055') }, { own: Math.random() < 0.05 });
+}
+
+/** Says anything, `rate` times a second; returns a function that ends it. */
+function chatter(rate) {
+  const started = performance.now();
+  let said = 0;
+  const timer = setInterval(() => {
+    for (; said < ((performance.now() - started) / 1000) * rate; said += 1) sayAnything();
+  }, 40);
+  return () => clearInterval(timer);
+}
+
+const comments = () => [...document.querySelectorAll('[data-role=stage] [data-role=comment]')];
+const boxes = () =>
+  comments().map((element) => {
+    const { left, top, right, bottom } = element.getBoundingClientRect();
+    return { seq: Number(element.dataset.seq), text: element.textContent, left, top, right, bottom };
+  });
+
+/** Pairs of comments that share more than half a pixel both ways where they can be seen. */
+function overlaps() {
+  const all = boxes().map((box) => ({ ...box, left: Math.max(box.left, 0), right: Math.min(box.right, innerWidth) }));
+  return all.flatMap((one, index) =>
+    all
+      .slice(0, index)
+      .filter((two) => Math.min(one.right, two.right) - Math.max(one.left, two.left) > 0.5)
+      .filter((two) => Math.min(one.bottom, two.bottom) - Math.max(one.top, two.top) > 0.5)
+      .map((two) => ({ width: innerWidth, height: innerHeight, one, two })),
+  );
+}
+
+/** Looks every 100 ms until stopped. */
+function watch() {
+  const seen = { samples: 0, most: 0, overlaps: [] };
+  const timer = setInterval(() => {
+    seen.samples += 1;
+    seen.most = Math.max(seen.most, comments().length);
+    seen.overlaps.push(...overlaps());
+  }, 100);
+  return () => {
+    clearInterval(timer);
+    return seen;
+  };
+}
+
+Object.assign(window, { stage, beat, say, chatter, watch, boxes, overlaps, comments, getDropped: () => dropped, ready: true });
