@@ -114,9 +114,11 @@ export class Composer {
 
   /** @param {{post?: Post, code: string, message: string, retryAfter: number | null}} outcome */
   #rejected({ post, code, message, retryAfter }) {
-    if (post && this.#field.value.trim() === '') this.#put(post.text);
-    this.#field.setAttribute('aria-invalid', 'true');
-    this.#tell(sentenceOf({ code, message }), 'bad');
+    const free = this.#field.value.trim() === '' && this.#recalled < 0;
+    if (post && free) this.#put(post.text);
+    const sentence = sentenceOf({ code, message });
+    this.#field.setAttribute('aria-invalid', String(free));
+    this.#tell(post && !free ? `${sentence} ${t('composer.recall', { text: post.text })}` : sentence, 'bad');
     if (post && retryAfter) this.#startWait(retryAfter);
   }
 

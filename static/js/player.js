@@ -1,10 +1,10 @@
 /**
- * The picture's frame: the bar over its foot, danmaku on and off, theatre, fullscreen. It knows the page's frame and the
- * stage; what plays in the frame is video.js's.
+ * The picture's frame: the bar over its foot, sound, danmaku on and off, theatre, fullscreen. It knows the page's frame, the
+ * stage and the video, and ties them: a video that stands still holds the stage still.
  */
 
 import { find, makeIcon } from './elements.js';
-import { t } from './i18n.js';
+import { formatNumber, t } from './i18n.js';
 
 /** @typedef {import('./preferences.js').Preferences} Preferences */
 
@@ -14,19 +14,33 @@ export class Player {
   #main;
   #preferences;
   #stage;
+  #video;
+  #beat;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #idleTimer;
 
   /**
    * @param {HTMLElement} main the page's frame: screen, composer, transcript
-   * @param {{preferences: Preferences, stage: import('./stage.js').Stage}} options
+   * @param {object} options
+   * @param {Preferences} options.preferences
+   * @param {import('./stage.js').Stage} options.stage
+   * @param {import('./video.js').Video} options.video
+   * @param {import('./beat.js').Beat} options.beat
    */
-  constructor(main, { preferences, stage }) {
+  constructor(main, { preferences, stage, video, beat }) {
     this.#main = main;
     this.#preferences = preferences;
     this.#stage = stage;
+    this.#video = video;
+    this.#beat = beat;
     const screen = find('screen', main);
 
+    find('play', main).addEventListener('click', () => video.togglePlay());
+    find('mute', main).addEventListener('click', () => video.toggleMute());
+    const volume = /** @type {HTMLInputElement} */ (find('volume', main));
+    volume.addEventListener('input', () => preferences.set({ volume: Number(volume.value), muted: volume.value === '0' }));
+    video.addEventListener('change', () => this.#show());
+    video.addEventListener('time', () => beat.request(this.#showOnAir));
     find('stage-switch', main).addEventListener('click', () => this.toggleDanmaku());
     find('theatre', main).addEventListener('click', () => this.toggleTheatre());
     find('fullscreen', main).addEventListener('click', () => this.toggleFullscreen());
@@ -46,6 +60,10 @@ export class Player {
 
   toggleTheatre() {
     this.#preferences.set({ theatre: !this.#preferences.values.theatre });
+  }
+
+  toggleMute() {
+    if (this.#video.shown) this.#video.toggleMute();
   }
 
   toggleFullscreen() {
@@ -82,27 +100,48 @@ export class Player {
   }
 
   #show() {
-    const { danmaku, theatre } = this.#preferences.values;
+    const { danmaku, theatre, volume } = this.#preferences.values;
+    const { shown, paused, muted, failure } = this.#video;
     const fullscreen = document.fullscreenElement !== null;
     this.#main.classList.toggle('theatre', theatre);
     this.#stage.setVisible(danmaku);
+    this.#stage.setPaused(paused);
+    const notice = find('video-notice', this.#main);
+    notice.textContent = failure;
+    notice.hidden = failure === '';
+    for (const role of ['play', 'mute', 'volume']) find(role, this.#main).hidden = !shown;
+    /** @type {HTMLInputElement} */ (find('volume', this.#main)).value = muted ? '0' : String(volume);
+    setButton(find('play', this.#main), paused ? 'play' : 'pause', t('player.play'), '', !paused);
+    setButton(find('mute', this.#main), muted ? 'muted' : 'sound', t('player.sound'), 'M', !muted);
     setButton(find('stage-switch', this.#main), danmaku ? 'flying' : 'flying-off', t('player.danmaku'), 'D', danmaku);
     setButton(find('theatre', this.#main), 'theatre', t('player.theatre'), 'T', theatre);
     setButton(find('fullscreen', this.#main), fullscreen ? 'fullscreen-exit' : 'fullscreen', t('player.fullscreen'), 'F', fullscreen);
+    this.#beat.request(this.#showOnAir);
   }
+
+  #showOnAir = () => {
+    const onAir = find('on-air', this.#main);
+    const { shown, live, behindSeconds } = this.#video;
+    const behind = behindSeconds === null ? 0 : Math.round(behindSeconds);
+    const text = !shown ? t('player.no_stream') : !live ? '' : behind > 0 ? t('player.live_behind', { n: formatNumber(behind) }) : t('player.live');
+    onAir.dataset.live = String(live);
+    onAir.hidden = text === '';
+    const words = find('on-air-text', onAir);
+    if (words.textContent !== text) words.textContent = text;
+  };
 }
 
 /**
  * @param {HTMLElement} button
  * @param {string} icon
  * @param {string} label
- * @param {string} key the key that does the same
+ * @param {string} key the key that does the same, or ''
  * @param {boolean} pressed
  */
 export function setButton(button, icon, label, key, pressed) {
   button.setAttribute('aria-pressed', String(pressed));
   button.setAttribute('aria-label', label);
-  button.title = `${label} (${key})`;
+  button.title = key ? `${label} (${key})` : label;
   if (button.dataset.icon === icon) return;
   button.dataset.icon = icon;
   button.replaceChildren(makeIcon(icon));

@@ -9,7 +9,7 @@ const KEY = 'danmaku.preferences';
 
 /** @typedef {{user: string, name: string}} HiddenUser */
 
-export const DEFAULTS = Object.freeze({
+const DEFAULTS = {
   theme: 'system',
   danmaku: true,
   opacity: 1,
@@ -27,14 +27,14 @@ export const DEFAULTS = Object.freeze({
   announce: true,
   theatre: false,
   volume: 1,
-  muted: true,
+  muted: false,
   name: '',
   mode: 'scroll',
   size: 'normal',
   color: '#ffffff',
-});
+};
 
-/** @typedef {{-readonly [Name in keyof typeof DEFAULTS]: (typeof DEFAULTS)[Name]}} Values */
+/** @typedef {typeof DEFAULTS} Values */
 
 /** The least and the most of each number. @type {Record<string, [number, number]>} */
 const BOUNDS = {

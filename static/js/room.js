@@ -3,9 +3,12 @@
 import { followTheme } from './appearance.js';
 import { Beat } from './beat.js';
 import { attachCard } from './card.js';
+import { CommentMenu } from './comment-menu.js';
 import { Composer } from './composer.js';
 import { Connection } from './connection.js';
+import { countDropped } from './dropped.js';
 import { find } from './elements.js';
+import { makeFilter } from './filters.js';
 import { hasText, t } from './i18n.js';
 import { listenForKeys } from './keys.js';
 import { fillLookCard, lookOf } from './look.js';
@@ -16,6 +19,7 @@ import { fillSettingsCard, stageSettings } from './settings-card.js';
 import { Stage } from './stage.js';
 import { runTestCard } from './testcard.js';
 import { Transcript } from './transcript.js';
+import { Video } from './video.js';
 
 /** @typedef {import('./wire.js').Entry} Entry */
 /** @typedef {import('./wire.js').RoomSettings} RoomSettings */
@@ -32,7 +36,9 @@ const transcript = new Transcript(
   beat,
 );
 const composer = new Composer(/** @type {HTMLFormElement} */ (find('composer')), { connection, beat, look: () => lookOf(preferences) });
-const player = new Player(find('room-main'), { preferences, stage });
+const video = new Video({ video: /** @type {HTMLVideoElement} */ (find('video')), testcard: find('testcard') }, preferences);
+const player = new Player(find('room-main'), { preferences, stage, video, beat });
+const menu = new CommentMenu(find('comment-card'), preferences);
 
 /** @type {RoomSettings} */
 let settings = {};
@@ -40,6 +46,7 @@ let user = '';
 let role = 'viewer';
 /** Own posts by seq: over HTTP the server does not say who this viewer is. @type {Set<number>} */
 const own = new Set();
+let isHidden = makeFilter(preferences);
 
 /** @param {RoomSettings} changed */
 function applySettings(changed) {
@@ -47,15 +54,29 @@ function applySettings(changed) {
   find('room-title').textContent = settings.title || room;
   composer.setSlow(role === 'viewer' ? (settings.slow_seconds ?? 0) : 0);
   stage.configure(stageSettings(preferences, settings));
+  video.load(settings.video_url ?? '');
+}
+
+function applyPreferences() {
+  stage.configure(stageSettings(preferences, settings));
+  transcript.setAnnounced(preferences.values.announce);
+  isHidden = makeFilter(preferences);
+  transcript.hideWhere(isHidden);
+  stage.removeWhere(isHidden);
+}
+
+/** @param {{seq: number, user?: string}} entry */
+function isOwn({ seq, user: by }) {
+  return (user !== '' && by === user) || own.has(seq);
 }
 
 /** @param {Entry[]} entries @param {string} source */
 function take(entries, source) {
   for (const entry of entries) {
     if (entry.kind === 'comment') {
-      const mine = (user !== '' && entry.user === user) || own.has(entry.seq);
+      const mine = isOwn(entry);
       transcript.add(entry, { own: mine });
-      if (source !== 'history') stage.add(entry, { own: mine });
+      if (source !== 'history' && !isHidden(entry)) stage.add(entry, { own: mine });
     } else if (entry.kind === 'retract') {
       transcript.remove(entry.target);
       stage.remove(entry.target);
@@ -100,21 +121,38 @@ on('lost', (/** @type {{reason: string, restarted: boolean}} */ { reason, restar
 on('accepted', (/** @type {{seq: number}} */ { seq }) => own.add(seq));
 
 document.addEventListener('visibilitychange', () => (document.hidden ? connection.pause() : connection.resume()));
-preferences.addEventListener('change', () => stage.configure(stageSettings(preferences, settings)));
+preferences.addEventListener('change', applyPreferences);
+stage.addEventListener('comment-click', (event) => {
+  const { seq, entry, element } = /** @type {CustomEvent} */ (event).detail;
+  stage.hold(seq);
+  menu.open(entry, element, { own: isOwn(entry), closed: () => stage.release(seq) });
+});
+transcript.addEventListener('comment-click', (event) => {
+  const { entry, element } = /** @type {CustomEvent} */ (event).detail;
+  menu.open(entry, element, { own: isOwn(entry) });
+});
 
 followTheme(preferences);
 runTestCard(find('testcard'), beat);
 showStatus(connection, beat);
+countDropped(find('dropped'), stage, beat);
 fillLookCard(find('look-card'), { preferences, rename: (name) => connection.rename(name) });
 fillSettingsCard(find('settings-card'), preferences);
 attachCard(find('look-card'), find('look-button'));
 attachCard(find('settings-card'), find('settings-button'));
 attachCard(find('keys-card'), find('keys-button'));
 listenForKeys(
-  { d: () => player.toggleDanmaku(), f: () => player.toggleFullscreen(), t: () => player.toggleTheatre(), c: () => composer.focus() },
+  {
+    c: () => composer.focus(),
+    d: () => player.toggleDanmaku(),
+    f: () => player.toggleFullscreen(),
+    m: () => player.toggleMute(),
+    t: () => player.toggleTheatre(),
+  },
   find('keys-card'),
 );
 
+applyPreferences();
 if (document.hidden) connection.pause();
 connection.start();
 if (matchMedia('(hover: hover)').matches) composer.focus(); // on a phone the keyboard would cover the picture

@@ -1,7 +1,6 @@
 /**
  * The list of what was said. It holds thousands of rows at a bounded cost (rows out of sight are not laid out, the oldest go),
- * stays where its reader scrolled, and does not move under a pointer. It shows every comment it is given: what to hide is
- * the caller's to say.
+ * stays where its reader scrolled, and does not move under a pointer. What to hide is the caller's to say.
  *
  * Event: `comment-click`, a CustomEvent with detail {entry, element}.
  */
@@ -25,6 +24,8 @@ export class Transcript extends EventTarget {
   #coming = [];
   /** @type {WeakMap<Element, CommentEntry>} */
   #entries = new WeakMap();
+  /** @type {(entry: CommentEntry) => boolean} */
+  #isHidden = () => false;
   #unseen = 0;
   #following = true;
   #pointed = false;
@@ -56,8 +57,10 @@ export class Transcript extends EventTarget {
   /** @param {CommentEntry} entry @param {{own?: boolean}} [options] */
   add(entry, { own = false } = {}) {
     const row = makeRow(entry, own);
+    row.hidden = this.#isHidden(entry);
     this.#entries.set(row, entry);
     this.#put(row);
+    if (row.hidden) return;
     if (!this.#following || this.#pointed) this.#unseen += 1;
   }
 
@@ -92,6 +95,18 @@ export class Transcript extends EventTarget {
     this.#coming = this.#coming.filter((row) => !goes(row));
     this.#beat.request(() => {
       for (const row of [...this.#list.children]) if (goes(row)) row.remove();
+      this.#write();
+    });
+  }
+
+  /** Hides what `test` is true for, now and from now on; what was hidden before and is not any more comes back. @param {(entry: CommentEntry) => boolean} test */
+  hideWhere(test) {
+    this.#isHidden = test;
+    this.#beat.request(() => {
+      for (const row of [...this.#list.children, ...this.#coming]) {
+        const entry = this.#entries.get(row);
+        if (entry && row instanceof HTMLElement) row.hidden = this.#isHidden(entry);
+      }
       this.#write();
     });
   }
@@ -162,7 +177,7 @@ export class Transcript extends EventTarget {
   /** Arrow keys walk the rows once the list has the focus. @param {KeyboardEvent} event */
   #step(event) {
     if (event.key !== 'ArrowUp' && event.key !== 'ArrowDown') return;
-    const rows = [...this.#list.querySelectorAll('[data-seq]')];
+    const rows = [...this.#list.querySelectorAll('[data-seq]:not([hidden])')];
     const at = document.activeElement ? rows.indexOf(document.activeElement) : -1;
     const next = event.key === 'ArrowUp' ? (at < 0 ? rows.at(-1) : rows[at - 1]) : rows[at + 1];
     if (!(next instanceof HTMLElement)) return;

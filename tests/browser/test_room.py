@@ -87,6 +87,7 @@ def test_refused_comment_is_kept_in_the_field_with_its_sentence(
     page = enter(new_page(), server.url, room)
     for number in range(12):
         say(page, f"quick {number}")
+        expect(row(page, f"quick {number}").or_(page.locator(HINT))).to_be_visible()
         if page.locator(HINT).is_visible():
             break
     hint = page.locator(HINT)
@@ -155,9 +156,9 @@ def test_colour_mode_and_size_reach_the_other_viewers(
 ) -> None:
     speaker, listener = enter(new_page(), server.url, room), enter(new_page(), server.url, room)
     speaker.locator("[data-role=look-button]").click()
-    speaker.get_by_label("Top").check()
-    speaker.get_by_label("Large").check()
-    speaker.get_by_label("Yellow").check()
+    speaker.get_by_role("radio", name="Top").check()
+    speaker.get_by_role("radio", name="Large").check()
+    speaker.get_by_role("radio", name="Yellow").check()
     speaker.keyboard.press("Escape")
     expect(speaker.locator("[data-role=look-card]")).to_be_hidden()
     say(speaker, "look at me")
