@@ -181,9 +181,9 @@ def draw_latency(axes: Axes, report: Report) -> None:
         for name in ("p50_ms", "p99_ms", "max_ms")
     )
     axes.fill_between(times, p50, p99, color=FIRST, alpha=0.15)
-    axes.plot(times, top, color=SECOND, linewidth=1, label="max")
+    axes.plot(times, top, color=SECOND, linewidth=1, marker=".", markersize=3, label="max")
     axes.plot(times, p99, color=FIRST, linewidth=1.2, linestyle="--", label="p99")
-    axes.plot(times, p50, color=FIRST, linewidth=2, label="p50")
+    axes.plot(times, p50, color=FIRST, linewidth=2, marker=".", markersize=4, label="p50")
     axes.set_ylim(bottom=0, top=max(tick.max_ms for tick in report.timeline) * 1.25)
     axes.yaxis.set_major_formatter("{x:,g}")
     dress(axes, "seconds after the start", "ms")
@@ -232,6 +232,7 @@ def draw_distribution(axes: Axes, report: Report) -> None:
             fontsize=8,
         )
     axes.set_xscale("log")
+    axes.set_ylim(top=max(columns.values()) * 1.3)
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter("{x:,g}")
     axes.xaxis.set_minor_locator(NullLocator())
@@ -257,7 +258,7 @@ def draw_throughput(axes: Axes, report: Report) -> None:
         where="post",
         label="deliveries a second",
     )
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, axes.get_ylim()[1] * 1.2)
     axes.yaxis.set_major_formatter("{x:,.0f}")
     posts = axes.twinx()
     posts.step(
@@ -267,7 +268,7 @@ def draw_throughput(axes: Axes, report: Report) -> None:
         where="post",
         linewidth=1,
     )
-    posts.set_ylim(bottom=0)
+    posts.set_ylim(0, posts.get_ylim()[1] * 1.2)
     dress(posts, "", "posts a second")
     posts.grid(visible=False)
     axes.plot([], [], color=THIRD, linewidth=1, label="posts a second")

@@ -154,11 +154,13 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     def faults(self) -> list[str]:
         """What makes the verdict bad, a sentence each."""
         asked = self.viewers
+        gone = self.connected - self.present - self.slow_closed
         checks = [
             (
                 asked - self.connected,
                 f"{asked - self.connected:,} of {asked:,} viewers did not connect.",
             ),
+            (gone, f"{gone:,} viewers were gone before the end."),
             (self.lost, f"{self.lost:,} deliveries were lost."),
             (self.out_of_order, f"{self.out_of_order:,} deliveries came out of order."),
             (self.duplicated, f"{self.duplicated:,} deliveries came twice."),
