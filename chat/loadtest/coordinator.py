@@ -113,8 +113,9 @@ class Coordinator:
             try:
                 self.open()
                 samples.open, samples.machine_open = self.read_server(), Machine.read()
-                self.posting = True
-                self.post()
+                self.posting = any(one.opened for one in self.progress.values())
+                if self.posting:
+                    self.post()
             except KeyboardInterrupt:
                 self.interrupted = True
             ended = time.monotonic()
@@ -178,7 +179,7 @@ class Coordinator:
         deadline = time.monotonic() + patience
 
         def answered() -> bool:
-            done = all(
+            done = not self.posting or all(
                 one.answered >= one.sent and not one.due and not one.waiting
                 for one in self.progress.values()
             )

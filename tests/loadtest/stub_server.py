@@ -36,6 +36,7 @@ FAULTS = {
     "split": "sends every frame in three pieces",
     "ping": "pings, and closes whoever does not answer",
     "refuse": "turns every tenth handshake away with 503",
+    "shut": "turns every handshake away with 503",
     "amnesia": "never recovers a cursor",
     "gap": "recovers a cursor without the first missed entry",
     "garbage": "sends a frame that is no JSON",
@@ -281,7 +282,7 @@ class Stub:
 
     async def serve_viewer(self, reader, writer, headers, name, query) -> None:
         self.connections += 1
-        if self.fault == "refuse" and self.connections % 10 == 0:
+        if self.fault == "shut" or (self.fault == "refuse" and self.connections % 10 == 0):
             writer.write(b"HTTP/1.1 503 Full\r\nContent-Length: 0\r\n\r\n")
             return
         accept = base64.b64encode(

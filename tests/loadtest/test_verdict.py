@@ -170,6 +170,13 @@ def test_refused_handshakes_are_named_and_make_the_verdict_bad(start_stub: Start
     assert report.exit_code == 1
 
 
+def test_test_ends_at_once_when_nobody_gets_in(start_stub: StartStub) -> None:
+    report = measure(start_stub("shut"), duration=60)
+    assert report.failed == {"HTTP 503": VIEWERS}
+    assert report.seconds == 0
+    assert report.exit_code == 1
+
+
 def test_frame_that_is_no_json_breaks_the_protocol(start_stub: StartStub) -> None:
     report = measure(start_stub("garbage"))
     assert sum(report.violations.values()) == 1
