@@ -27,7 +27,7 @@ from chat.metrics import Metrics
 from chat.settings import Settings, read_settings
 from chat.web.connection import Connections
 from chat.web.handler import House
-from chat.web.identity import Guests
+from chat.web.identity import Guests, SecretError, find_secret
 from chat.web.routes import build_application, find_folder
 from chat.web.strings import Strings
 
@@ -62,6 +62,11 @@ class Server:
             archive = Archive(settings.database)
         except ArchiveError as error:
             raise StartError(str(error)) from None
+        try:
+            guests = Guests(find_secret(settings.secret, archive.path))
+        except SecretError as error:
+            archive.close()
+            raise StartError(str(error)) from None
         metrics = Metrics()
         self._metrics = metrics
         self._hub = Hub(
@@ -70,13 +75,15 @@ class Server:
             Fanout(metrics, settings.wave_gap_ms / 1000),
             metrics,
         )
-        self._connections = Connections(self._hub, metrics, _cap_viewers(settings.max_viewers))
+        self._connections = Connections(
+            self._hub, guests, metrics, _cap_viewers(settings.max_viewers)
+        )
         house = House(
             settings=settings,
             hub=self._hub,
             metrics=metrics,
             connections=self._connections,
-            guests=Guests(),
+            guests=guests,
             strings=Strings(find_folder("templates") / "strings"),
         )
         self._http = HTTPServer(

@@ -115,8 +115,8 @@ class Archive:
     """
 
     def __init__(self, url: str) -> None:
-        path = sa.make_url(url).database
-        self.in_memory = not path
+        self.path = path = sa.make_url(url).database or None
+        self.in_memory = path is None
         self._lock: int | None = None
         if path:
             self._lock = _lock_file(path)

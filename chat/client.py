@@ -26,7 +26,20 @@ from tornado.httpclient import HTTPClientError
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, websocket_connect
 
 from chat.core.comment import WHITE, Comment, Mode, Size
-from chat.core.wire import Ack, Batch, Bye, Cursor, Outgoing, Post, Reject, Skip, Welcome, encode
+from chat.core.wire import (
+    Ack,
+    Auth,
+    Batch,
+    Bye,
+    Cursor,
+    Identity,
+    Outgoing,
+    Post,
+    Reject,
+    Skip,
+    Welcome,
+    encode,
+)
 
 BUFFER_LIMIT = 10_000
 FIRST_DELAY = 0.5
@@ -78,7 +91,8 @@ class ClientClosed(Exception):
 class Client:
     """A viewer of one room, at ``ws://host/ws/room``; begins with ``history`` entries.
 
-    ``cursor`` resumes where an earlier client stood.
+    ``cursor`` resumes where an earlier client stood, ``session`` makes it the same guest. Both
+    are kept up to date here, and so is ``identity``: who this viewer is in the room.
     """
 
     def __init__(
@@ -88,6 +102,7 @@ class Client:
         name: str | None = None,
         history: int = 50,
         cursor: Cursor | None = None,
+        session: str | None = None,
     ) -> None:
         self._url = url
         self._name = name
@@ -97,9 +112,12 @@ class Client:
         self._welcomed = asyncio.Event()
         self._unanswered: dict[str, tuple[bytes, asyncio.Future[Ack]]] = {}
         self._connection: WebSocketClientConnection | None = None
+        self._is_in = False
         self._task: asyncio.Task[None] | None = None
         self._over: ClientClosed | None = None
         self.cursor = cursor
+        self.session = session
+        self.identity: Identity | None = None
         self.welcome: Welcome | None = None
 
     async def __aenter__(self) -> Client:
@@ -190,6 +208,7 @@ class Client:
                 await asyncio.sleep(delay)
 
     async def _connect(self) -> WebSocketClientConnection:
+        self._is_in = False
         query: dict[str, str | int] = {"history": self._history}
         if self._name is not None:
             query["name"] = self._name
@@ -226,6 +245,10 @@ class Client:
             self._take_welcome(message)
         elif isinstance(message, Batch | Skip):
             return self._take_range(message)
+        elif isinstance(message, Identity):
+            self.identity = message
+        elif isinstance(message, Reject) and message.code == "bad_token":
+            self._take_fresh_session()
         elif isinstance(message, Ack | Reject):
             _, answer = self._unanswered.get(message.ref or "", (b"", None))
             if answer is not None and not answer.done():
@@ -243,9 +266,21 @@ class Client:
         self._keep_all(welcome.entries)
         self.cursor = Cursor(welcome.epoch, welcome.seq)
         self.welcome = welcome
+        self._is_in = True
+        if self.session is None:
+            self._take_fresh_session()
+        else:
+            # First of all: retries of the same guest are known by their refs.
+            self._send(encode(Auth(self.session)))
         self._welcomed.set()
         for message, _ in self._unanswered.values():
             self._send(message)
+
+    def _take_fresh_session(self) -> None:
+        welcome = self.welcome
+        assert welcome is not None
+        self.session = welcome.session
+        self.identity = Identity(welcome.user, welcome.name, welcome.role)
 
     def _take_range(self, message: Batch | Skip) -> bool:
         assert self.cursor is not None
@@ -278,8 +313,8 @@ class Client:
         self._news.set()
 
     def _send(self, message: bytes) -> None:
-        # Before the welcome nothing is sent: it sends all that is unanswered.
-        if self._connection is None or self.welcome is None:
+        # Before a connection's welcome nothing is sent: after it all goes that is unanswered.
+        if self._connection is None or not self._is_in:
             return
         with contextlib.suppress(WebSocketClosedError):
             self._connection.write_message(message)

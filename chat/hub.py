@@ -135,7 +135,13 @@ class Hub:
     # --- following a room -----------------------------------------------------------------------
 
     async def join(
-        self, opened: OpenRoom, viewer: Viewer, author: Author, cursor: Cursor | None, recent: int
+        self,
+        opened: OpenRoom,
+        viewer: Viewer,
+        author: Author,
+        session: str,
+        cursor: Cursor | None,
+        recent: int,
     ) -> wire.Welcome:
         """Let a viewer with a long-lived connection in, and return its first message.
 
@@ -153,6 +159,7 @@ class Hub:
             user=author.user,
             name=author.name,
             role=author.role,
+            session=session,
             settings=opened.settings,
             viewers=len(audience),
             recovered=cursor is not None and reason is None,

@@ -66,6 +66,13 @@ def _database(raw: str) -> str:
     return raw
 
 
+def _secret(raw: str) -> str:
+    if len(raw.encode()) < 32:
+        # As long as what it signs with is wide (RFC 7518, section 3.2).
+        raise SettingsError("must be a text of at least 32 bytes")
+    return raw
+
+
 def _origins(raw: str) -> tuple[str, ...]:
     origins = _split(raw)
     for origin in origins:
@@ -116,6 +123,12 @@ class Settings:
     allowed_origins: tuple[str, ...] = _setting(
         (), _origins, "ORIGINS", "other sites whose pages may connect and post, parted by commas"
     )
+    secret: str = _setting(
+        "",
+        _secret,
+        "TEXT",
+        "key that guests' sessions are signed with; none: made at first start, beside the database",
+    )
     max_viewers: int = _setting(
         15_000, _whole(1, 1_000_000), "N", "the most connections at a time; more are told to wait"
     )
@@ -146,7 +159,7 @@ def show_default(setting: Field[Any]) -> str:
     value = setting.default
     if isinstance(value, tuple):
         return ",".join(value) or "none"
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:g}" if isinstance(value, float) else str(value) or "none"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -188,6 +201,7 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
         try:
             chosen[setting.name] = setting.metadata["parse"](raw)
         except SettingsError as error:
-            print(f"danmaku: {where} {error}, and {raw!r} is not.", file=sys.stderr)
+            shown = "what was given" if setting.name == "secret" else repr(raw)
+            print(f"danmaku: {where} {error}, and {shown} is not.", file=sys.stderr)
             raise SystemExit(2) from None
     return Settings(**chosen)

@@ -36,7 +36,7 @@ REJECTIONS: dict[str, _Rule] = {
     ),
     "binary": _Rule(400, "Binary frames are not understood. Send JSON as a text frame."),
     "unknown_type": _Rule(
-        400, "The message has no known type. Use post, rename, pause, resume or ping."
+        400, "The message has no known type. Use post, auth, rename, pause, resume or ping."
     ),
     "missing_field": _Rule(400, "The message lacks a field that it needs: {detail}."),
     "bad_field": _Rule(400, "A field of the message is wrong: {detail}."),
@@ -51,6 +51,9 @@ REJECTIONS: dict[str, _Rule] = {
     ),
     "bad_parameter": _Rule(400, "A parameter of the address is wrong: {detail}."),
     "too_large": _Rule(413, "The message is larger than 8 KiB."),
+    "bad_token": _Rule(
+        401, "This token was not signed by this server. Go on without one to be a new guest."
+    ),
     # what was said may not be shown
     "text_empty": _Rule(422, "The text is empty or has nothing to see in it. Write something."),
     "text_too_long": _Rule(

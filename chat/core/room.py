@@ -21,11 +21,12 @@ REF_LIMIT = 50_000
 
 
 class Author(msgspec.Struct):
-    """Who speaks: the stable identity behind a viewer."""
+    """Who speaks: the stable identity behind a viewer; ``chose_name`` when the name is its own."""
 
     user: str
     name: str
     role: Role = Role.VIEWER
+    chose_name: bool = False
 
 
 class Known(msgspec.Struct, frozen=True):

@@ -64,6 +64,12 @@ class Post(_Incoming, frozen=True, tag="post"):
     size: Size = Size.NORMAL
 
 
+class Auth(_Incoming, frozen=True, tag="auth"):
+    """Be the user whom a token names: the ``session`` of an earlier welcome."""
+
+    token: str
+
+
 class Rename(_Incoming, frozen=True, tag="rename"):
     """Go by another name from now on."""
 
@@ -82,7 +88,7 @@ class Ping(_Incoming, frozen=True, tag="ping"):
     """Ask for a ``pong``."""
 
 
-Incoming = Post | Rename | Pause | Resume | Ping
+Incoming = Post | Auth | Rename | Pause | Resume | Ping
 
 
 class HttpPost(Struct, frozen=True, forbid_unknown_fields=True):
@@ -176,6 +182,7 @@ class Welcome(_Outgoing, frozen=True, tag="welcome", kw_only=True):
     user: str
     name: str
     role: Role
+    session: str
     settings: Raw
     viewers: int
     recovered: bool
@@ -298,12 +305,16 @@ class Page(Struct, frozen=True):
 
 
 class Posted(Struct, frozen=True, omit_defaults=True):
-    """The answer of an accepted ``POST /api/rooms/{room}/comments``."""
+    """The answer of an accepted ``POST /api/rooms/{room}/comments``.
+
+    ``session`` for who posted without one: the token to be the same guest with from now on.
+    """
 
     ref: str | None
     epoch: str
     seq: int
     dup: bool = False
+    session: str = ""
 
 
 class Failure(Struct, frozen=True):

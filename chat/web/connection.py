@@ -34,6 +34,7 @@ from chat.core.wire import Cursor
 from chat.fanout import frame, push
 from chat.hub import Hub, OpenRoom
 from chat.metrics import Metrics
+from chat.web.identity import Guests
 
 READ_CHUNK = 4_096
 READ_BEFORE_YIELD = 64 * 1_024
@@ -87,7 +88,10 @@ class Connection:
     async def run(self, cursor: Cursor | None, recent: int) -> None:
         """Follow the room until the connection ends."""
         try:
-            welcome = await self._house.hub.join(self._opened, self, self._author, cursor, recent)
+            session = self._house.guests.sign(self._author)
+            welcome = await self._house.hub.join(
+                self._opened, self, self._author, session, cursor, recent
+            )
             self.write(welcome)
             await self._read()
         except StreamClosedError:
@@ -154,6 +158,8 @@ class Connection:
             self._house.hub.post(self._opened, self._author, message, answer)
         elif isinstance(message, wire.Ping):
             self.write(wire.Pong())
+        elif isinstance(message, wire.Auth):
+            self._authenticate(message.token)
         elif isinstance(message, wire.Rename):
             self._rename(message.name)
         elif isinstance(message, wire.Pause):
@@ -167,7 +173,20 @@ class Connection:
             self._answer(None, self._house.hub.refuse(name))
             return
         self._author.name = name
-        self.write(wire.Identity(self._author.user, name, self._author.role))
+        self._author.chose_name = True
+        self._tell_identity()
+
+    def _authenticate(self, token: str) -> None:
+        author = self._house.guests.return_as(self._author, token)
+        if isinstance(author, Rejection):
+            self._refuse(None, author)
+            return
+        self._author = author
+        self._tell_identity()
+
+    def _tell_identity(self) -> None:
+        author = self._author
+        self.write(wire.Identity(author.user, author.name, author.role))
 
     def _refuse(self, ref: str | None, rejection: Rejection) -> None:
         self._answer(ref, self._house.hub.refuse(rejection))
@@ -251,8 +270,9 @@ class Connection:
 class Connections:
     """All connections of this process: who is there, who is silent, who is slow."""
 
-    def __init__(self, hub: Hub, metrics: Metrics, max_viewers: int) -> None:
+    def __init__(self, hub: Hub, guests: Guests, metrics: Metrics, max_viewers: int) -> None:
         self.hub = hub
+        self.guests = guests
         self.metrics = metrics
         self.stalled: set[Connection] = set()
         self._max_viewers = max_viewers

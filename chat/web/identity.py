@@ -1,42 +1,128 @@
-"""Who a viewer is while nobody has signed anything for them: a guest.
+"""Who a viewer is while no site has signed anything for them: a guest, the same at every return.
 
-Signed sessions and the tokens of a site's own users will be read here too.
+A guest's session is a token (JWT, RFC 7519) that this server signed with HS256; nothing else is
+read. It names a user and no rights, so it does not expire: it ends with the secret.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
+import os
 import secrets
+from pathlib import Path
+
+import jwt
+import msgspec
 
 from chat.core.comment import clean_name, guest_name
-from chat.core.reject import Rejection
+from chat.core.reject import Rejection, reject
 from chat.core.room import Author
 
+_ALGORITHM = "HS256"
+_ISSUER = "danmaku"
 _NAMES = 1 << 32
+_SECRET_BYTES = 32
+
+_log = logging.getLogger(__name__)
+
+
+class SecretError(Exception):
+    """The secret cannot be had; the text is one sentence for the operator."""
+
+
+def find_secret(chosen: str, database: str | None) -> bytes:
+    """Return the key that sessions are signed with.
+
+    The operator's own; or the one beside the database file, made at first start; or, where all is
+    in memory, one for this run. Belongs to whoever holds the database's lock.
+    """
+    if chosen:
+        return chosen.encode()
+    if not database:
+        return secrets.token_bytes(_SECRET_BYTES)
+    path = Path(database + ".secret")
+    try:
+        if not path.exists():
+            _write_secret(path)
+        secret = path.read_bytes().strip()
+    except OSError as error:
+        raise SecretError(f"The secret {path} cannot be used: {error.strerror}.") from None
+    if len(secret) < _SECRET_BYTES:
+        raise SecretError(f"The secret {path} is too short; delete it to have a new one made.")
+    return secret
+
+
+def _write_secret(path: Path) -> None:
+    # Whole or not at all: a start that is cut short must not leave a secret that cannot be used.
+    partial = path.with_name(path.name + ".partial")
+    partial.unlink(missing_ok=True)
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(secrets.token_hex(_SECRET_BYTES).encode() + b"\n")
+        file.flush()
+        os.fsync(descriptor)
+    partial.rename(path)
+    _log.info("guests' sessions are signed with the new secret %s", path)
 
 
 class Guests:
-    """Makes guests. Its key lives as long as the server, so that a guest's id tells no address."""
+    """Makes guests, signs their sessions, and knows them again."""
 
-    def __init__(self) -> None:
-        self._key = secrets.token_bytes(32)
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+        # So that a guest's id tells no address.
+        self._address_key = hashlib.blake2b(secret, person=b"addresses").digest()
 
     def arrive(self, name: str | None) -> Author | Rejection:
         """Make a new guest, under a name of its own choice or a readable one."""
         user = "g-" + secrets.token_hex(5)
         return _named(user, name, secrets.randbelow(_NAMES))
 
-    def recognise(self, address: str, name: str | None) -> Author | Rejection:
-        """Return the guest behind an address, who posts over HTTP without a connection.
+    def arrive_from(self, address: str, name: str | None) -> Author | Rejection:
+        """Return the guest behind an address, who posts over HTTP without a session.
 
-        The same while the server runs, so that limits and retries go by the same sender.
+        Always the same, so that limits and retries go by the same sender.
         """
-        digest = hashlib.blake2b(address.encode(), key=self._key, digest_size=9).digest()
+        digest = hashlib.blake2b(address.encode(), key=self._address_key, digest_size=9).digest()
         return _named("g-" + digest[:5].hex(), name, int.from_bytes(digest[5:], "big"))
+
+    def sign(self, author: Author) -> str:
+        """Return the session of a guest."""
+        claims = {"iss": _ISSUER, "sub": author.user, "name": author.name}
+        return jwt.encode(claims, self._secret, _ALGORITHM)
+
+    def recognise(self, token: str, name: str | None = None) -> Author | Rejection:
+        """Return the guest whom a session names, under a newer name where there is one."""
+        try:
+            claims = jwt.decode(
+                token,
+                self._secret,
+                [_ALGORITHM],
+                issuer=_ISSUER,
+                options={"require": ["iss", "sub", "name"]},
+            )
+        except (jwt.PyJWTError, ValueError):
+            return reject("bad_token")
+        user, known_as = claims["sub"], claims["name"]
+        if not isinstance(user, str) or not isinstance(known_as, str):
+            return reject("bad_token")
+        if name is None:
+            return Author(user, known_as)
+        return _named(user, name, 0)
+
+    def return_as(self, present: Author, token: str) -> Author | Rejection:
+        """Return whom a viewer turns out to be; a name that it chose here is the newer one."""
+        author = self.recognise(token)
+        if isinstance(author, Rejection) or not present.chose_name:
+            return author
+        return msgspec.structs.replace(author, name=present.name, chose_name=True)
 
 
 def _named(user: str, name: str | None, number: int) -> Author | Rejection:
     if name is None:
         return Author(user, guest_name(number))
     cleaned = clean_name(name)
-    return cleaned if isinstance(cleaned, Rejection) else Author(user, cleaned)
+    if isinstance(cleaned, Rejection):
+        return cleaned
+    return Author(user, cleaned, chose_name=True)

@@ -8,6 +8,7 @@ import time
 
 from chat.core import wire
 from chat.core.reject import Rejection, reject
+from chat.core.room import Author
 from chat.hub import LOBBY_ENTRIES
 from chat.web.handler import Handler, Refused
 
@@ -114,7 +115,8 @@ class Comments(ApiHandler):
         if len(self.request.body) > wire.MAX_MESSAGE_BYTES:
             raise Refused(reject("too_large"))
         body: wire.HttpPost = self.require(wire.decode_http_post(self.request.body))
-        author = self.require(self.house.guests.recognise(self.request.remote_ip or "", body.name))
+        session = self._read_session()
+        author = self._find_author(session, body.name)
         opened = await self.open_room(name)
         answer: asyncio.Future[wire.Ack | Rejection] = asyncio.get_running_loop().create_future()
 
@@ -125,4 +127,19 @@ class Comments(ApiHandler):
         self.house.hub.post(opened, author, body.to_post(), tell)
         ack: wire.Ack = self.require(await answer)
         self.set_status(201)
-        self.write_json(wire.Posted(ack.ref, ack.epoch, ack.seq, ack.dup))
+        offered = self.house.guests.sign(author) if session is None else ""
+        self.write_json(wire.Posted(ack.ref, ack.epoch, ack.seq, ack.dup, offered))
+
+    def _read_session(self) -> str | None:
+        scheme, _, token = self.request.headers.get("Authorization", "").partition(" ")
+        # Other schemes are a proxy's matter, not ours.
+        return token.strip() if scheme.lower() == "bearer" else None
+
+    def _find_author(self, session: str | None, name: str | None) -> Author:
+        guests = self.house.guests
+        author: Author = self.require(
+            guests.arrive_from(self.request.remote_ip or "", name)
+            if session is None
+            else guests.recognise(session, name)
+        )
+        return author

@@ -215,6 +215,7 @@ export class Connection extends EventTarget {
         if (this.#cursor.take(message) === null) return this.#refill();
         return this.#tell('lost', { reason: message.why, restarted: false });
       case 'ack':
+        if (message.session) this.#session.keep(message.session);
         return this.#tell('accepted', { ref: message.ref, seq: message.seq, post: this.#outbox.settle(message.ref) });
       case 'reject':
         return this.#beRejected(message);
@@ -260,6 +261,7 @@ export class Connection extends EventTarget {
     if (code === 'bad_token') {
       this.#session.discard();
       if (this.#offeredSession) this.#session.keep(this.#offeredSession);
+      if (!ref) return; // a session of elsewhere: the viewer is a new guest, and that is all
     }
     this.#tell('rejected', { ref, code, message, retryAfter, post: this.#outbox.settle(ref) });
   }

@@ -34,12 +34,12 @@ export function openPolling(address, listener) {
   let turn = new AbortController(); // the running poll; a pause ends it
   let paused = false;
   let wake = () => {};
-  let name = address.name;
+  let { name, token } = address;
 
   /** @param {string} url @param {RequestInit} [init] */
   async function ask(url, init = {}) {
     const signal = AbortSignal.any([ended.signal, AbortSignal.timeout(ANSWER_MS), ...(init.signal ? [init.signal] : [])]);
-    const headers = { ...init.headers, ...(address.token ? { Authorization: `Bearer ${address.token}` } : {}) };
+    const headers = { ...init.headers, ...(token ? { Authorization: `Bearer ${token}` } : {}) };
     const response = await fetch(url, { ...init, headers, signal, cache: 'no-store' });
     const body = await response.json().catch(() => ({}));
     if (!response.ok) throw new Refused(response.status, body.error ?? {});
@@ -96,8 +96,10 @@ export function openPolling(address, listener) {
     const body = JSON.stringify(name ? { ...said, name } : said);
     try {
       const answer = await ask(`${room}/comments`, { method: 'POST', body, headers: { 'Content-Type': 'application/json' } });
+      token = answer.session ?? token; // who posts without one is told whom it was
       tell({ type: 'ack', ...answer });
     } catch (error) {
+      if (error instanceof Refused && error.code === 'bad_token') token = '';
       if (error instanceof Refused && error.code) {
         tell({ type: 'reject', ref: said.ref, code: error.code, message: error.message, retry_after: error.retryAfter });
       } else {

@@ -44,7 +44,7 @@
  * @property {Entry[]} entries
  *
  * @typedef {{type: 'batch', epoch: string, first: number, last: number, entries: Entry[], thinned?: number}} Batch
- * @typedef {{type: 'ack', ref?: string | null, epoch: string, seq: number, dup?: boolean}} Ack
+ * @typedef {{type: 'ack', ref?: string | null, epoch: string, seq: number, dup?: boolean, session?: string}} Ack
  * @typedef {{type: 'reject', ref?: string | null, code: string, message: string, retry_after?: number | null}} Reject
  * @typedef {{type: 'viewers', count: number}} Viewers
  * @typedef {{type: 'skip', first: number, last: number, why: string}} Skip

@@ -23,6 +23,7 @@ CHOICES = {
         "https://example.org,http://localhost:3000",
         ("https://example.org", "http://localhost:3000"),
     ),
+    "secret": ("s" * 32, "s" * 32),
     "max_viewers": ("100", 100),
     "post_burst": ("9", 9),
     "post_rate": ("0.5", 0.5),
@@ -111,3 +112,15 @@ def test_help_lists_every_flag_with_its_default_within_80_columns(
         assert f"{flag(setting)} {setting.metadata['value']}" in flowing
         sentence = f"{setting.metadata['help']} (default: {show_default(setting)})"
         assert " ".join(sentence.split()) in flowing
+
+
+def test_secret_that_is_too_short_is_refused_and_not_shown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        read_settings([], {"DANMAKU_SECRET": "hunter2"})
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert "DANMAKU_SECRET" in said
+    assert "32 bytes" in said
+    assert "hunter2" not in said

@@ -1,0 +1,59 @@
+"""The page keeps its session: whoever comes back in the same browser is the same guest."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.test_connection import TEXTS, block_websocket, enter, say
+from tests.serving import ServerProcess
+
+
+def authors(server: ServerProcess, room: str) -> list[str]:
+    with urllib.request.urlopen(f"{server.url}/api/rooms/{room}/entries") as answer:
+        return [entry["user"] for entry in json.load(answer)["entries"]]
+
+
+def say_and_see(page: Page, texts: list[str]) -> None:
+    say(page, texts[-1])
+    expect(page.locator(TEXTS)).to_have_text(texts)
+
+
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+def test_reload_and_restart_leave_the_guest_the_same(
+    start_server: Callable[..., ServerProcess],
+    room: str,
+    new_page: Callable[..., Page],
+    transport: str,
+) -> None:
+    server = start_server()
+    page = new_page()
+    if transport == "polling":
+        block_websocket(page)
+    say_and_see(enter(page, server.url, room), ["first"])
+    page.reload()
+    say_and_see(enter(page, server.url, room), ["first", "second"])
+    server.restart()
+    page.reload()
+    say_and_see(enter(page, server.url, room), ["first", "second", "third"])
+    assert len(set(authors(server, room))) == 1
+
+
+def test_session_of_another_server_is_dropped_without_a_word(
+    server: ServerProcess, room: str, new_context: Callable[..., BrowserContext]
+) -> None:
+    context = new_context()
+    token = json.dumps("eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl")
+    context.add_init_script(
+        f"sessionStorage.seeded ??= localStorage.setItem('danmaku.session ' + origin, {token})"
+    )
+    page = enter(context.new_page(), server.url, room)
+    say_and_see(page, ["first"])
+    expect(page.locator("[data-role=composer] [aria-invalid=true]")).to_have_count(0)
+    page.reload()
+    say_and_see(enter(page, server.url, room), ["first", "second"])
+    assert len(set(authors(server, room))) == 1

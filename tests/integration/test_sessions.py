@@ -1,0 +1,184 @@
+"""A guest stays the same: over reconnects, restarts and transports; and nobody can pretend."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import stat
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+import jwt
+import pytest
+from websocket import WebSocket, create_connection
+
+from chat.client import Client
+from tests.serving import ServerProcess
+
+ANSWER_SECONDS = 20
+FOREIGN = jwt.encode({"iss": "danmaku", "sub": "g-1", "name": "Eve"}, "x" * 64, "HS256")
+UNSIGNED = jwt.encode({"iss": "danmaku", "sub": "g-1", "name": "Eve"}, None, "none")
+
+
+def join(server: ServerProcess, room: str, query: str = "") -> tuple[WebSocket, dict[str, Any]]:
+    socket = create_connection(f"{server.ws_url}/ws/{room}?{query}", timeout=ANSWER_SECONDS)
+    return socket, json.loads(socket.recv())
+
+
+def ask(socket: WebSocket, expected: str, **message: Any) -> dict[str, Any]:
+    socket.send(json.dumps(message))
+    while (answer := json.loads(socket.recv()))["type"] != expected:
+        pass
+    return answer
+
+
+def post_over_http(
+    server: ServerProcess, room: str, token: str | None, **body: Any
+) -> tuple[int, dict[str, Any]]:
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    request = urllib.request.Request(
+        f"{server.url}/api/rooms/{room}/comments", json.dumps(body).encode(), headers
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def author_of_last(server: ServerProcess, room: str) -> tuple[str, str]:
+    with urllib.request.urlopen(f"{server.url}/api/rooms/{room}/entries?limit=1") as answer:
+        (entry,) = json.load(answer)["entries"]
+    return entry["user"], entry["name"]
+
+
+def change_signature(token: str) -> str:
+    return token[:-10] + ("A" if token[-10] != "A" else "B") + token[-9:]
+
+
+def test_session_makes_the_next_connection_the_same_guest(server: ServerProcess, room: str) -> None:
+    first, welcome = join(server, room)
+    first.close()
+    second, other = join(server, room)
+    assert other["user"] != welcome["user"]
+    identity = ask(second, "identity", type="auth", token=welcome["session"])
+    assert (identity["user"], identity["name"]) == (welcome["user"], welcome["name"])
+    ask(second, "ack", type="post", ref="k1", text="hi")
+    assert author_of_last(server, room) == (welcome["user"], welcome["name"])
+    second.close()
+
+
+def test_name_chosen_since_is_newer_than_the_sessions(server: ServerProcess, room: str) -> None:
+    first, welcome = join(server, room, "name=Ana")
+    first.close()
+    second, _ = join(server, room, "name=Anna")
+    identity = ask(second, "identity", type="auth", token=welcome["session"])
+    assert (identity["user"], identity["name"]) == (welcome["user"], "Anna")
+    second.close()
+
+
+@pytest.mark.parametrize("how", ["changed", "foreign", "unsigned", "nonsense"])
+def test_token_of_nobody_is_rejected_and_the_viewer_stays_a_fresh_guest(
+    server: ServerProcess, room: str, how: str
+) -> None:
+    socket, welcome = join(server, room)
+    token = {
+        "changed": change_signature(welcome["session"]),
+        "foreign": FOREIGN,
+        "unsigned": UNSIGNED,
+        "nonsense": "…",
+    }[how]
+    assert ask(socket, "reject", type="auth", token=token)["code"] == "bad_token"
+    ask(socket, "ack", type="post", ref="k1", text="hi")
+    assert author_of_last(server, room) == (welcome["user"], welcome["name"])
+    socket.close()
+    status, answer = post_over_http(server, room, token.replace("…", "x"), text="hi")
+    assert (status, answer["error"]["code"]) == (401, "bad_token")
+
+
+def test_posting_over_http_gives_a_session_that_is_good_everywhere(
+    server: ServerProcess, room: str
+) -> None:
+    status, posted = post_over_http(server, room, None, text="hi", name="Ana", ref="k1")
+    assert status == 201
+    user, name = author_of_last(server, room)
+    assert name == "Ana"
+    _, again = post_over_http(server, room, posted["session"], text="hi", ref="k1")
+    assert (again["seq"], again["dup"], "session" in again) == (posted["seq"], True, False)
+    socket, _ = join(server, room)
+    identity = ask(socket, "identity", type="auth", token=posted["session"])
+    assert (identity["user"], identity["name"]) == (user, "Ana")
+    socket.close()
+
+
+def test_retry_after_a_lost_ack_and_a_restart_is_a_duplicate(
+    start_server: Callable[..., ServerProcess], room: str
+) -> None:
+    server = start_server()
+    first, welcome = join(server, room)
+    kept = ask(first, "ack", type="post", ref="k1", text="hi")
+    server.kill()
+    server.start()
+    second, _ = join(server, room, f"cursor={welcome['epoch']}:{welcome['seq']}")
+    ask(second, "identity", type="auth", token=welcome["session"])
+    again = ask(second, "ack", type="post", ref="k1", text="hi")
+    assert (again["epoch"], again["seq"], again["dup"]) == (kept["epoch"], kept["seq"], True)
+    second.close()
+
+
+def test_secret_is_made_once_and_is_its_owners_alone(
+    start_server: Callable[..., ServerProcess],
+) -> None:
+    server = start_server()
+    secret = server.database.with_name(server.database.name + ".secret")
+    assert stat.S_IMODE(secret.stat().st_mode) == 0o600
+    before = secret.read_bytes()
+    server.restart()
+    assert secret.read_bytes() == before
+
+
+def test_secret_of_the_operator_is_good_for_any_database(
+    start_server: Callable[..., ServerProcess], room: str
+) -> None:
+    servers = [start_server("--secret", "correct horse battery staple wing") for _ in range(2)]
+    first, welcome = join(servers[0], room)
+    second, _ = join(servers[1], room)
+    identity = ask(second, "identity", type="auth", token=welcome["session"])
+    assert identity["user"] == welcome["user"]
+    for socket in (first, second):
+        socket.close()
+
+
+def test_python_client_is_the_same_guest_after_a_restart(
+    start_server: Callable[..., ServerProcess], room: str
+) -> None:
+    server = start_server("--post-rate", "0")
+
+    async def steps() -> None:
+        async with Client(f"{server.ws_url}/ws/{room}", name="Robot") as client:
+            await client.post("before")
+            await asyncio.to_thread(server.restart)
+            await client.post("after")
+            found = [await anext(client), await anext(client)]
+            assert {entry.text for entry in found} == {"before", "after"}
+            assert len({entry.user for entry in found}) == 1
+            assert client.identity is not None
+            assert client.identity.user == found[0].user
+
+    asyncio.run(asyncio.wait_for(steps(), 30))
+
+
+def test_python_client_with_a_session_of_elsewhere_becomes_a_new_guest(
+    server: ServerProcess, room: str
+) -> None:
+    async def steps() -> None:
+        async with Client(f"{server.ws_url}/ws/{room}", session=FOREIGN) as client:
+            await client.post("hi")
+            entry = await anext(client)
+            assert client.welcome is not None
+            assert entry.user == client.welcome.user
+            assert client.session == client.welcome.session
+
+    asyncio.run(asyncio.wait_for(steps(), 30))
