@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,7 +93,8 @@ class Handler(RequestHandler):
         _, error, _ = kwargs.get("exc_info", (None, None, None))
         rejection = self.house.hub.refuse(self.rejection_of(status_code, error))
         if rejection.retry_after is not None:
-            self.set_header("Retry-After", str(max(1, round(rejection.retry_after))))
+            # Whole seconds, up: who waits as told must not be too early.
+            self.set_header("Retry-After", str(math.ceil(rejection.retry_after)))
         self.write_rejection(rejection)
 
     def write_rejection(self, rejection: Rejection) -> None:
