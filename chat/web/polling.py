@@ -23,6 +23,15 @@ class ApiHandler(Handler):
     def prepare(self) -> None:
         """Refuse pages of other sites; let those of allowed ones read the answer (CORS)."""
         self.check_origin_of_page()
+        self._share_answer()
+
+    def write_rejection(self, rejection: Rejection) -> None:
+        """Let pages of allowed origins read why not, too: an error begins with headers anew."""
+        if self.is_allowed_origin():
+            self._share_answer()
+        super().write_rejection(rejection)
+
+    def _share_answer(self) -> None:
         origin = self.request.headers.get("Origin")
         self.set_header("Vary", "Origin")
         if origin is not None:
@@ -35,7 +44,9 @@ class ApiHandler(Handler):
         self.set_header("Access-Control-Max-Age", "3600")
         self.set_status(204)
 
-    def read_number(self, name: str, default: float, least: float, most: float) -> float:
+    def read_number(
+        self, name: str, default: float, least: float, most: float, *, whole: bool = False
+    ) -> float:
         """Read a parameter of the address."""
         raw = self.get_query_argument(name, None)
         if raw is None:
@@ -44,8 +55,9 @@ class ApiHandler(Handler):
             value = float(raw)
         except ValueError:
             value = math.nan
-        if not least <= value <= most:
-            detail = f"{name} is a number from {least:g} to {most:g}"
+        if not least <= value <= most or (whole and not value.is_integer()):
+            kind = "whole number" if whole else "number"
+            detail = f"{name} is a {kind} from {least:g} to {most:g}"
             raise Refused(reject("bad_parameter", detail=detail))
         return value
 
@@ -91,7 +103,7 @@ class Entries(ApiHandler):
         after = self.get_query_argument("after", None)
         cursor = None if after is None else self.require(wire.parse_cursor(after))
         wait = self.read_number("wait", 0, 0, WAIT_MOST)
-        limit = int(self.read_number("limit", PAGE_DEFAULT, 1, PAGE_MOST))
+        limit = int(self.read_number("limit", PAGE_DEFAULT, 1, PAGE_MOST, whole=True))
         opened = await self.open_room(name)
         # The connection stands for its owner: whoever asks again over it is the same viewer.
         poller = getattr(self.request.connection, "context", self)
