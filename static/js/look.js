@@ -61,6 +61,7 @@ export function fillLookCard(card, { preferences, rename }) {
   name.addEventListener('change', keepName);
   name.addEventListener('keydown', (event) => {
     if (event.key !== 'Enter' || event.isComposing) return;
+    event.preventDefault(); // closing gives the focus to the button, which this very key would press
     keepName();
     if (name.getAttribute('aria-invalid') !== 'true') card.hidePopover();
   });

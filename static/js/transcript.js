@@ -43,8 +43,9 @@ export class Transcript extends EventTarget {
     this.#newer = newer;
     this.#beat = beat;
     list.addEventListener('scroll', () => this.#scrolled(), { passive: true });
-    list.addEventListener('pointerover', (event) => this.#point(event.pointerType === 'mouse' && event.target !== list));
-    list.addEventListener('pointerleave', () => this.#point(false));
+    const panel = list.parentElement ?? list; // the button lies over rows: a pointer on it has not left them
+    panel.addEventListener('pointerover', (event) => this.#point(event.pointerType === 'mouse' && event.target !== list));
+    panel.addEventListener('pointerleave', () => this.#point(false));
     list.addEventListener('click', (event) => this.#choose(event.target));
     list.addEventListener('keydown', (event) => {
       if (event.key === 'Enter' && event.target !== list) this.#choose(event.target);
