@@ -1,7 +1,6 @@
 """Follow a room and speak in it: python examples/client.py ws://127.0.0.1:8888/ws/demo
 
-Prints what others say, posts each line it reads, and ends with its input. After a loss it comes
-back, goes on from its cursor, and sends again what was not answered.
+Prints what others say and posts each line it reads; resumes and repeats by itself after a loss.
 """
 
 import json
@@ -15,18 +14,17 @@ from websocket import WebSocket, WebSocketException, create_connection
 
 class Client:
     def __init__(self, url: str) -> None:
-        self.url, self.cursor, self.user = url, "", ""
+        self.url, self.cursor, self.user, self.hello = url, "", "", '{"type":"ping"}'
         self.socket, self.unanswered = WebSocket(), {}  # posts by ref
 
     def follow(self) -> None:
         wait = 2
         while wait is not None:  # null in a goodbye: there is no coming back
             try:
-                # The server pings every 30 seconds, so a longer silence is a loss.
                 self.socket = create_connection(self.url + self.cursor, timeout=45)
-                for post in list(self.unanswered.values()):
-                    self.socket.send(post)
-                while text := self.socket.recv():
+                for message in [self.hello, *self.unanswered.values()]:
+                    self.socket.send(message)
+                while text := self.socket.recv():  # a ping at least, every 30 seconds
                     wait = self.hear(json.loads(text)).get("reconnect_after", 2)
             except (OSError, WebSocketException) as loss:
                 print(f"({loss})", file=sys.stderr)
@@ -36,8 +34,10 @@ class Client:
         self.unanswered.pop(message.get("ref"), None)  # an ack, or a reject
         if "message" in message:  # a reject, or a goodbye
             print(f"({message['message']})", file=sys.stderr)
-        if "entries" in message:  # the welcome, or a batch
-            self.user = message.get("user", self.user)
+        if "session" in message and not self.user:  # the first welcome: stay this guest
+            self.user = message["user"]
+            self.hello = json.dumps({"type": "auth", "token": message["session"]})
+        if "entries" in message:  # a welcome, or a batch
             self.cursor = f"?cursor={message['epoch']}:{message.get('last', message.get('seq'))}"
             for entry in message["entries"]:
                 if entry["kind"] == "comment" and entry["user"] != self.user:

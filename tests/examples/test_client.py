@@ -80,13 +80,16 @@ def follow(server: ServerProcess, room: str, name: str):
     )
 
 
+def comments_heard(connection, count: int) -> list[dict]:
+    """Read until so many comments came, and return them."""
+    comments: list[dict] = []
+    while len(comments) < count:
+        comments += json.loads(connection.recv()).get("entries", [])
+    return comments
+
+
 def texts_heard(connection, count: int) -> list[str]:
-    """Read until so many comments came; return their texts."""
-    texts: list[str] = []
-    while len(texts) < count:
-        message = json.loads(connection.recv())
-        texts += [entry["text"] for entry in message.get("entries", [])]
-    return texts
+    return [comment["text"] for comment in comments_heard(connection, count)]
 
 
 def post(connection, text: str) -> None:
@@ -121,14 +124,14 @@ def test_client_posts_what_it_was_given_before_it_leaves(
     late.close()
 
 
-def test_client_misses_and_repeats_nothing_when_the_server_restarts(
+def test_client_misses_nothing_and_stays_who_it_is_when_the_server_restarts(
     start_server: Callable[..., ServerProcess], room: str, run_client: Callable[[str], Running]
 ) -> None:
     server = start_server("--post-rate", "0")
     before = follow(server, room, "Ana")
     client = run_client(f"{server.ws_url}/ws/{room}")
     client.say("here")
-    assert texts_heard(before, 1) == ["here"]
+    first = comments_heard(before, 1)[0]
     post(before, "before")
     assert client.next_line() == "Ana: before"
     server.restart()
@@ -138,6 +141,7 @@ def test_client_misses_and_repeats_nothing_when_the_server_restarts(
         post(after, f"after {number}")
     assert [client.next_line() for _ in range(3)] == [f"Ben: after {n}" for n in range(3)]
     client.say("still here")
-    assert texts_heard(after, 4)[-1] == "still here"
+    last = comments_heard(after, 4)[-1]
+    assert (last["text"], last["user"]) == ("still here", first["user"])
     for connection in (before, after):
         connection.close()
