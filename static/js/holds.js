@@ -1,11 +1,9 @@
 /**
  * Holds: comments that stand still because somebody points at them or has their menu open, and those behind them, which fly
- * on until they would touch and then wait. All go on together, so the distances they started with come back by themselves.
+ * on until they come close and then wait. All go on together, so the distances they started with come back by themselves.
  * When each one has to stop is worked out at once and ahead, so no timer has to be in time. It knows neither elements nor
  * pointers.
  */
-
-const EARLY_MS = 150; // those behind stop this long before they would touch
 
 export class Holds {
   #lanes;
@@ -46,7 +44,7 @@ export class Holds {
       const time = times.get(box.id);
       if (time === undefined && box.stoppedAt === null) continue;
       this.#lanes.resume(box.id, now);
-      if (time !== undefined) this.#lanes.stop(box.id, this.#held.has(box.id) ? now : Math.max(now, time - EARLY_MS));
+      if (time !== undefined) this.#lanes.stop(box.id, time);
       this.#changed(box.id);
     }
   }

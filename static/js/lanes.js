@@ -30,13 +30,9 @@
 
 const ROUNDING = 0.01;
 
-/** A standing box leaves this long before its time, so that a late removal still makes room for what flies there next. */
-const CLEARING_MS = 500;
-
 /** When a box is to be taken off the stage. @param {Box} box */
 export function leavesAt(box) {
-  if (box.stoppedAt !== null) return Infinity;
-  return box.speed > 0 ? box.until : box.until - CLEARING_MS;
+  return box.stoppedAt === null ? box.until : Infinity;
 }
 
 /** Where the left edge of a box is. @param {Path & {stoppedAt?: number | null}} box @param {number} now */
@@ -58,17 +54,19 @@ export function staysClear(one, other, now) {
 }
 
 /**
- * How long `ahead` may stand still from `now` on before `behind` must stand still too, when both go on together afterwards.
+ * How long `ahead` may stand still from `now` on before `behind` must stand still too, if both go on together afterwards and
+ * are to stay apart.
  * @param {Box} ahead @param {Box} behind @param {number} now
  */
 function slack(ahead, behind, now) {
   if (behind.speed === 0) return Infinity;
+  const gap = Math.min(ahead.gap, behind.gap);
   const tail = leftAt(ahead, now) + ahead.width;
-  const head = leftAt(behind, now);
-  const untilTouch = (head - tail) / behind.speed;
-  if (ahead.speed === 0) return Math.max(0, untilTouch - (ahead.until - now));
+  const head = leftAt(behind, now) - gap;
+  const untilClose = (head - tail) / behind.speed;
+  if (ahead.speed === 0) return Math.max(0, untilClose - (ahead.until - now));
   const untilExit = tail / ahead.speed;
-  return Math.max(0, Math.min(untilTouch, head / behind.speed - untilExit));
+  return Math.max(0, Math.min(untilClose, head / behind.speed - untilExit));
 }
 
 export class Lanes {

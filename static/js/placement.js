@@ -2,12 +2,13 @@
  * Placement: which lane a comment gets, or none.
  *
  * Scrolling and top comments look from the top down, bottom ones from the bottom up; a scrolling one may also come into sight
- * a little later where that makes it fit. A row full of flying comments never has room for a standing one, so where standing
- * ones find none, flying ones keep out of the outermost rows for a while. Pure: no DOM, no clock.
+ * a little later where that makes it fit. A row full of flying comments never has room for a standing one. So where a standing
+ * one finds none near its edge, flying ones keep out of the outermost rows for a while; it waits, and at the end of its
+ * patience stands anywhere. Pure: no DOM, no clock.
  */
 
 import { PATIENCE_MS, goesFirst } from './policy.js';
-import { LISTED_MOST, pathOf } from './stage-geometry.js';
+import { LISTED_MOST, canStand, pathOf } from './stage-geometry.js';
 
 /** @typedef {import('./policy.js').Offer} Offer */
 /** @typedef {import('./stage-geometry.js').Geometry} Geometry */
@@ -17,7 +18,9 @@ import { LISTED_MOST, pathOf } from './stage-geometry.js';
 const STEP_MS = 80;
 const LATEST_START_MS = 400; // how far ahead a lane is taken; those who go first may look further
 const TYPICAL = { mode: /** @type {const} */ ('scroll'), width: 160, height: 34 };
-const KEPT_ROWS_MOST = 4; // at either edge, and never more than a third of the height
+const KEPT_ROWS_MOST = 4; // at either edge
+const EDGE = 1 / 3; // of the height, where standing comments belong
+const IMPATIENT_MS = 400;
 const KEPT_MS = 15_000;
 
 export class Placement {
@@ -53,19 +56,29 @@ export class Placement {
     const most = this.still ? LISTED_MOST : first ? Infinity : this.settings.maxOnScreen || Infinity;
     if (this.#lanes.size >= most) return null;
     const { mode = 'scroll' } = offer.entry;
-    if (this.still) return this.#stand(offer, size, 'listed', 'bottom', now);
-    if (mode !== 'scroll' && size.width <= this.geometry.width) {
-      const box = this.#stand(offer, size, mode, mode, now);
-      if (!box) this.#keepRow(mode, now);
-      if (box || !first) return box;
+    if (this.still) return this.#stand(offer, size, 'listed', this.geometry.whole, now);
+    if (mode !== 'scroll' && canStand(size.width, this.geometry)) {
+      const box = this.#stand(offer, size, mode, this.#edge(mode), now);
+      if (box || patience > IMPATIENT_MS) return box;
+      this.#keepRow(mode, now);
+      const anywhere = this.#stand(offer, size, mode, mode === 'top' ? this.geometry.upper : this.geometry.whole, now);
+      if (anywhere || !first) return anywhere;
     }
     return this.#fly(offer, size, now, start, Math.min(patience, first ? PATIENCE_MS : LATEST_START_MS));
   }
 
-  /** @param {Offer} offer @param {Size} size @param {'top' | 'bottom' | 'listed'} mode @param {'top' | 'bottom'} side @param {number} now */
-  #stand(offer, size, mode, side, now) {
+  /** @param {'top' | 'bottom'} side */
+  #edge(side) {
+    const { upper, whole } = this.geometry;
+    const depth = (whole.bottom - whole.top) * EDGE;
+    if (side === 'bottom') return { top: whole.bottom - depth, bottom: whole.bottom };
+    return { top: upper.top, bottom: Math.min(upper.top + depth, upper.bottom) };
+  }
+
+  /** @param {Offer} offer @param {Size} size @param {'top' | 'bottom' | 'listed'} mode @param {import('./lanes.js').Rows} rows @param {number} now */
+  #stand(offer, size, mode, rows, now) {
     const path = pathOf({ mode, ...size }, this.geometry, this.settings, now);
-    const top = this.#lanes.find(path, side === 'top' ? this.geometry.upper : this.geometry.whole, now, side);
+    const top = this.#lanes.find(path, rows, now, mode === 'top' ? 'top' : 'bottom');
     return top === null ? null : this.#lanes.take(offer.entry.seq, path, top);
   }
 
@@ -90,9 +103,9 @@ export class Placement {
   /** The rows for flying, without those kept for standing ones. @param {number} now */
   #flyingRows(now) {
     const { upper, whole } = this.geometry;
-    const third = (whole.bottom - whole.top) / 3;
+    const depth = (whole.bottom - whole.top) * EDGE;
     const keep = (/** @type {{rows: number, until: number}} */ { rows, until }) =>
-      now < until ? Math.min(rows * TYPICAL.height, third) : 0;
+      now < until ? Math.min(rows * TYPICAL.height, depth) : 0;
     return { top: upper.top + keep(this.#kept.top), bottom: Math.min(upper.bottom, whole.bottom - keep(this.#kept.bottom)) };
   }
 }

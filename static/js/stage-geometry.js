@@ -21,6 +21,7 @@
  * @property {number} delaySeconds      show a comment this long after its `at`
  * @property {number} maxOnScreen       0 is as many as fit
  * @property {string} font              a CSS font-family; empty is the page's
+ * @property {'auto' | 'fly' | 'still'} motion   auto: no flight where the viewer's system asks for less motion
  * @property {boolean} names            put the name before the text
  * @property {number} reservedTopPx     CSS pixels kept free at the top
  * @property {number} reservedBottomPx  CSS pixels kept free at the foot (the player bar)
@@ -38,6 +39,7 @@ export const DEFAULT_SETTINGS = Object.freeze({
   delaySeconds: 0,
   maxOnScreen: 0,
   font: '',
+  motion: 'auto',
   names: false,
   reservedTopPx: 0,
   reservedBottomPx: 0,
@@ -46,8 +48,8 @@ export const DEFAULT_SETTINGS = Object.freeze({
 const FULL_HEIGHT = 1080;
 const SMALLEST_SCALE = 0.56; // 14 CSS pixels for a normal comment: smaller cannot be read
 const CROSSING_MS = 8000;
-const FIXED_MS = 5500; // half a second of it after it has left
-const LISTED_MS = 6500;
+const FIXED_MS = 5000;
+const LISTED_MS = 6000;
 const TOP_AIR = 16; // half a lane
 const SIDE_GAP = 20;
 // Comments up to a share of the stage's width cross at a multiple of the width per crossing time. Steps, so that a step can share
@@ -82,6 +84,7 @@ export function changeSettings(settings, change) {
     delaySeconds: within(change.delaySeconds, 0, 600, settings.delaySeconds),
     maxOnScreen: within(change.maxOnScreen, 0, 10_000, settings.maxOnScreen),
     font: change.font ?? settings.font,
+    motion: change.motion ?? settings.motion,
     names: change.names ?? settings.names,
     reservedTopPx: within(change.reservedTopPx, 0, 4000, settings.reservedTopPx),
     reservedBottomPx: within(change.reservedBottomPx, 0, 4000, settings.reservedBottomPx),
@@ -109,6 +112,11 @@ export function layOut(widthPx, heightPx, settings) {
   return { scale, width: widthPx / scale, height, upper: { top, bottom: top + (bottom - top) * settings.area }, whole: { top, bottom } };
 }
 
+/** Whether a comment is narrow enough to stand; a wider one flies. @param {number} width @param {Geometry} geometry */
+export function canStand(width, geometry) {
+  return width + 2 * SIDE_GAP <= geometry.width;
+}
+
 /**
  * The path of a comment that starts at `now`; `delay` milliseconds later it comes into sight.
  * @param {{mode: 'scroll' | 'top' | 'bottom' | 'listed', width: number, height: number}} comment
@@ -118,7 +126,7 @@ export function layOut(widthPx, heightPx, settings) {
 export function pathOf({ mode, width, height }, geometry, settings, now, delay = 0) {
   const gap = SIDE_GAP + (1 - settings.density) * geometry.width * 0.4;
   if (mode === 'listed') return { left: SIDE_GAP, width, height, speed: 0, from: now, until: now + LISTED_MS, gap };
-  if (mode !== 'scroll' && width + 2 * SIDE_GAP <= geometry.width) {
+  if (mode !== 'scroll') {
     return { left: (geometry.width - width) / 2, width, height, speed: 0, from: now, until: now + FIXED_MS, gap: SIDE_GAP };
   }
   const crossing = CROSSING_MS / settings.speed;

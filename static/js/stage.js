@@ -77,7 +77,6 @@ export class Stage extends EventTarget {
     this.#stillness.addEventListener('change', () => this.#followStillness(), { signal });
     document.addEventListener('visibilitychange', () => this.#followTab(), { signal });
     document.fonts.addEventListener('loadingdone', () => this.#fitAgain(), { signal });
-    this.#followStillness();
     this.#followTab();
   }
 
@@ -119,6 +118,7 @@ export class Stage extends EventTarget {
     const { modes, delaySeconds } = this.#settings;
     this.#foyer.delayMs = delaySeconds * 1000;
     if (settings.modes) this.removeWhere((entry) => !modes[entry.mode ?? 'scroll']);
+    this.#followStillness();
     this.#measure();
     this.#beat.request(this.#pass);
   }
@@ -150,7 +150,6 @@ export class Stage extends EventTarget {
     this.#end.abort();
     this.#resizes.disconnect();
     this.#plane.remove();
-    clearTimeout(this.#alarm);
   }
 
   /** The one pass in which the stage writes to the page. */
@@ -171,8 +170,7 @@ export class Stage extends EventTarget {
     const waiting = this.#foyer.call(wall, this.#startedAt);
     if (waiting.length === 0 || this.#placement.geometry.width === 0) return;
     const room = this.#placement.room(now);
-    const crowded = waiting.length > room;
-    const offers = inOrder(crowded && this.#settings.merge ? mergeEqual(waiting) : waiting);
+    const offers = inOrder(waiting.length > room && this.#settings.merge ? mergeEqual(waiting) : waiting);
     const tried = offers.splice(0, room + HURRY);
     const spread = tried.length < 2 ? 0 : Math.min(PATIENCE_MS / 2, Math.max(this.#beat.busyGapMs, tried.length * 25));
     this.#elements.prepare(tried, this.#settings).forEach(({ offer, element, size }, index) => {
@@ -208,6 +206,7 @@ export class Stage extends EventTarget {
       this.#lanes.leave(seq);
       this.#putAway(seq);
     }
+    this.#currents.sweep();
     this.#holds.update();
   }
 
@@ -242,7 +241,10 @@ export class Stage extends EventTarget {
 
   /** Who asks for less motion gets a quiet list instead of flight, from now on. */
   #followStillness() {
-    this.#placement.still = this.#stillness.matches;
+    const { motion } = this.#settings;
+    const still = motion === 'still' || (motion === 'auto' && this.#stillness.matches);
+    if (still === this.#placement.still) return;
+    this.#placement.still = still;
     this.#takeOff(() => true);
   }
 
@@ -261,8 +263,7 @@ export class Stage extends EventTarget {
   #measure() {
     const geometry = layOut(this.#element.clientWidth, this.#element.clientHeight, this.#settings);
     const { scale, width, height } = geometry;
-    this.#placement.geometry = geometry;
-    this.#placement.settings = this.#settings;
+    Object.assign(this.#placement, { geometry, settings: this.#settings });
     const { style } = this.#plane;
     style.width = `${width}px`;
     style.height = `${height}px`;
@@ -292,7 +293,7 @@ export class Stage extends EventTarget {
     const element = commentAt(event.target);
     const performer = this.#performers.get(Number(element?.dataset.seq));
     if (!element || !performer) return;
-    const { entry } = performer.offer;
-    this.dispatchEvent(new CustomEvent('comment-click', { detail: { seq: entry.seq, entry, element, originalEvent: event } }));
+    const detail = { seq: performer.offer.entry.seq, entry: performer.offer.entry, element, originalEvent: event };
+    this.dispatchEvent(new CustomEvent('comment-click', { detail }));
   }
 }
