@@ -1,0 +1,226 @@
+"""The overlay for OBS, the page that composes its address, and the stage in a page elsewhere."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import msgspec
+import pytest
+from playwright.sync_api import Page, expect
+
+NewPage = Callable[..., Page]
+StartServer = Callable[..., Any]
+
+FLYING = "[data-role=stage] [data-role=comment]"
+OBS_CSS = "body { background-color: rgba(0, 0, 0, 0); margin: 0px auto; overflow: hidden; }"
+OBS_INJECTS = """(css) => {
+    const style = document.createElement('style');
+    style.innerHTML = css;
+    document.querySelector('head').appendChild(style);
+}"""
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "embed.html"
+
+
+def post(url: str, room: str, text: str, **more: str) -> None:
+    """Say something in a room over HTTP."""
+    body = msgspec.json.encode({"text": text, **more})
+    request = urllib.request.Request(f"{url}/api/rooms/{room}/comments", body)
+    request.add_header("Content-Type", "application/json")
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert answer.status == 201
+
+
+def say_until_flying(page: Page, url: str, room: str, text: str, **more: str) -> None:
+    """Say it until it flies: nothing on an overlay tells that it is connected."""
+    for _ in range(20):
+        post(url, room, text, **more)
+        try:
+            page.locator(FLYING, has_text=text).first.wait_for(state="attached", timeout=1000)
+        except Exception:
+            continue
+        return
+    pytest.fail(f"{text!r} never flew")
+
+
+def test_overlay_flies_comments_over_nothing_also_with_the_css_of_obs(
+    server: Any, new_page: NewPage, room: str
+) -> None:
+    page = new_page()
+    page.goto(f"{server.url}/r/{room}/overlay")
+    page.evaluate(OBS_INJECTS, OBS_CSS)
+    say_until_flying(page, server.url, room, "over the picture")
+    grounds = page.evaluate(
+        """() => ['html', 'body', '[data-role=stage]'].map(
+            (name) => getComputedStyle(document.querySelector(name)).backgroundColor,
+        )"""
+    )
+    assert set(grounds) == {"rgba(0, 0, 0, 0)"}
+    assert page.evaluate("document.documentElement.scrollHeight") == page.viewport_size["height"]
+
+
+def test_overlay_takes_custom_css_that_makes_comments_larger_without_overlaps(
+    server: Any, new_page: NewPage, room: str
+) -> None:
+    page = new_page()
+    page.goto(f"{server.url}/r/{room}/overlay")
+    page.evaluate(
+        OBS_INJECTS, ".comment { font-size: 50px; line-height: 64px; font-style: italic; }"
+    )
+    say_until_flying(page, server.url, room, "large")
+    for number in range(12):
+        post(server.url, room, f"in large letters {number}")
+    page.locator(FLYING, has_text="letters 11").wait_for(state="attached")
+    heights = page.evaluate(
+        f"() => [...document.querySelectorAll('{FLYING}')].map((e) => e.offsetHeight)"
+    )
+    assert set(heights) == {64}
+    assert overlapping(page) == 0
+
+
+def overlapping(page: Page) -> int:
+    """Count pairs of comments that share more than half a pixel both ways."""
+    boxes = page.evaluate(
+        f"""() => [...document.querySelectorAll('{FLYING}')].map((e) => e.getBoundingClientRect())
+            .map(({{ left, top, right, bottom }}) => [left, top, right, bottom])"""
+    )
+    return sum(
+        min(one[2], two[2]) - max(one[0], two[0]) > 0.5
+        and min(one[3], two[3]) - max(one[1], two[1]) > 0.5
+        for index, one in enumerate(boxes)
+        for two in boxes[:index]
+    )
+
+
+def test_overlay_looks_as_its_address_says(server: Any, new_page: NewPage, room: str) -> None:
+    page = new_page(viewport={"width": 1920, "height": 1080})
+    look = "size=2&speed=0.5&area=0.5&opacity=0.5&modes=scroll,top&names=on&font=Noto%20Serif"
+    page.goto(f"{server.url}/r/{room}/overlay?{look}")
+    say_until_flying(page, server.url, room, "as I say", name="Mika")
+    post(server.url, room, "not shown", mode="bottom")
+    post(server.url, room, "shown", mode="top")
+    page.locator(FLYING, has_text="shown").wait_for(state="attached")
+    assert page.locator(FLYING, has_text="not shown").count() == 0
+    comment = page.locator(FLYING, has_text="as I say").first
+    assert comment.locator(".comment-name").count() == 1
+    assert comment.evaluate("(e) => e.getBoundingClientRect().height / e.offsetHeight") == 2
+    assert "Noto Serif" in comment.evaluate("(e) => getComputedStyle(e).fontFamily")
+    assert (
+        page.evaluate("getComputedStyle(document.querySelector('.stage-plane')).opacity") == "0.5"
+    )
+
+
+def test_overlay_goes_on_by_itself_after_a_restart_of_the_server(
+    start_server: StartServer, new_page: NewPage, room: str
+) -> None:
+    server = start_server()
+    page = new_page()
+    page.goto(f"{server.url}/r/{room}/overlay")
+    say_until_flying(page, server.url, room, "before")
+    server.stop()
+    server.start()
+    say_until_flying(page, server.url, room, "after")
+
+
+def test_composer_shows_each_choice_in_the_address_and_on_the_preview(
+    server: Any, new_page: NewPage, room: str
+) -> None:
+    page = new_page()
+    page.goto(f"{server.url}/r/{room}/overlay/compose")
+    expect(page.locator("[data-role=address]")).to_have_value(f"{server.url}/r/{room}/overlay")
+    page.locator("[name=size]").fill("1.5")
+    page.locator("label:has([name=area][value='0.5'])").click()
+    page.locator("label:has([name=modes][value=top])").click()
+    page.locator("label:has([name=names])").click()
+    address = f"{server.url}/r/{room}/overlay?size=1.5&area=0.5&modes=scroll%2Cbottom&names=on"
+    expect(page.locator("[data-role=address]")).to_have_value(address)
+    page.locator(f"{FLYING} .comment-name").first.wait_for(state="attached")
+    page.locator("button[type=reset]").click()
+    expect(page.locator("[data-role=address]")).to_have_value(f"{server.url}/r/{room}/overlay")
+
+
+def test_composer_starts_from_a_look_in_its_own_address(
+    server: Any, new_page: NewPage, room: str
+) -> None:
+    page = new_page()
+    page.goto(f"{server.url}/r/{room}/overlay/compose?delay=3&most=nonsense&opacity=7")
+    expect(page.locator("[data-role=address]")).to_have_value(
+        f"{server.url}/r/{room}/overlay?delay=3"
+    )
+
+
+class OtherSite(http.server.BaseHTTPRequestHandler):
+    """Somebody else's page: the example, pointed at the server under test."""
+
+    page: ClassVar[str] = ""
+
+    def do_GET(self) -> None:
+        """Answer everything with the page."""
+        body = self.page.encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Requests are not worth a line."""
+
+
+@pytest.fixture
+def other_site() -> Iterator[str]:
+    """A site of another origin that serves ``OtherSite.page``."""
+    site = http.server.ThreadingHTTPServer(("127.0.0.1", 0), OtherSite)
+    threading.Thread(target=site.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{site.server_port}"
+    site.shutdown()
+    site.server_close()
+
+
+def test_stage_lies_over_the_video_of_another_sites_page(
+    start_server: StartServer, new_page: NewPage, other_site: str, room: str
+) -> None:
+    server = start_server("--allowed-origins", other_site)
+    OtherSite.page = (
+        EXAMPLE.read_text()
+        .replace("http://127.0.0.1:8888", server.url)
+        .replace('"demo"', f'"{room}"')
+    )
+    page = new_page()
+    page.goto(other_site)
+    stage = page.locator("danmaku-stage")
+    say_until_flying(page, server.url, room, "from elsewhere")
+    video = page.locator("video").bounding_box()
+    assert stage.bounding_box() == video
+    page.set_viewport_size({"width": 700, "height": 600})
+    page.wait_for_function(
+        """() => {
+            const [one, two] = ['video', 'danmaku-stage'].map((name) =>
+                JSON.stringify(document.querySelector(name).getBoundingClientRect()));
+            return one === two;
+        }"""
+    )
+    stage.evaluate("(element) => element.setAttribute('opacity', '0.25')")
+    plane = "document.querySelector('danmaku-stage').shadowRoot.querySelector('.stage-plane')"
+    page.wait_for_function(f"() => getComputedStyle({plane}).opacity === '0.25'")
+    stage.evaluate("(element) => element.remove()")
+
+
+def test_stage_of_a_page_that_is_not_allowed_stays_empty(
+    server: Any, new_page: NewPage, other_site: str, room: str
+) -> None:
+    OtherSite.page = (
+        EXAMPLE.read_text()
+        .replace("http://127.0.0.1:8888", server.url)
+        .replace('"demo"', f'"{room}"')
+    )
+    page = new_page()
+    with page.expect_event("websocket") as opened:
+        page.goto(other_site)
+    opened.value.wait_for_event("socketerror")
+    post(server.url, room, "not for you")
+    expect(page.locator(FLYING)).to_have_count(0)
