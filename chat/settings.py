@@ -123,6 +123,9 @@ class Settings:
     allowed_origins: tuple[str, ...] = _setting(
         (), _origins, "ORIGINS", "other sites whose pages may connect and post, parted by commas"
     )
+    keep_days: int = _setting(
+        0, _whole(0, 36_500), "N", "days after which comments are forgotten; 0 keeps them for good"
+    )
     secret: str = _setting(
         "",
         _secret,
@@ -137,6 +140,9 @@ class Settings:
     )
     post_rate: float = _setting(
         1.0, _number(0, 10_000), "N", "comments a second that one user may post; 0 is no limit"
+    )
+    delivery_rate: float = _setting(
+        200.0, _number(0, 100_000), "N", "comments a second that a viewer is sent; 0 sends all"
     )
     wave_gap_ms: int = _setting(
         40, _whole(0, 1_000), "MS", "the least time between two waves of a busy room, milliseconds"
@@ -172,7 +178,8 @@ def _build_parser() -> argparse.ArgumentParser:
         prog="danmaku",
         description="A live danmaku server: comments that fly across the picture, "
         "pushed to every viewer at once.",
-        epilog="Each flag can also be given as a variable: --wave-gap-ms is DANMAKU_WAVE_GAP_MS. "
+        epilog="danmaku backup FILE copies the database of a server that may be running. "
+        "Each flag can also be given as a variable: --wave-gap-ms is DANMAKU_WAVE_GAP_MS. "
         "A flag wins over a variable.",
         allow_abbrev=False,
         formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=30, width=80),

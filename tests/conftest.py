@@ -16,7 +16,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     """One server for the tests of a module; each works in a ``room`` of its own."""
     folder = tmp_path_factory.mktemp("server")
     # Tests share an address, and so a guest over HTTP; limits have tests of their own.
-    running = ServerProcess(folder / "danmaku.db", "--post-burst", "1000", "--post-rate", "1000")
+    running = ServerProcess(folder / "danmaku.db", "--post-rate", "0", "--delivery-rate", "0")
     running.start()
     yield running
     running.close()

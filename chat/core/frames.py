@@ -1,11 +1,13 @@
 """WebSocket frames (RFC 6455, section 5), bytes in and events out: no socket, no clock.
 
 Reading is strict: what the RFC forbids is a ``FrameError`` with the close code to answer with.
-Writing is for a server: frames are never masked and never fragmented.
+Writing is for a server: frames are never masked and never fragmented. Compression (RFC 7692) is
+without context in both directions: each message stands alone.
 """
 
 from __future__ import annotations
 
+import zlib
 from typing import NamedTuple
 
 TEXT = 0x1
@@ -16,8 +18,13 @@ PONG = 0xA
 
 _CONTINUATION = 0x0
 _FIN = 0x80
-_RESERVED = 0x70
+_COMPRESSED = 0x40
+_RESERVED = 0x30
 _MASKED = 0x80
+_TAIL = b"\x00\x00\xff\xff"
+_DEFLATE_LEVEL = 6
+_DEFLATE_LEVEL_LARGE = 1
+_LARGE = 32 * 1024
 
 PING_FRAME = bytes((_FIN | PING, 0))
 
@@ -39,12 +46,27 @@ class FrameError(Exception):
 
 def build_frame(opcode: int, payload: bytes) -> bytes:
     """Build one whole frame as a server sends it."""
+    return _build(_FIN | opcode, payload)
+
+
+def build_compressed(opcode: int, payload: bytes) -> bytes:
+    """Build one whole compressed frame; plain when compressing does not make it smaller."""
+    level = _DEFLATE_LEVEL if len(payload) < _LARGE else _DEFLATE_LEVEL_LARGE
+    deflate = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
+    packed = deflate.compress(payload) + deflate.flush(zlib.Z_SYNC_FLUSH)
+    packed = packed.removesuffix(_TAIL)
+    if len(packed) >= len(payload):
+        return build_frame(opcode, payload)
+    return _build(_FIN | _COMPRESSED | opcode, packed)
+
+
+def _build(head: int, payload: bytes) -> bytes:
     size = len(payload)
     if size < 126:
-        return bytes((_FIN | opcode, size)) + payload
+        return bytes((head, size)) + payload
     if size < 65_536:
-        return bytes((_FIN | opcode, 126)) + size.to_bytes(2, "big") + payload
-    return bytes((_FIN | opcode, 127)) + size.to_bytes(8, "big") + payload
+        return bytes((head, 126)) + size.to_bytes(2, "big") + payload
+    return bytes((head, 127)) + size.to_bytes(8, "big") + payload
 
 
 def build_close(code: int, message: str) -> bytes:
@@ -54,12 +76,17 @@ def build_close(code: int, message: str) -> bytes:
 
 
 class FrameReader:
-    """Turns the bytes of one client into messages; holds at most one message of ``limit`` bytes."""
+    """Turns the bytes of one client into messages; holds at most one message of ``limit`` bytes.
 
-    __slots__ = ("_buffer", "_fragments", "_limit", "_opcode")
+    With ``deflate`` a message may be compressed, and is not larger than the limit after it either.
+    """
 
-    def __init__(self, limit: int) -> None:
+    __slots__ = ("_buffer", "_compressed", "_deflate", "_fragments", "_limit", "_opcode")
+
+    def __init__(self, limit: int, *, deflate: bool = False) -> None:
         self._limit = limit
+        self._deflate = deflate
+        self._compressed = False
         self._buffer = b""
         self._opcode = 0
         self._fragments: bytearray | None = None
@@ -82,11 +109,11 @@ class FrameReader:
                     break
                 size = int.from_bytes(data[at + 2 : at + 2 + width], "big")
                 if size < (126 if width == 2 else 65_536):
-                    raise FrameError(1002, "a length is not in its shortest form")
+                    raise FrameError(1002, "The length of a frame was not in its shortest form.")
             # A control frame may come between the fragments of a message and is no part of it.
             held = 0 if first & 0x0F >= CLOSE else len(self._fragments or b"")
             if held + size > self._limit:
-                raise FrameError(1009, f"a message is larger than {self._limit} bytes")
+                raise FrameError(1009, f"A message was larger than {self._limit} bytes.")
             if end < start + size:
                 break
             payload = _unmask(data[start - 4 : start], data[start : start + size])
@@ -99,32 +126,50 @@ class FrameReader:
 
     def _check_head(self, first: int, second: int) -> None:
         opcode = first & 0x0F
-        if first & _RESERVED:
-            raise FrameError(1002, "a reserved bit is set and no extension was agreed")
+        starts = 0 < opcode < CLOSE
+        if first & _RESERVED or (first & _COMPRESSED and not (self._deflate and starts)):
+            raise FrameError(1002, "A reserved bit was set without an extension.")
         if not second & _MASKED:
-            raise FrameError(1002, "a client's frame is not masked")
+            raise FrameError(1002, "A frame was not masked.")
         if opcode >= CLOSE:
             if opcode > PONG:
-                raise FrameError(1002, f"opcode {opcode} is not known")
+                raise FrameError(1002, f"A frame had the unknown opcode {opcode}.")
             if not first & _FIN or second & 0x7F > 125:
-                raise FrameError(1002, "a control frame is fragmented or too long")
+                raise FrameError(1002, "A control frame was in fragments or too long.")
         elif opcode > BINARY:
-            raise FrameError(1002, f"opcode {opcode} is not known")
+            raise FrameError(1002, f"A frame had the unknown opcode {opcode}.")
         elif (opcode == _CONTINUATION) != (self._fragments is not None):
-            raise FrameError(1002, "a fragment has no beginning, or a message no end")
+            raise FrameError(1002, "A fragment had no beginning, or a message no end.")
 
     def _assemble(self, first: int, payload: bytes) -> Message | None:
         opcode = first & 0x0F
-        if opcode >= CLOSE or (first & _FIN and self._fragments is None):
+        if opcode >= CLOSE:
             return Message(opcode, payload)
         if self._fragments is None:
-            self._opcode, self._fragments = opcode, bytearray()
-        self._fragments += payload
-        if not first & _FIN:
-            return None
-        whole = bytes(self._fragments)
-        self._fragments = None
-        return Message(self._opcode, whole)
+            self._opcode = opcode
+            self._compressed = bool(first & _COMPRESSED)
+            if not first & _FIN:
+                self._fragments = bytearray(payload)
+                return None
+        else:
+            self._fragments += payload
+            if not first & _FIN:
+                return None
+            payload = bytes(self._fragments)
+            self._fragments = None
+        if self._compressed:
+            payload = self._inflate(payload)
+        return Message(self._opcode, payload)
+
+    def _inflate(self, payload: bytes) -> bytes:
+        inflate = zlib.decompressobj(-zlib.MAX_WBITS)
+        try:
+            data = inflate.decompress(payload + _TAIL, self._limit + 1)
+        except zlib.error as error:
+            raise FrameError(1007, "A compressed message was damaged.") from error
+        if len(data) > self._limit:
+            raise FrameError(1009, f"A message was larger than {self._limit} bytes.")
+        return data
 
 
 def _unmask(mask: bytes, data: bytes) -> bytes:

@@ -22,6 +22,9 @@ class History:
         self._first = head + 1
         self._limit = limit
 
+    def __len__(self) -> int:
+        return len(self._bodies)
+
     @property
     def first(self) -> int:
         """The oldest seq held, or ``head + 1`` when none is."""
@@ -41,6 +44,11 @@ class History:
             surplus = len(self._bodies) - self._limit
             del self._bodies[:surplus]
             self._first += surplus
+
+    def replace(self, seq: int, body: bytes) -> None:
+        """Put another body in an entry's place; nothing happens when it is held no more."""
+        if self._first <= seq <= self.head:
+            self._bodies[seq - self._first] = body
 
     def has_after(self, seq: int) -> bool:
         """Tell whether every entry after ``seq`` is still held."""

@@ -14,9 +14,11 @@ from functools import partial
 
 from tornado.iostream import IOStream, SSLIOStream, StreamBufferFullError, StreamClosedError
 
+from chat.audience import DEFLATE, PLAIN, frame, push
 from chat.core import frames, wire
 from chat.core.comment import clean_name
 from chat.core.frames import FrameError, FrameReader, Message
+from chat.core.handshake import Upgrade, answer_upgrade
 from chat.core.pace import is_stalled
 from chat.core.reject import (
     FULL,
@@ -31,7 +33,6 @@ from chat.core.reject import (
 )
 from chat.core.room import Author
 from chat.core.wire import Cursor
-from chat.fanout import frame, push
 from chat.hub import Hub, OpenRoom
 from chat.metrics import Metrics
 from chat.web.identity import Guests
@@ -63,11 +64,18 @@ class Connection:
         "ready",
         "send",
         "slot",
+        "variant",
     )
 
     def __init__(
-        self, stream: IOStream, house: Connections, opened: OpenRoom, author: Author
+        self,
+        stream: IOStream,
+        house: Connections,
+        opened: OpenRoom,
+        author: Author,
+        variant: int,
     ) -> None:
+        self.variant = variant
         self._stream = stream
         self._house = house
         self._opened = opened
@@ -85,14 +93,14 @@ class Connection:
 
     # --- reading --------------------------------------------------------------------------------
 
-    async def run(self, cursor: Cursor | None, recent: int) -> None:
-        """Follow the room until the connection ends."""
+    async def run(self, answer: bytes, cursor: Cursor | None, recent: int) -> None:
+        """Answer the handshake, and follow the room until the connection ends."""
         try:
             session = self._house.guests.sign(self._author)
             welcome = await self._house.hub.join(
                 self._opened, self, self._author, session, cursor, recent
             )
-            self.write(welcome)
+            self.put(answer + frame(wire.encode(welcome)))
             await self._read()
         except StreamClosedError:
             pass
@@ -104,7 +112,7 @@ class Connection:
             self._house.hub.leave(self._opened, self)
 
     async def _read(self) -> None:
-        reader = FrameReader(wire.MAX_MESSAGE_BYTES)
+        reader = FrameReader(wire.MAX_MESSAGE_BYTES, deflate=self.variant == DEFLATE)
         try:
             await self._read_frames(reader)
         except FrameError as error:
@@ -134,10 +142,10 @@ class Connection:
         if message.opcode == frames.TEXT:
             self._take_text(message.payload)
         elif message.opcode == frames.PING:
-            self._put(frames.build_frame(frames.PONG, message.payload))
+            self.put(frames.build_frame(frames.PONG, message.payload))
         elif message.opcode == frames.CLOSE:
             if not self.closing:
-                self._put(frames.build_frame(frames.CLOSE, _check_close(message.payload)))
+                self.put(frames.build_frame(frames.CLOSE, _check_close(message.payload)))
             return True
         elif message.opcode == frames.BINARY:
             self._refuse(None, reject("binary"))
@@ -196,7 +204,7 @@ class Connection:
 
     def _answer(self, ref: str | None, answer: wire.Ack | Rejection) -> None:
         if isinstance(answer, Rejection):
-            self._put(frame(wire.encode_reject(ref, answer)))
+            self.put(frame(wire.encode_reject(ref, answer)))
         else:
             self.write(answer)
 
@@ -204,9 +212,10 @@ class Connection:
 
     def write(self, message: wire.Outgoing) -> None:
         """Send one message to this viewer alone."""
-        self._put(frame(wire.encode(message)))
+        self.put(frame(wire.encode(message)))
 
-    def _put(self, data: bytes) -> None:
+    def put(self, data: bytes) -> None:
+        """Send bytes that are framed already to this viewer alone."""
         if self.ready:
             push(self, data)
         elif not self.closing:
@@ -247,7 +256,7 @@ class Connection:
         if self.closing:
             return
         bye = wire.encode(wire.Bye(closing.code, closing.message, reconnect_after))
-        self._put(frame(bye) + frames.build_close(closing.code, closing.message))
+        self.put(frame(bye) + frames.build_close(closing.code, closing.message))
         self._house.metrics.closed.labels(str(closing.code)).inc()
         self.closing = True
         self.ready = False
@@ -292,20 +301,23 @@ class Connections:
         stream: IOStream,
         opened: OpenRoom,
         author: Author,
-        cursor: Cursor | None,
-        recent: int,
+        upgrade: Upgrade,
     ) -> None:
-        """Follow a room over a stream whose handshake is done."""
+        """Accept an upgrade, and follow the room over its stream."""
         stream.max_write_buffer_size = WRITE_BUFFER_LIMIT
-        connection = Connection(stream, self, opened, author)
+        stream.set_nodelay(True)
+        variant = DEFLATE if upgrade.deflate else PLAIN
+        connection = Connection(stream, self, opened, author, variant)
+        answer = answer_upgrade(upgrade)
         if self._count >= self._max_viewers:
+            connection.put(answer)
             connection.end(FULL, self._spread())
             return
         # Connections are pinged in turn, a slot a second, and each is in the slot it came in.
         connection.slot = self._opened_ever % PING_SECONDS
         self._opened_ever += 1
         self._count += 1
-        run = connection.run(cursor, recent)
+        run = connection.run(answer, upgrade.cursor, upgrade.recent)
         self._slots[connection.slot][connection] = asyncio.get_running_loop().create_task(run)
 
     def forget(self, connection: Connection) -> None:

@@ -1,84 +1,105 @@
-"""The WebSocket handshake (RFC 6455, section 4) on Tornado's handler, and nothing after it.
+"""The two doors to a room over WebSocket; behind both, the stream belongs to a ``Connection``.
 
-Once the upgrade is answered the stream belongs to a ``Connection``, and the handler, its request
-and its headers can be freed: they are most of what an idle viewer would cost.
+``RoomSocket`` is Tornado's handler and takes every request there is. ``Gate`` stands before it for
+the plainest one, which is what a whole audience sends at once after a loss: it reads that head
+itself, where Tornado would build a request, a handler and two dozen objects around it, and lets
+everything else pass.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
+import socket
 from typing import Any
 
-from tornado.websocket import WebSocketHandler, WebSocketProtocol13
+from tornado.httpserver import HTTPServer
+from tornado.iostream import IOStream, SSLIOStream
+from tornado.websocket import WebSocketHandler
 
-from chat.core import wire
-from chat.core.reject import reject
-from chat.web.handler import Handler, Refused
+from chat.core.handshake import PREFIX, Upgrade, parse_head, read_upgrade
+from chat.core.reject import Rejection, reject
+from chat.hub import OpenRoom
+from chat.web.handler import Handler, House, Refused
+from chat.web.origin import is_allowed_origin
 
-HISTORY_DEFAULT = 50
-HISTORY_MOST = 300
+PEEK_BYTES = 4_096
+UPGRADE_REQUIRED = 426
+DEFER_ACCEPT_SECONDS = 2
 
 
 class RoomSocket(Handler, WebSocketHandler):
     """``GET /ws/{room}?name=…&cursor=epoch:seq&history=50``: follow a room over WebSocket."""
 
-    async def get(self, *args: Any, **_kwargs: Any) -> None:
+    async def get(self, *_args: Any, **_kwargs: Any) -> None:
         """Upgrade, and hand the stream over."""
-        self.check_origin_of_page()
-        key = self._check_handshake()
-        raw_cursor = self.get_query_argument("cursor", None)
-        cursor = None if raw_cursor is None else self.require(wire.parse_cursor(raw_cursor))
-        recent = self._read_history()
-        author = self.require(self.house.guests.arrive(self.get_query_argument("name", None)))
-        opened = await self.open_room(args[0])
-        stream = self.detach()
-        stream.set_nodelay(True)
-        stream.write(_accept(key))
-        self.house.connections.open(stream, opened, author, cursor, recent)
+        upgrade = read_upgrade(self.request.uri or "", self.request.headers)
+        if isinstance(upgrade, Rejection):
+            raise Refused(upgrade)
+        if not _may_connect(self.house, upgrade):
+            raise Refused(reject("forbidden_origin"))
+        author = self.require(self.house.guests.arrive(upgrade.name))
+        opened = await self.open_room(upgrade.room)
+        self.house.connections.open(self.detach(), opened, author, upgrade)
 
-    def _check_handshake(self) -> str:
-        headers = self.request.headers
-        connection = headers.get("Connection", "").lower().split(",")
-        key = headers.get("Sec-WebSocket-Key", "")
-        if (
-            headers.get("Upgrade", "").lower() != "websocket"
-            or "upgrade" not in map(str.strip, connection)
-            or headers.get("Sec-WebSocket-Version") != "13"
-            or not _is_key(key)
-        ):
-            self.set_header("Sec-WebSocket-Version", "13")
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Refuse, and tell who tried another version which one this is (RFC 6455, 4.4)."""
+        if status_code == UPGRADE_REQUIRED:
             self.set_header("Upgrade", "websocket")
-            raise Refused(reject("not_a_websocket"))
-        return key
-
-    def _read_history(self) -> int:
-        raw = self.get_query_argument("history", None)
-        if raw is None:
-            return HISTORY_DEFAULT
-        if not (raw.isdecimal() and raw.isascii() and int(raw[:9]) <= HISTORY_MOST):
-            raise Refused(
-                reject("bad_parameter", detail=f"history is a number from 0 to {HISTORY_MOST}")
-            )
-        return int(raw)
+            self.set_header("Sec-WebSocket-Version", "13")
+        super().write_error(status_code, **kwargs)
 
     def on_message(self, message: str | bytes) -> None:
         """Never called: messages go to the ``Connection``."""
         raise NotImplementedError
 
 
-def _is_key(key: str) -> bool:
-    try:
-        return len(base64.b64decode(key, validate=True)) == 16
-    except (binascii.Error, ValueError):
-        return False
+class Gate(HTTPServer):
+    """Tornado's HTTP server, with a short way for the upgrade of a room that is open.
+
+    Only what is accepted goes the short way; whatever is to be refused is refused by the handler.
+    """
+
+    def initialize(  # type: ignore[override]
+        self, *args: Any, house: House, **kwargs: Any
+    ) -> None:
+        """Take what the server is made of."""
+        super().initialize(*args, **kwargs)
+        self._house = house
+
+    def add_sockets(self, sockets: Any) -> None:
+        """Listen; the kernel hands a connection over when it has said something."""
+        for listener in sockets:
+            if hasattr(socket, "TCP_DEFER_ACCEPT"):
+                listener.setsockopt(
+                    socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, DEFER_ACCEPT_SECONDS
+                )
+        super().add_sockets(sockets)
+
+    def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
+        """Take a new connection."""
+        if isinstance(stream, SSLIOStream) or not self._take(stream):
+            super().handle_stream(stream, address)
+
+    def _take(self, stream: IOStream) -> bool:
+        try:
+            data = stream.socket.recv(PEEK_BYTES, socket.MSG_PEEK)
+        except OSError:
+            return False
+        if not data.startswith(b"GET " + PREFIX.encode()):
+            return False
+        head = parse_head(data)
+        upgrade = None if head is None else read_upgrade(*head)
+        if not isinstance(upgrade, Upgrade) or not upgrade.host:
+            return False
+        if not _may_connect(self._house, upgrade):
+            return False
+        opened: OpenRoom | None = self._house.hub.find_room(upgrade.room)
+        author = self._house.guests.arrive(upgrade.name)
+        if opened is None or isinstance(author, Rejection):
+            return False
+        stream.socket.recv(len(data))
+        self._house.connections.open(stream, opened, author, upgrade)
+        return True
 
 
-def _accept(key: str) -> bytes:
-    accept = WebSocketProtocol13.compute_accept_value(key)
-    return (
-        "HTTP/1.1 101 Switching Protocols\r\n"
-        "Upgrade: websocket\r\n"
-        "Connection: Upgrade\r\n"
-        f"Sec-WebSocket-Accept: {accept}\r\n\r\n"
-    ).encode("ascii")
+def _may_connect(house: House, upgrade: Upgrade) -> bool:
+    return is_allowed_origin(upgrade.origin, upgrade.host, house.settings.allowed_origins)

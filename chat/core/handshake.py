@@ -1,0 +1,162 @@
+"""The WebSocket handshake (RFC 6455, section 4; RFC 7692 for compression): headers in, values out.
+
+Both doors use it: Tornado's handler, with headers that Tornado has parsed, and the gate, which
+reads the head of the plainest and most frequent request by itself.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Mapping
+from urllib.parse import parse_qs
+
+from msgspec import Struct
+
+from chat.core.reject import Rejection, reject
+from chat.core.wire import Cursor, parse_cursor, parse_room
+
+HISTORY_DEFAULT = 50
+HISTORY_MOST = 300
+PREFIX = "/ws/"
+
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_HEADER = rb"[!-9;-~]+:[^\r\n\0]*\r\n"
+_HEAD = re.compile(rb"GET (/ws/[\x21-\x7e]{1,2000}) HTTP/1\.1\r\n((?:%s)+)\r\n" % _HEADER)
+
+
+class Upgrade(Struct, frozen=True):
+    """What a viewer that wants to follow a room over WebSocket has asked for."""
+
+    room: str
+    key: str
+    name: str | None
+    cursor: Cursor | None
+    recent: int
+    origin: str | None
+    host: str
+    deflate: bool
+
+
+def parse_head(data: bytes) -> tuple[str, dict[str, str]] | None:
+    """Read the whole head of a plain request for ``/ws/``: its target, its headers in lower case.
+
+    None for anything else, also for what is only unusual: a folded or repeated header, a head that
+    is not complete or has bytes behind it.
+    """
+    match = _HEAD.fullmatch(data)
+    if match is None:
+        return None
+    headers: dict[str, str] = {}
+    lines = match[2].decode("latin-1").split("\r\n")
+    lines.pop()
+    for line in lines:
+        name, _, value = line.partition(":")
+        name = name.lower()
+        if name in headers:
+            return None
+        headers[name] = value.strip(" \t")
+    return match[1].decode("ascii"), headers
+
+
+def read_upgrade(target: str, headers: Mapping[str, str]) -> Upgrade | Rejection:
+    """Check the handshake of a request; ``headers`` may be looked up by lower-case name."""
+    key = headers.get("sec-websocket-key", "")
+    connection = headers.get("connection", "").lower()
+    if (
+        headers.get("upgrade", "").lower() != "websocket"
+        or "upgrade" not in (token.strip() for token in connection.split(","))
+        or headers.get("sec-websocket-version") != "13"
+        or not _is_key(key)
+    ):
+        return reject("not_a_websocket")
+    path, _, raw_query = target.partition("?")
+    query = _read_query(raw_query)
+    if isinstance(query, Rejection):
+        return query
+    room = parse_room(path.removeprefix(PREFIX))
+    if isinstance(room, Rejection):
+        return room
+    cursor = parse_cursor(query["cursor"]) if "cursor" in query else None
+    if isinstance(cursor, Rejection):
+        return cursor
+    recent = _read_history(query.get("history"))
+    if isinstance(recent, Rejection):
+        return recent
+    return Upgrade(
+        room=room,
+        key=key,
+        name=query.get("name"),
+        cursor=cursor,
+        recent=recent,
+        origin=headers.get("origin"),
+        host=headers.get("host", ""),
+        deflate=_accepts_deflate(headers.get("sec-websocket-extensions", "")),
+    )
+
+
+def answer_upgrade(upgrade: Upgrade) -> bytes:
+    """Return the head of the answer that accepts an upgrade."""
+    accept = base64.b64encode(hashlib.sha1(upgrade.key.encode() + _GUID).digest())
+    extensions = _DEFLATE if upgrade.deflate else b""
+    return b"%s%s\r\n%s\r\n" % (_SWITCHING, accept, extensions)
+
+
+_SWITCHING = (
+    b"HTTP/1.1 101 Switching Protocols\r\n"
+    b"Upgrade: websocket\r\n"
+    b"Connection: Upgrade\r\n"
+    b"Sec-WebSocket-Accept: "
+)
+# No context is carried from message to message, in either direction: what is sent to all can be
+# compressed once for all, and no viewer costs a compressor.
+_DEFLATE = (
+    b"Sec-WebSocket-Extensions: permessage-deflate; "
+    b"server_no_context_takeover; client_no_context_takeover\r\n"
+)
+_OFFER_PARAMETERS = {
+    "server_no_context_takeover",
+    "client_no_context_takeover",
+    "client_max_window_bits",
+}
+
+
+def _accepts_deflate(extensions: str) -> bool:
+    """Tell whether one of the client's offers can be accepted as it is.
+
+    One that limits the server's window cannot: the window is the same for all.
+    """
+    for offer in extensions.split(","):
+        name, *parameters = (part.strip() for part in offer.split(";"))
+        known = {parameter.partition("=")[0] for parameter in parameters}
+        if name == "permessage-deflate" and known <= _OFFER_PARAMETERS:
+            return True
+    return False
+
+
+def _read_query(raw: str) -> dict[str, str] | Rejection:
+    if not raw:
+        return {}
+    try:
+        values = parse_qs(raw, keep_blank_values=True, errors="strict", max_num_fields=20)
+    except ValueError:
+        return reject("bad_request")
+    # The last one counts when a parameter is given twice, as Tornado has it.
+    return {name: given[-1] for name, given in values.items()}
+
+
+def _read_history(raw: str | None) -> int | Rejection:
+    if raw is None:
+        return HISTORY_DEFAULT
+    if raw.isascii() and raw.isdecimal() and int(raw[:9]) <= HISTORY_MOST:
+        return int(raw)
+    return reject("bad_parameter", detail=f"history is a number from 0 to {HISTORY_MOST}")
+
+
+def _is_key(key: str) -> bool:
+    try:
+        return len(base64.b64decode(key, validate=True)) == 16
+    except (binascii.Error, ValueError):
+        return False
