@@ -35,16 +35,15 @@ async function startStage() {
 async function startDanmaku() {
   const { default: Danmaku } = await import('/node_modules/danmaku/dist/esm/danmaku.dom.js');
   const danmaku = new Danmaku({ container, speed: container.clientWidth / 8 });
-  const style = getComputedStyle(Object.assign(document.body.appendChild(document.createElement('div')), { className: 'comment' }));
+  const model = document.body.appendChild(document.createElement('div')); // the same look, so that both paint the same
+  model.className = 'comment';
+  const style = getComputedStyle(model);
   const look = { fontSize: style.fontSize, fontFamily: style.fontFamily, fontWeight: style.fontWeight, lineHeight: style.lineHeight, textShadow: style.textShadow };
-  document.body.lastElementChild.style.display = 'none';
+  model.remove();
   return (comment) => danmaku.emit({ text: comment.text, mode: 'rtl', style: { ...look, color: comment.color } });
 }
 
 window.dropped = 0;
-window.longTasks = [];
-new PerformanceObserver((list) => window.longTasks.push(...list.getEntries().map((entry) => entry.duration))).observe({ type: 'longtask' });
-
 window.elements = () => (query.get('engine') === 'danmaku' ? [...container.firstElementChild.children] : [...container.querySelectorAll('[data-role=comment]')]);
 
 const add = await (query.get('engine') === 'danmaku' ? startDanmaku() : startStage());
@@ -53,4 +52,3 @@ let sent = 0;
 setInterval(() => {
   for (const due = ((performance.now() - started) / 1000) * rate; sent < due; sent += 1) add(nextComment());
 }, 40);
-window.ready = true;

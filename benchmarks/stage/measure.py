@@ -1,26 +1,30 @@
 """Measures what the stage costs the browser's main thread, beside the npm package `danmaku`.
 
     npm install
-    python benchmarks/stage/measure.py [--room http://127.0.0.1:8888/r/bench]
+    python benchmarks/stage/measure.py [--check] [--room http://127.0.0.1:8888/r/bench]
 
 Both engines get the same comments at 1920x1080 in headless Chromium. After the screen has filled,
 the main thread's processor time (DevTools `Performance.getMetrics`, TaskDuration in thread ticks)
 is counted for `--seconds`, and tasks over 50 ms with it; then bounding boxes are sampled for
-overlaps. With `--room` the whole room page of a running server is measured too, while this script
-posts to that room. It reads the browser's numbers only, never the pages' own.
+overlaps. With `--room` the whole room page of a running server is measured too (its window is
+larger, so that its stage is 1920x1080), while this script posts to that room: start the server
+with `--post-rate 1000 --post-burst 1000`. It reads the browser's numbers, never the pages' own.
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
+import http.client
 import http.server
 import json
 import pathlib
+import random
 import statistics
 import sys
 import threading
 import time
+import urllib.parse
 from typing import Any, ClassVar
 
 from playwright.sync_api import Page, sync_playwright
@@ -34,6 +38,15 @@ FLAGS = [
     "--disable-component-update",
     "--no-first-run",
 ]
+CHEAPER = 0.4  # times the package's main-thread time per comment
+WATCH = """
+    window.longTasks = [];
+    new PerformanceObserver((list) => longTasks.push(...list.getEntries().map((e) => e.duration)))
+        .observe({ type: 'longtask' });
+"""
+ROOM = """
+    window.elements = () => [...document.querySelectorAll('[data-role=stage] [data-role=comment]')];
+"""
 BOXES = """() => elements().map((element) => element.getBoundingClientRect())
     .map(({left, top, right, bottom}) => [left, top, right, bottom])"""
 
@@ -56,6 +69,24 @@ def count_overlaps(boxes: list[list[float]], width: float) -> int:
         for index, one in enumerate(visible)
         for two in visible[:index]
     )
+
+
+def post_comments(url: str, rate: float, done: threading.Event) -> None:
+    """Posts to the room behind a room page's address, `rate` comments a second on a schedule."""
+    parts = urllib.parse.urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=10)
+    words = ["哈哈哈", "233333", "前方高能", "lol", "nice one", "666", "泪目", "what a goal", "gg"]
+    started, number = time.monotonic(), 0
+    while not done.wait(max(0.0, started + number / rate - time.monotonic())):
+        number += 1
+        text = f"{random.choice(words)}{number % 100 if number % 3 == 0 else ''}"
+        body = json.dumps({"text": text, "name": f"viewer {number % 200}"})
+        path = f"/api/rooms/{parts.path.rsplit('/', 1)[-1]}/comments"
+        connection.request("POST", path, body, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        answer.read()
+        if answer.status != 201:
+            raise SystemExit(f"the server answered {answer.status}; see --help for its flags")
 
 
 def measure(
@@ -103,38 +134,71 @@ def measure(
     }
 
 
+def judge(results: dict[str, dict[str, Any]]) -> list[str]:
+    """What is not as good as it should be, one sentence each."""
+    complaints = []
+    limit = CHEAPER * results["danmaku"]["main_thread_ms_per_comment"]
+    for name, result in results.items():
+        if name == "danmaku":
+            continue
+        if result["main_thread_ms_per_comment"] > limit:
+            complaints.append(f"{name}: over {limit:.2f} ms of the main thread per comment")
+        if result["overlapping_pairs_worst"]:
+            complaints.append(f"{name}: comments overlap")
+        if result["long_tasks_ms"]:
+            complaints.append(f"{name}: tasks over 50 ms: {result['long_tasks_ms']}")
+    return complaints
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rate", type=float, default=40, help="comments a second (40)")
     parser.add_argument(
         "--seconds", type=float, default=15, help="how long main-thread time is counted (15)"
     )
-    parser.add_argument(
-        "--engines", default="danmaku,stage", help="which engines, in this order (danmaku,stage)"
-    )
+    parser.add_argument("--room", help="address of a room page to measure too")
+    parser.add_argument("--check", action="store_true", help="exit 1 when it is not good enough")
     options = parser.parse_args()
 
     files = http.server.ThreadingHTTPServer(
         ("127.0.0.1", 0), functools.partial(QuietFiles, directory=str(ROOT))
     )
     threading.Thread(target=files.serve_forever, daemon=True).start()
+    here = f"http://127.0.0.1:{files.server_port}/benchmarks/stage/?rate={options.rate}&engine="
+    addresses = {"danmaku": here + "danmaku", "stage": here + "stage"}
+    if options.room:
+        addresses["room"] = options.room
     results = {}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        for engine in options.engines.split(","):
-            page = browser.new_page(viewport={"width": 1920, "height": 1080})
-            page.goto(
-                f"http://127.0.0.1:{files.server_port}/benchmarks/stage/?engine={engine}&rate={options.rate}"
+        for name, address in addresses.items():
+            size = {"width": 1920, "height": 1080}
+            if name == "room":  # the stage is what the transcript, the bar and the composer leave
+                size = {"width": 1920 + 400, "height": 1080 + 114}
+            page = browser.new_page(viewport=size)
+            page.add_init_script(WATCH + (ROOM if name == "room" else ""))
+            page.goto(address)
+            done = threading.Event()
+            if name == "room":
+                threading.Thread(
+                    target=post_comments, args=(address, options.rate, done), daemon=True
+                ).start()
+            results[name] = measure(
+                page, rate=options.rate, warm_up=12, seconds=options.seconds, sampling=5
             )
-            page.wait_for_function("window.ready")
-            results[engine] = measure(
-                page, rate=options.rate, warm_up=10, seconds=options.seconds, sampling=5
-            )
-            print(engine, json.dumps(results[engine], indent=2), flush=True)
+            done.set()
+            print(name, json.dumps(results[name], indent=2), flush=True)
             page.close()
         browser.close()
     files.shutdown()
-    return 0
+    for complaint in judge(results):
+        print(complaint)
+    share = results["stage"]["main_thread_ms_per_comment"]
+    share /= results["danmaku"]["main_thread_ms_per_comment"]
+    print(f"the stage takes {share:.2f} times the main-thread time of the package")
+    return 1 if options.check and judge(results) else 0
 
 
 if __name__ == "__main__":
