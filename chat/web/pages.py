@@ -18,6 +18,7 @@ _POLICY = (
     "frame-ancestors {ancestors}; require-trusted-types-for 'script'; trusted-types 'none'"
 )
 _PAGE_POLICY = _POLICY.format(style="'self'", ancestors="'self'")
+_OVERLAY_POLICY = _POLICY.format(style="'self' 'unsafe-inline'", ancestors="*")
 
 
 class PageHandler(Handler):
@@ -67,6 +68,26 @@ class RoomPage(PageHandler):
         self.render_page("room.html", room=self.require(parse_room(name)))
 
 
+class Overlay(PageHandler):
+    """``/r/{room}/overlay``: nothing but the comments, for OBS or an iframe of any site."""
+
+    def content_policy(self) -> str:
+        """Return the policy: anybody may frame it, and OBS adds the operator's own style."""
+        return _OVERLAY_POLICY
+
+    def get(self, name: str) -> None:
+        """Write the page."""
+        self.render_page("overlay.html", room=self.require(parse_room(name)))
+
+
+class OverlayComposer(PageHandler):
+    """``/r/{room}/overlay/compose``: sets the overlay's look, and gives its address."""
+
+    def get(self, name: str) -> None:
+        """Write the page."""
+        self.render_page("overlay_composer.html", room=self.require(parse_room(name)))
+
+
 class StaticFiles(StaticFileHandler):
     """The modules and styles: checked for change at each use, and open to embedding pages."""
 
@@ -84,3 +105,11 @@ class StaticFiles(StaticFileHandler):
         """Do not log what is missing."""
         if not isinstance(value, HTTPError):
             super().log_exception(typ, value, tb)
+
+
+class HlsModule(StaticFiles):
+    """``/vendor/hls.js``: the module of the npm package hls.js, where npm has installed it."""
+
+    def parse_url_path(self, url_path: str) -> str:
+        """Name the module as its package does."""
+        return "hls.mjs"

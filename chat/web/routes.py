@@ -18,6 +18,14 @@ def find_folder(name: str) -> Path:
     return installed if installed.is_dir() else Path(__file__).resolve().parents[2] / name
 
 
+def find_hls() -> Path:
+    """Return the folder of hls.js, which npm may have put beside the checkout; it may be missing.
+
+    The server's own copy of a library is none: it is a dependency, installed or not.
+    """
+    return Path(__file__).resolve().parents[2] / "node_modules" / "hls.js" / "dist"
+
+
 def build_application(house: House) -> Application:
     """Put the handlers at their addresses."""
     given = {"house": house}
@@ -31,6 +39,9 @@ def build_application(house: House) -> Application:
             url(r"/api/rooms", polling.Rooms, given),
             url(r"/", pages.Lobby, given),
             url(rf"/r/{name}", pages.RoomPage, given),
+            url(rf"/r/{name}/overlay", pages.Overlay, given),
+            url(rf"/r/{name}/overlay/compose", pages.OverlayComposer, given),
+            url(r"/vendor/(hls\.js)", pages.HlsModule, {"path": str(find_hls())}),
             url(r"/healthz", operations.Health, given),
             url(r"/readyz", operations.Ready, given),
             url(r"/metrics", operations.MetricsPage, given),
