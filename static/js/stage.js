@@ -281,7 +281,7 @@ export class Stage extends EventTarget {
       if (!box || (width <= box.width && height <= box.height)) continue;
       this.#lanes.leave(seq);
       const until = box.until + (box.speed > 0 ? (width - box.width) / box.speed : 0);
-      const path = { ...box, left: leftAt(box, now), from: now, width, height, until };
+      const path = { ...box, left: leftAt(box, now), from: now, width, height, until, stoppedAt: null };
       if (this.#lanes.find(path, { top: box.top, bottom: box.top + height }, now) === null) this.#putAway(seq);
       else this.#lanes.take(seq, path, box.top);
     }

@@ -332,6 +332,27 @@ def test_delay_shows_a_comment_that_long_after_it_was_said(page: Page) -> None:
     assert 1450 < waited < 2500
 
 
+def test_font_that_arrives_late_makes_no_two_comments_touch(page: Page) -> None:
+    page.evaluate("window.stop = chatter(40); undefined")
+    page.wait_for_function("() => comments().length > 60")
+    target = page.evaluate("boxes().find((box) => box.left > 100 && box.right < 1000)")
+    page.mouse.move(target["left"] + 5, (target["top"] + target["bottom"]) / 2)
+    page.evaluate(
+        """() => {
+            stop();
+            const wider = '.comment { letter-spacing: 8px; padding-block: 5px }';
+            document.styleSheets[0].insertRule(wider);
+            document.fonts.dispatchEvent(new Event('loadingdone'));
+            window.unwatch = watch();
+        }"""
+    )
+    assert page.evaluate("overlaps()") == []
+    assert page.evaluate("comments().length") > 10
+    page.mouse.move(5, 715)
+    page.wait_for_function("() => comments().length < 10", timeout=20_000)
+    assert page.evaluate("unwatch().overlaps") == []
+
+
 def test_hostile_text_shows_as_text(page: Page) -> None:
     hostile = [
         "<img src=x onerror=alert(1)>",
