@@ -1,0 +1,118 @@
+"""The pages for everyone: axe-core finds nothing, motion can be reduced, focus can be seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.serving import ServerProcess
+
+NewPage = Callable[..., Page]
+
+AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+FIELD = "[data-role=composer] [data-role=text]"
+
+
+def enter(page: Page, server: ServerProcess, room: str) -> None:
+    page.goto(f"{server.url}/r/{room}")
+    expect(page.locator('[data-role=status][data-state="live"]')).to_be_visible()
+
+
+def say(page: Page, text: str) -> None:
+    page.locator(FIELD).fill(text)
+    page.locator(FIELD).press("Enter")
+    expect(page.locator("[data-role=transcript] .text").last).to_have_text(text)
+
+
+def find_violations(page: Page) -> list[str]:
+    """Return what axe-core has to say about the page as it is now."""
+    # A card that opens fades in; colours count only once it has.
+    page.evaluate(
+        "Promise.all(document.querySelector('main').getAnimations().map(a => a.finished))"
+    )
+    page.evaluate(
+        """Promise.all([...document.querySelectorAll('[popover]')]
+            .flatMap(card => card.getAnimations()).map(animation => animation.finished))"""
+    )
+    page.evaluate(AXE.read_text())
+    return page.evaluate(
+        """axe.run(document, {resultTypes: ['violations']}).then(({violations}) =>
+            violations.flatMap(({id, nodes}) => nodes.map(({html}) => `${id}: ${html}`)))"""
+    )
+
+
+@pytest.mark.parametrize("language", ["en-GB", "zh-CN"])
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_axe_finds_nothing_on_the_pages_and_their_cards(
+    server: ServerProcess, room: str, new_page: NewPage, theme: str, language: str
+) -> None:
+    if not AXE.exists():
+        pytest.skip("axe-core is not installed: npm ci")
+    page = new_page(color_scheme=theme, locale=language, bypass_csp=True)
+    enter(page, server, room)
+    assert find_violations(page) == []
+    say(page, "something to read")
+    assert find_violations(page) == []
+    for role in ("settings", "look", "keys"):
+        page.locator(f"[data-role={role}-button]").click()
+        expect(page.locator(f"[data-role={role}-card]")).to_be_visible()
+        assert find_violations(page) == []
+        page.keyboard.press("Escape")
+    page.locator("[data-role=transcript] [data-seq]").click()
+    expect(page.locator("[data-role=comment-card]")).to_be_visible()
+    assert find_violations(page) == []
+    page.goto(f"{server.url}/")
+    expect(page.locator(f"[data-room={room}]")).to_be_visible()
+    assert find_violations(page) == []
+    page.goto(f"{server.url}/r/NOT-A-ROOM!")
+    assert find_violations(page) == []
+
+
+def test_nothing_flies_where_motion_is_reduced(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
+    page = new_page(reduced_motion="reduce")
+    enter(page, server, room)
+    say(page, "standing still")
+    comment = page.locator("[data-role=stage] [data-role=comment]")
+    expect(comment).to_contain_text("standing still")
+    before = comment.bounding_box()
+    page.evaluate("new Promise(resolve => setTimeout(resolve, 300))")
+    assert comment.bounding_box() == before
+
+
+def test_what_can_be_touched_on_a_phone_is_large_enough(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
+    page = new_page(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    enter(page, server, room)
+    page.locator("[data-role=screen]").tap()
+    small = page.evaluate(
+        """[...document.querySelectorAll('button')].map(button => button.getBoundingClientRect())
+            .filter(({width, height}) => width > 0 && (width < 36 || height < 36)).length"""
+    )
+    assert small == 0
+
+
+def test_every_focus_is_visible_when_tabbing_through_the_room(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
+    page = new_page()
+    enter(page, server, room)
+    page.evaluate("document.activeElement.blur()")
+    seen: list[str] = []
+    for _ in range(14):
+        page.keyboard.press("Tab")
+        name, outline = page.evaluate(
+            """[document.activeElement.dataset.role ?? document.activeElement.className,
+                getComputedStyle(document.activeElement).outlineStyle]"""
+        )
+        if name != "room":  # the body: past the last element
+            assert outline != "none", name
+        seen.append(name)
+    wanted = {"settings-button", "keys-button", "stage-switch", "theatre", "fullscreen"}
+    wanted |= {"look-button", "text", "send", "transcript"}
+    assert wanted <= set(seen)
