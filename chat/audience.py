@@ -183,6 +183,7 @@ class Audience:
         base, head = self.sent, self.history.head
         if not self.viewers:
             self.sent = head
+            self._count_told = len(self)
             return None
         self._pieces.clear()
         if base != head:
