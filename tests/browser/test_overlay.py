@@ -20,7 +20,7 @@ FLYING = "[data-role=stage] [data-role=comment]"
 OBS_CSS = "body { background-color: rgba(0, 0, 0, 0); margin: 0px auto; overflow: hidden; }"
 OBS_INJECTS = """(css) => {
     const style = document.createElement('style');
-    style.innerHTML = css;
+    style.appendChild(document.createTextNode(css));
     document.querySelector('head').appendChild(style);
 }"""
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "embed.html"
