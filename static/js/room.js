@@ -122,6 +122,7 @@ on('accepted', (/** @type {{seq: number}} */ { seq }) => own.add(seq));
 
 document.addEventListener('visibilitychange', () => (document.hidden ? connection.pause() : connection.resume()));
 preferences.addEventListener('change', applyPreferences);
+document.addEventListener('fullscreenchange', () => stage.configure(stageSettings(preferences, settings)));
 stage.addEventListener('comment-click', (event) => {
   const { seq, entry, element } = /** @type {CustomEvent} */ (event).detail;
   stage.hold(seq);

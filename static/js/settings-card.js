@@ -9,6 +9,7 @@ import { formatNumber, t } from './i18n.js';
 /** @typedef {import('./preferences.js').Values} Values */
 
 const BAR_PX = 56;
+const BAR_AND_COMPOSER_PX = 116; // in fullscreen the composer lies over the picture too
 
 /** @type {{name: 'opacity' | 'scale' | 'speed' | 'density' | 'delaySeconds', min: number, max: number, step: number}[]} */
 const SLIDERS = [
@@ -33,7 +34,7 @@ export function stageSettings({ values }, room) {
     opacity, scale, speed, area, density, merge,
     modes: { scroll, top, bottom },
     delaySeconds: (room.delay ?? 0) + values.delaySeconds,
-    reservedBottomPx: BAR_PX,
+    reservedBottomPx: document.fullscreenElement ? BAR_AND_COMPOSER_PX : BAR_PX,
   };
 }
 
