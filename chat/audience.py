@@ -186,9 +186,11 @@ class Audience:
             self._count_told = len(self)
             return None
         self._pieces.clear()
-        if base != head:
-            self._thin(max(base + 1, self.history.first), min(head, base + BATCH_LIMIT), now)
-        self.sent = min(head, base + BATCH_LIMIT)
+        # Where waves took so long that the history has moved on, the wave begins where it does.
+        start = max(base, self.history.first - 1)
+        self.sent = min(head, start + BATCH_LIMIT)
+        if start != self.sent:
+            self._thin(start + 1, self.sent, now)
         piece, self.sent = self._piece_after(base)
         news = self._take_news(now)
         if not news and not piece[PLAIN]:

@@ -1,0 +1,307 @@
+"""Waves, over real sockets: what each viewer gets, whoever is slow, late, paused or compressed."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from chat.audience import BATCH_LIMIT, DEFLATE, PLAIN, Audience, push
+from chat.core.comment import Comment, Role
+from chat.core.frames import build_frame
+from chat.core.history import HISTORY_LIMIT, History
+from chat.core.wire import encode_entry
+from chat.metrics import Metrics
+from tests.unit.server_frames import read_messages
+
+
+class SocketViewer:
+    """A viewer at one end of a socket pair; what was sent to it is read at the other."""
+
+    def __init__(self, variant: int = PLAIN, buffer: int | None = None) -> None:
+        self.near, self.far = socket.socketpair()
+        if buffer is not None:
+            self.near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
+        self.near.setblocking(False)
+        self.far.setblocking(False)
+        self.cursor = 0
+        self.variant = variant
+        self.ready = True
+        self.send = self.near.send
+        self.waiting = b""
+        self.gone = False
+        self.received = b""
+
+    def spill(self, tail: memoryview) -> None:
+        self.ready = False
+        self.waiting += bytes(tail)
+
+    def abandon(self) -> None:
+        self.ready = False
+        self.gone = True
+
+    def drain(self) -> None:
+        """Read all that comes, writing what waits as the stream would."""
+        while True:
+            try:
+                self.received += self.far.recv(1 << 20)
+            except BlockingIOError:
+                if not self.waiting:
+                    break
+                self.waiting = self.waiting[self.near.send(self.waiting) :]
+        self.ready = True
+
+    def messages(self) -> list[dict]:
+        self.drain()
+        return read_messages(self.received)
+
+    def close(self) -> None:
+        self.near.close()
+        self.far.close()
+
+
+class Stage:
+    """A room's audience with its history, and waves by hand."""
+
+    def __init__(self, delivery_rate: float = 0) -> None:
+        self.history = History()
+        self.audience = Audience("e1", self.history, lambda _: None, Metrics(), delivery_rate)
+        self.viewers: list[SocketViewer] = []
+        self.clock = 100.0
+
+    def add(self, viewer: SocketViewer) -> SocketViewer:
+        self.audience.add(viewer, self.history.head)
+        self.viewers.append(viewer)
+        return viewer
+
+    def say(self, count: int, user: str = "u", role: Role = Role.VIEWER) -> None:
+        for _ in range(count):
+            seq = self.history.head + 1
+            comment = Comment(seq=seq, user=user, name="N", text=f"text {seq}", at=1, role=role)
+            self.history.append(seq, encode_entry(comment))
+
+    def wave(self, passed: float = 1.0) -> bool:
+        """Have one wave as the fan-out does it."""
+        self.clock += passed
+        wave = self.audience.prepare_wave(self.clock)
+        if wave is None:
+            return False
+        for viewer in self.viewers:
+            if not viewer.ready or viewer not in self.audience.viewers:
+                continue
+            if viewer.cursor == wave.base:
+                viewer.cursor = wave.taken
+                push(viewer, wave.whole[viewer.variant])
+            else:
+                self.audience.serve(viewer)
+        return True
+
+    def waves(self) -> None:
+        while self.audience.is_behind():
+            self.wave()
+
+
+@pytest.fixture
+def stage() -> Iterator[Stage]:
+    made = Stage()
+    yield made
+    for viewer in made.viewers:
+        viewer.close()
+
+
+def covered(messages: list[dict]) -> list[tuple[str, int, int]]:
+    return [(m["type"], m["first"], m["last"]) for m in messages if m["type"] in ("batch", "skip")]
+
+
+def seqs(messages: list[dict]) -> list[int]:
+    return [e["seq"] for m in messages if m["type"] == "batch" for e in m["entries"]]
+
+
+def assert_gapless(messages: list[dict], head: int, after: int = 0) -> None:
+    for _, first, last in covered(messages):
+        assert first == after + 1
+        assert last >= first
+        after = last
+    assert after == head
+
+
+def test_wave_sends_the_same_bytes_to_all_in_one_frame(stage: Stage) -> None:
+    viewers = [stage.add(SocketViewer()) for _ in range(3)]
+    stage.say(5)
+    stage.wave()
+    received = {bytes(viewer.received) for viewer in viewers if not viewer.drain()}
+    assert len(received) == 1
+    assert covered(viewers[0].messages()) == [("batch", 1, 5)]
+
+
+def test_empty_room_plans_nothing_more_after_its_last_viewer_left(stage: Stage) -> None:
+    viewer = stage.add(SocketViewer())
+    stage.wave()
+    stage.audience.remove(viewer)
+    stage.say(3)
+    assert not stage.wave()
+    assert not stage.audience.is_behind()
+    assert not stage.audience.is_miscounted()
+
+
+def test_viewer_that_joined_between_two_waves_gets_no_entry_twice(stage: Stage) -> None:
+    early = stage.add(SocketViewer())
+    stage.say(4)
+    late = stage.add(SocketViewer())  # its welcome had all four
+    stage.say(2)
+    stage.waves()
+    assert_gapless(early.messages(), 6)
+    assert covered(late.messages()) == [("batch", 5, 6)]
+
+
+def test_viewer_that_drains_late_gets_exactly_the_range_it_missed(stage: Stage) -> None:
+    slow, fast = stage.add(SocketViewer(buffer=4_096)), stage.add(SocketViewer())
+    while slow.ready:
+        stage.say(20)
+        stage.wave()
+        fast.drain()
+    stage.say(300)
+    stage.waves()
+    assert fast.cursor == stage.history.head
+    assert slow.cursor < stage.history.head
+    slow.drain()
+    while slow.cursor < stage.history.head:
+        stage.audience.serve(slow)
+        slow.drain()
+    assert_gapless(slow.messages(), stage.history.head)
+    assert seqs(slow.messages()) == list(range(1, stage.history.head + 1))
+
+
+def test_viewer_that_fell_off_the_history_is_told_the_range_it_lost(stage: Stage) -> None:
+    slow, fast = stage.add(SocketViewer(buffer=4_096)), stage.add(SocketViewer())
+    while slow.ready:
+        stage.say(20)
+        stage.wave()
+        fast.drain()
+    stood_at = slow.cursor
+    for _ in range(5):
+        stage.say(HISTORY_LIMIT // 2)
+        stage.waves()
+        fast.drain()
+    slow.drain()
+    while slow.cursor < stage.history.head:
+        stage.audience.serve(slow)
+        slow.drain()
+    messages = slow.messages()
+    assert_gapless(messages, stage.history.head)
+    assert [message for message in messages if message["type"] == "skip"] == [
+        {"type": "skip", "first": stood_at + 1, "last": stage.history.first - 1, "why": "slow"}
+    ]
+
+
+def test_wave_that_comes_after_the_history_moved_on_skips_and_goes_on_in_order(
+    stage: Stage,
+) -> None:
+    viewer = stage.add(SocketViewer())
+    stage.say(10)
+    stage.wave()
+    stage.say(2 * HISTORY_LIMIT + BATCH_LIMIT)  # while the loop was held up
+    while stage.audience.is_behind():
+        stage.wave()
+        viewer.drain()
+        stage.audience.serve(viewer)
+    assert_gapless(viewer.messages(), stage.history.head)
+
+
+def test_paused_viewer_is_no_part_of_a_wave_and_resumes_from_its_cursor(stage: Stage) -> None:
+    paused, watching = stage.add(SocketViewer()), stage.add(SocketViewer())
+    stage.audience.pause(paused)
+    stage.say(7)
+    stage.waves()
+    assert paused not in stage.audience.viewers
+    assert seqs(paused.messages()) == []
+    stage.audience.resume(paused)
+    assert_gapless(paused.messages(), 7)
+    assert seqs(paused.messages()) == seqs(watching.messages())
+
+
+def test_viewer_paused_for_too_long_is_told_what_was_trimmed(stage: Stage) -> None:
+    paused, watching = stage.add(SocketViewer()), stage.add(SocketViewer())
+    stage.audience.pause(paused)
+    stage.say(3 * HISTORY_LIMIT)
+    while stage.audience.is_behind():
+        stage.wave()
+        watching.drain()
+    stage.audience.resume(paused)
+    while paused.cursor < stage.history.head:
+        paused.drain()
+        stage.audience.serve(paused)
+    messages = paused.messages()
+    assert messages[0]["why"] == "trimmed"
+    assert_gapless(messages, stage.history.head)
+
+
+def test_flood_is_thinned_alike_for_all_and_the_count_is_told() -> None:
+    stage = Stage(delivery_rate=10)
+    plain, packed = stage.add(SocketViewer()), stage.add(SocketViewer(DEFLATE))
+    stage.wave()
+    stage.say(30, user="chatty")
+    stage.say(2, user="host", role=Role.HOST)
+    stage.say(3, user="quiet")
+    stage.wave()
+    batches = [message for message in plain.messages() if message["type"] == "batch"]
+    assert [message for message in packed.messages() if message["type"] == "batch"] == batches
+    (batch,) = batches
+    kept = [entry["user"] for entry in batch["entries"]]
+    assert len(kept) == 10
+    assert batch["thinned"] == 25
+    assert (batch["first"], batch["last"]) == (1, 35)
+    assert kept.count("host") == 2
+    assert kept.count("quiet") == 3  # fairly: everybody's first before anybody's second
+    for viewer in stage.viewers:
+        viewer.close()
+
+
+def test_late_viewer_is_left_out_the_same_comments_as_the_others() -> None:
+    stage = Stage(delivery_rate=10)
+    on_time, late = stage.add(SocketViewer()), stage.add(SocketViewer())
+    late.ready = False
+    for _ in range(3):
+        stage.say(40)
+        stage.wave()
+    late.drain()
+    stage.audience.serve(late)
+    assert seqs(late.messages()) == seqs(on_time.messages())
+    assert_gapless(late.messages(), stage.history.head)
+    for viewer in stage.viewers:
+        viewer.close()
+
+
+def test_wave_is_compressed_for_those_who_asked_and_plain_for_the_others(stage: Stage) -> None:
+    plain, packed = stage.add(SocketViewer()), stage.add(SocketViewer(DEFLATE))
+    stage.say(40)
+    stage.wave()
+    assert packed.messages() == plain.messages()
+    assert len(packed.received) < len(plain.received)
+    body = json.dumps(stage.history.slice(1, 1)[0].decode())
+    assert body[1:20].replace("\\", "").encode() in plain.received
+
+
+def test_broken_viewer_is_let_go_and_the_others_get_their_wave(stage: Stage) -> None:
+    broken, well = stage.add(SocketViewer()), stage.add(SocketViewer())
+    broken.far.close()
+    broken.near.shutdown(socket.SHUT_WR)
+    stage.say(1)
+    stage.wave()
+    assert broken.gone
+    assert seqs(well.messages()) == [1]
+
+
+def test_frame_that_the_kernel_took_in_part_is_finished_before_anything_else(stage: Stage) -> None:
+    slow = stage.add(SocketViewer(buffer=4_096))
+    while slow.ready:
+        stage.say(30)
+        stage.wave()
+    assert slow.waiting
+    # A pong of its own comes behind what waits, never into the middle of a frame.
+    slow.waiting += build_frame(0xA, b"pong")
+    stage.say(5)
+    stage.wave()
+    assert_gapless(slow.messages(), slow.cursor)
