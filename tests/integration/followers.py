@@ -1,0 +1,116 @@
+"""The three ways to follow a room behind one interface, so that one suite holds them all."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Protocol
+
+from tests.integration.api import Api
+from tests.integration.viewer import Viewer
+from tests.serving import ServerProcess
+
+Entry = dict[str, Any]
+
+
+class Follower(Protocol):
+    """Somebody who follows a room; made with a server, a room and perhaps a cursor.
+
+    ``first`` are the entries it was given when it came, and ``recovered`` and ``reason`` what was
+    said of its cursor. ``cursor`` is where it stands.
+    """
+
+    first: list[Entry]
+    recovered: bool
+    reason: str | None
+    cursor: str
+
+    def __init__(self, server: ServerProcess, room: str, cursor: str | None = None) -> None: ...
+
+    def take(self, count: int) -> list[Entry]:
+        """Return the next entries, waiting for them."""
+
+    def post(self, text: str, **fields: Any) -> dict[str, Any]:
+        """Say something the way this transport does; return what the ack says."""
+
+    def close(self) -> None: ...
+
+
+class LongLived:
+    """Over WebSocket."""
+
+    def __init__(self, server: ServerProcess, room: str, cursor: str | None = None) -> None:
+        self._viewer = Viewer(server, room, **({} if cursor is None else {"cursor": cursor}))
+        welcome = self._viewer.welcome
+        self.first = self._viewer.take(len(welcome["entries"]))
+        self.recovered = welcome["recovered"]
+        self.reason = welcome.get("reason")
+        self.cursor = self._viewer.cursor
+
+    def take(self, count: int) -> list[Entry]:
+        taken = self._viewer.take(count)
+        # What was read and not taken counts as missed, as with the others.
+        self.cursor = (
+            f"{self._viewer.welcome['epoch']}:{taken[-1]['seq']}" if taken else self.cursor
+        )
+        return taken
+
+    def post(self, text: str, **fields: Any) -> dict[str, Any]:
+        answer = self._viewer.say(text, **fields)
+        assert answer["type"] == "ack", answer
+        return answer
+
+    def close(self) -> None:
+        self._viewer.close()
+
+
+class Polling:
+    """Over HTTP: asks again and again, and comes back at once when nothing is there."""
+
+    wait = 0
+
+    def __init__(self, server: ServerProcess, room: str, cursor: str | None = None) -> None:
+        self._api = Api(server)
+        self._room = room
+        page = self._ask({} if cursor is None else {"after": cursor})
+        self.first = page["entries"]
+        self.recovered = page["recovered"]
+        self.reason = page["reason"]
+
+    def _ask(self, query: dict[str, Any]) -> dict[str, Any]:
+        answer = self._api.entries(self._room, **query)
+        assert answer.status == 200, answer.body
+        page = answer.json
+        seqs = [entry["seq"] for entry in page["entries"]]
+        assert seqs == list(range(page["first"], page["last"] + 1))
+        self.cursor = f"{page['epoch']}:{page['last']}"
+        return page
+
+    def take(self, count: int) -> list[Entry]:
+        taken: list[Entry] = []
+        while len(taken) < count:
+            missing = min(300, count - len(taken))
+            page = self._ask({"after": self.cursor, "wait": self.wait, "limit": missing})
+            assert page["recovered"], page
+            taken += page["entries"]
+        return taken
+
+    def post(self, text: str, **fields: Any) -> dict[str, Any]:
+        answer = self._api.post_body(self._room, json.dumps({"text": text, **fields}).encode())
+        assert answer.status == 201, answer.body
+        return answer.json
+
+    def close(self) -> None:
+        self._api.close()
+
+
+class LongPolling(Polling):
+    """Over HTTP: the answer comes as soon as there is an entry."""
+
+    wait = 25
+
+
+TRANSPORTS: dict[str, type[Follower]] = {
+    "short polling": Polling,
+    "long polling": LongPolling,
+    "websocket": LongLived,
+}

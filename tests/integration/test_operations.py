@@ -1,0 +1,94 @@
+"""What operators and their machines look at."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.integration.api import Api
+from tests.integration.viewer import Viewer
+from tests.serving import ServerProcess
+
+StartServer = Callable[..., ServerProcess]
+
+
+def read_metrics(server: ServerProcess) -> dict[str, float]:
+    """Return the samples by name, those by code as ``name{code}``; buckets left out."""
+    answer = Api(server).get("/metrics")
+    assert answer.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+    samples = {}
+    for family in text_string_to_metric_families(answer.body.decode()):
+        for sample in family.samples:
+            if "le" not in sample.labels:
+                code = sample.labels.get("code")
+                samples[sample.name + (f"{{{code}}}" if code else "")] = sample.value
+    return samples
+
+
+def test_health_and_readiness_are_told(server: ServerProcess) -> None:
+    for path in ("/healthz", "/readyz"):
+        answer = Api(server).get(path)
+        assert answer.status == 200
+        assert answer.headers.get_content_type() == "text/plain"
+
+
+def test_metrics_count_what_happens(start_server: StartServer) -> None:
+    server = start_server()
+    before = read_metrics(server)
+    assert before["danmaku_viewers"] == before["danmaku_rooms"] == 0
+    with Viewer(server, "demo") as viewer, Viewer(server, "demo") as other, Viewer(server, "music"):
+        for text in ("a", "b", "c"):
+            viewer.say(text)
+        other.take(3)
+        viewer.say("")
+        viewer.socket.send("no JSON")
+        viewer.wait_for("reject")
+        Api(server).get("/nothing")
+        now = read_metrics(server)
+    assert now["danmaku_viewers"] == now["danmaku_connections"] == 3
+    assert now["danmaku_rooms"] == 2
+    assert now["danmaku_comments_accepted_total"] == 3
+    assert now["danmaku_rejected_total{text_empty}"] == 1
+    assert now["danmaku_rejected_total{bad_json}"] == 1
+    assert now["danmaku_rejected_total{not_found}"] == 1
+    assert now["danmaku_deliveries_total"] == 6
+    assert 1 <= now["danmaku_commit_seconds_count"] <= 3
+    assert now["danmaku_commit_seconds_sum"] > 0
+    assert now["danmaku_wave_seconds_count"] >= 1
+    assert now["danmaku_slow_viewers"] == now["danmaku_pending_comments"] == 0
+
+
+def test_loop_lag_is_measured_all_the_time(start_server: StartServer) -> None:
+    server = start_server()
+    with Viewer(server, "demo") as viewer:
+        # The sweep that measures it also pings and counts, once a second.
+        while read_metrics(server)["danmaku_loop_lag_seconds_count"] < 1:
+            viewer.send("ping")
+            viewer.wait_for("pong")
+
+
+def test_duplicate_is_not_counted_as_accepted(start_server: StartServer) -> None:
+    server = start_server()
+    with Viewer(server, "demo") as viewer:
+        viewer.say("a", ref="k1")
+        viewer.say("a", ref="k1")
+    assert read_metrics(server)["danmaku_comments_accepted_total"] == 1
+
+
+def test_connections_over_the_limit_are_told_to_come_back(start_server: StartServer) -> None:
+    server = start_server("--max-viewers", "2")
+    with Viewer(server, "demo") as first:
+        second = Viewer(server, "demo")
+        with Viewer(server, "demo") as third:
+            bye = third.first
+            assert (bye["type"], bye["code"]) == ("bye", 1013)
+            assert bye["reconnect_after"] > 0
+            assert third.read_close() == 1013
+        assert read_metrics(server)["danmaku_closed_total{1013}"] == 1
+        assert first.say("still here")["type"] == "ack"
+        second.close()
+        with Viewer(server, "demo") as next_one:
+            assert next_one.welcome["seq"] == 1
+    assert json.loads(Api(server).get("/api/rooms").body)["rooms"][0]["viewers"] <= 1

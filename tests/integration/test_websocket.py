@@ -1,0 +1,381 @@
+"""The long-lived connection, message by message as the contract has them."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+import websocket
+
+from tests.integration.api import Api
+from tests.integration.viewer import Viewer
+from tests.serving import ServerProcess
+
+StartServer = Callable[..., ServerProcess]
+
+
+def test_welcome_says_who_one_is_and_where_the_room_stands(
+    server: ServerProcess, room: str
+) -> None:
+    with Viewer(server, room) as viewer:
+        welcome = viewer.welcome
+        assert welcome == {
+            "type": "welcome",
+            "room": room,
+            "epoch": welcome["epoch"],
+            "seq": 0,
+            "user": welcome["user"],
+            "name": welcome["name"],
+            "role": "viewer",
+            "session": welcome["session"],
+            "settings": {},
+            "viewers": 1,
+            "recovered": False,
+            "entries": [],
+        }
+        assert re.fullmatch(r"[0-9a-z]{1,32}", welcome["epoch"])
+        assert re.fullmatch(r"g-[0-9a-f]+", welcome["user"])
+        assert welcome["name"].strip()
+
+
+def test_script_that_only_posts_a_text_is_heard(server: ServerProcess, room: str) -> None:
+    with Viewer(server, room) as viewer:
+        viewer.socket.send('{"type":"post","text":"hi"}')
+        ack = viewer.wait_for("ack")
+        assert ack == {"type": "ack", "ref": None, "epoch": viewer.welcome["epoch"], "seq": 1}
+        (entry,) = viewer.take(1)
+        assert entry["user"] == viewer.welcome["user"]
+        assert entry["name"] == viewer.welcome["name"]
+        assert abs(entry["at"] - time.time() * 1000) < 60_000
+
+
+def test_history_is_as_long_as_was_asked_for(server: ServerProcess, room: str) -> None:
+    with Viewer(server, room) as poster:
+        poster.say_many([f"{number}" for number in range(10)])
+    for asked, given in (("0", 0), ("3", 3), ("300", 10)):
+        with Viewer(server, room, history=asked) as viewer:
+            assert len(viewer.welcome["entries"]) == given
+            assert viewer.welcome["seq"] == 10
+
+
+def test_given_name_is_cleaned_and_shown(server: ServerProcess, room: str) -> None:
+    with Viewer(server, room, name=" Night\u202e  Owl ") as viewer:
+        assert viewer.welcome["name"] == "Night Owl"
+        viewer.say("hi")
+        assert viewer.take(1)[0]["name"] == "Night Owl"
+
+
+def test_viewer_count_follows_who_comes_and_goes(server: ServerProcess, room: str) -> None:
+    with Viewer(server, room) as first:
+        with Viewer(server, room) as second:
+            assert second.welcome["viewers"] == 2
+            while first.wait_for("viewers")["count"] != 2:
+                pass
+        while first.wait_for("viewers")["count"] != 1:
+            pass
+
+
+def test_ping_is_answered(server: ServerProcess, room: str) -> None:
+    with Viewer(server, room) as viewer:
+        viewer.send("ping")
+        assert viewer.wait_for("pong") == {"type": "pong"}
+
+
+def test_ping_frame_is_answered_with_its_payload(server: ServerProcess, room: str) -> None:
+    with Viewer(server, room) as viewer:
+        viewer.socket.ping("are you there")
+        while True:
+            opcode, frame = viewer.socket.recv_data_frame(control_frame=True)
+            if opcode == websocket.ABNF.OPCODE_PONG:
+                break
+        assert frame.data == b"are you there"
+
+
+def test_rename_is_answered_and_counts_from_there_on(server: ServerProcess, room: str) -> None:
+    with Viewer(server, room, name="Owl") as viewer:
+        viewer.say("as Owl")
+        viewer.send("rename", name=" Night  Fox ")
+        assert viewer.wait_for("identity") == {
+            "type": "identity",
+            "user": viewer.welcome["user"],
+            "name": "Night Fox",
+            "role": "viewer",
+        }
+        viewer.say("as Fox")
+        assert [entry["name"] for entry in viewer.take(2)] == ["Owl", "Night Fox"]
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("", "name_empty"), ("\u200b", "name_empty"), ("a" * 25, "name_too_long")]
+)
+def test_bad_name_is_rejected_and_the_old_one_stays(
+    server: ServerProcess, room: str, name: str, code: str
+) -> None:
+    with Viewer(server, room, name="Owl") as viewer:
+        viewer.send("rename", name=name)
+        assert viewer.wait_for("reject")["code"] == code
+        viewer.say("hi")
+        assert viewer.take(1)[0]["name"] == "Owl"
+
+
+def test_paused_viewer_is_sent_nothing_and_then_everything(
+    server: ServerProcess, room: str
+) -> None:
+    with Viewer(server, room) as viewer, Viewer(server, room) as poster:
+        viewer.send("pause")
+        viewer.send("ping")
+        viewer.wait_for("pong")
+        poster.say_many(["a", "b", "c"])
+        viewer.send("ping")
+        viewer.wait_for("pong")
+        assert viewer.entries == []
+        viewer.send("resume")
+        assert [entry["text"] for entry in viewer.take(3)] == ["a", "b", "c"]
+        poster.say("d")
+        assert [entry["text"] for entry in viewer.take(1)] == ["d"]
+
+
+def test_long_pause_is_made_up_for_without_waiting_for_the_next_comment(
+    server: ServerProcess, room: str
+) -> None:
+    with Viewer(server, room) as viewer, Viewer(server, room) as poster:
+        viewer.send("pause")
+        viewer.send("ping")
+        viewer.wait_for("pong")
+        poster.say_many([f"{number}" for number in range(900)])
+        viewer.send("resume")
+        assert len(viewer.take(900)) == 900
+
+
+def test_paused_viewer_can_speak_and_still_counts(server: ServerProcess, room: str) -> None:
+    with Viewer(server, room) as viewer:
+        viewer.send("pause")
+        assert viewer.say("hi")["seq"] == 1
+        with Viewer(server, room) as other:
+            assert other.welcome["viewers"] == 2
+
+
+def test_post_too_fast_is_rejected_and_accepted_after_the_time_it_was_told(
+    start_server: StartServer, room: str
+) -> None:
+    server = start_server("--post-burst", "2", "--post-rate", "5")
+    with Viewer(server, room) as viewer:
+        answers = [viewer.say("hi", ref=f"k{number}") for number in range(3)]
+        assert [answer["type"] for answer in answers] == ["ack", "ack", "reject"]
+        refused = answers[2]
+        assert (refused["ref"], refused["code"]) == ("k2", "too_fast")
+        assert 0 < refused["retry_after"] <= 0.2
+        time.sleep(refused["retry_after"])  # the wait that the server asks for is what is tested
+        assert viewer.say("hi", ref="k2")["seq"] == 3
+        with Viewer(server, room) as other:
+            assert other.say("mine")["type"] == "ack", "another's limit is not mine"
+
+
+def test_twenty_bad_messages_in_a_row_end_the_connection(server: ServerProcess, room: str) -> None:
+    with Viewer(server, room) as viewer:
+        for _ in range(19):
+            viewer.socket.send("nonsense")
+            assert viewer.wait_for("reject")["code"] == "bad_json"
+        assert viewer.say("in between")["type"] == "ack"  # understood: the count begins again
+        for _ in range(20):
+            viewer.socket.send("nonsense")
+        assert viewer.wait_for("bye")["code"] == 4500
+        assert viewer.messages[-1]["reconnect_after"] is None
+        assert viewer.read_close() == 4500
+    assert sum(message["type"] == "reject" for message in viewer.messages) == 39
+
+
+def test_viewers_who_join_while_somebody_posts_get_no_hole_and_nothing_twice(
+    server: ServerProcess, room: str
+) -> None:
+    stop = threading.Event()
+    posted = []
+
+    def post_on_and_on() -> None:
+        with Viewer(server, room) as poster:
+            while not stop.is_set():
+                poster.say_many([f"{number}" for number in range(20)])
+            posted.append(poster.head)
+
+    poster = threading.Thread(target=post_on_and_on)
+    poster.start()
+    try:
+        cursor = None
+        for _ in range(25):
+            with Viewer(server, room, **({"cursor": cursor} if cursor else {})) as viewer:
+                welcome, before = viewer.welcome, int(cursor.split(":")[1]) if cursor else 0
+                seqs = [entry["seq"] for entry in welcome["entries"]]
+                if welcome["recovered"]:
+                    assert seqs == list(range(before + 1, welcome["seq"] + 1))
+                else:
+                    assert seqs == list(range(welcome["seq"] - len(seqs) + 1, welcome["seq"] + 1))
+                viewer.wait_for("batch")  # which begins at welcome.seq + 1, or reading it fails
+                cursor = viewer.cursor
+    finally:
+        stop.set()
+        poster.join()
+    with Viewer(server, room, cursor=cursor) as viewer:
+        assert viewer.welcome["seq"] >= posted[0]
+
+
+# --- frames that break the protocol ---------------------------------------------------------------
+
+
+def frame(first: int, payload: bytes, masked: bool = True) -> bytes:
+    size = len(payload)
+    if size < 126:
+        head = bytes((first, size | (masked << 7)))
+    else:
+        head = bytes((first, 126 | (masked << 7))) + size.to_bytes(2, "big")
+    return head + (bytes(4) if masked else b"") + payload
+
+
+OVER_8_KIB = b'{"type":"post","text":"' + b"a" * 8192 + b'"}'
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (frame(0x81, OVER_8_KIB), 1009),
+        (frame(0x01, OVER_8_KIB[:8000]) + frame(0x80, OVER_8_KIB[8000:]), 1009),
+        (frame(0x81, b'{"type":"post","text":"\xff\xfe"}'), 1007),
+        (frame(0x81, b"\xff"), 1007),
+        (frame(0x81, b'{"type":"ping"}', masked=False), 1002),
+        (frame(0xC1, b'{"type":"ping"}'), 1002),
+        (frame(0x83, b""), 1002),
+        (frame(0x80, b"nothing before it"), 1002),
+        (frame(0x88, b"\x03"), 1002),
+        (frame(0x88, (999).to_bytes(2, "big")), 1002),
+        (frame(0x88, (1005).to_bytes(2, "big")), 1002),
+    ],
+    ids=[
+        *("over 8 KiB", "over 8 KiB in fragments", "invalid UTF-8", "invalid UTF-8, no JSON"),
+        *("not masked", "reserved bit", "unknown opcode", "fragment of nothing"),
+        *("close of one byte", "close code too low", "close code that is never sent"),
+    ],
+)
+def test_frame_that_breaks_the_protocol_ends_that_connection_alone(
+    server: ServerProcess, room: str, data: bytes, code: int
+) -> None:
+    with Viewer(server, room) as other:
+        with Viewer(server, room) as viewer:
+            viewer.socket.sock.sendall(data)
+            bye = viewer.wait_for("bye")
+            assert bye["code"] == code
+            assert bye["message"].endswith(".")
+            assert viewer.read_close() == code
+        assert other.say("still here")["seq"] == 1
+
+
+def test_message_in_fragments_is_one_message(server: ServerProcess, room: str) -> None:
+    message = '{"type":"post","text":"弹幕"}'.encode()
+    with Viewer(server, room) as viewer:
+        viewer.socket.sock.sendall(
+            frame(0x01, message[:25]) + frame(0x89, b"between") + frame(0x80, message[25:])
+        )
+        viewer.wait_for("ack")
+        assert viewer.take(1)[0]["text"] == "弹幕"
+
+
+def test_close_is_answered_with_its_code(server: ServerProcess, room: str) -> None:
+    with Viewer(server, room) as viewer:
+        viewer.wait_for("viewers")  # nothing else is on its way
+        viewer.socket.sock.sendall(frame(0x88, (1000).to_bytes(2, "big") + b"done"))
+        assert viewer.read_close() == 1000
+        with contextlib.suppress(ConnectionError):
+            assert viewer.socket.sock.recv(1) == b""
+
+
+def test_viewer_that_vanishes_is_counted_no_more(server: ServerProcess, room: str) -> None:
+    with Viewer(server, room) as stays:
+        gone = Viewer(server, room)
+        while stays.wait_for("viewers")["count"] != 2:
+            pass
+        gone.socket.shutdown()  # no close frame
+        while stays.wait_for("viewers")["count"] != 1:
+            pass
+
+
+# --- the handshake --------------------------------------------------------------------------------
+
+UPGRADE = {
+    "Connection": "keep-alive, Upgrade",
+    "Upgrade": "websocket",
+    "Sec_WebSocket_Version": "13",
+    "Sec_WebSocket_Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "code"),
+    [
+        ("/ws/Bad.Room", 400, "bad_room"),
+        ("/ws/" + "a" * 65, 400, "bad_room"),
+        ("/ws/%E6%88%BF", 400, "bad_room"),
+        ("/ws/demo?cursor=7", 400, "bad_cursor"),
+        ("/ws/demo?cursor=", 400, "bad_cursor"),
+        ("/ws/demo?history=301", 400, "bad_parameter"),
+        ("/ws/demo?history=-1", 400, "bad_parameter"),
+        ("/ws/demo?history=many", 400, "bad_parameter"),
+        ("/ws/demo?history=", 400, "bad_parameter"),
+        ("/ws/demo?history=" + "9" * 1000, 400, "bad_parameter"),
+        ("/ws/demo?name=", 422, "name_empty"),
+        ("/ws/demo?name=" + "a" * 25, 422, "name_too_long"),
+        ("/ws/demo?name=%FF", 400, "bad_request"),
+        ("/ws/%FF", 400, "bad_request"),
+        ("/ws/", 404, "not_found"),
+    ],
+)
+def test_bad_address_is_refused_with_code(
+    server: ServerProcess, address: str, status: int, code: str
+) -> None:
+    answer = Api(server).get(address, **UPGRADE)
+    assert (answer.status, answer.error["code"]) == (status, code)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"Upgrade": "h2c"},
+        {"Connection": "close"},
+        {"Sec_WebSocket_Version": "8"},
+        {"Sec_WebSocket_Key": "short"},
+        {"Sec_WebSocket_Key": ""},
+    ],
+    ids=str,
+)
+def test_request_that_is_no_handshake_is_refused_and_told_the_version(
+    server: ServerProcess, room: str, wrong: dict[str, str]
+) -> None:
+    answer = Api(server).get(f"/ws/{room}", **{**UPGRADE, **wrong})
+    assert (answer.status, answer.error["code"]) == (426, "not_a_websocket")
+    # RFC 6455, section 4.4, and RFC 9110, section 15.5.22
+    assert answer.headers["Sec-WebSocket-Version"] == "13"
+    assert answer.headers["Upgrade"] == "websocket"
+
+
+def test_page_of_another_site_may_not_connect(server: ServerProcess, room: str) -> None:
+    for origin in ("https://evil.example", "null", f"http://127.0.0.1:{server.port + 1}"):
+        with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+            Viewer(server, room, origin=origin)
+        assert refused.value.status_code == 403
+        assert b"forbidden_origin" in refused.value.resp_body
+
+
+def test_own_page_and_script_may_connect(server: ServerProcess, room: str) -> None:
+    for origin in (server.url, None):
+        with Viewer(server, room, origin=origin) as viewer:
+            assert viewer.say("hi")["type"] == "ack"
+
+
+def test_page_of_an_allowed_site_may_connect(start_server: StartServer, room: str) -> None:
+    server = start_server("--allowed-origins", "https://a.example,https://b.example")
+    for origin in ("https://a.example", "https://b.example", server.url):
+        with Viewer(server, room, origin=origin) as viewer:
+            assert viewer.say("hi")["type"] == "ack"
+    with pytest.raises(websocket.WebSocketBadStatusException):
+        Viewer(server, room, origin="https://c.example")

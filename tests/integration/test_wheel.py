@@ -1,0 +1,100 @@
+"""The wheel: pages and migrations travel in it, and it serves from any folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+
+from tests.integration.api import Api
+from tests.integration.viewer import Viewer
+from tests.serving import ROOT, ServerProcess
+
+SOURCES = ["chat", "static", "templates", "pyproject.toml", "README.md", "LICENSE"]
+
+
+def run(*command: str | Path, **options) -> None:
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ``danmaku`` command in an environment where the wheel was installed."""
+    folder = tmp_path_factory.mktemp("wheel")
+    # A copy: building leaves its traces beside the sources.
+    source = folder / "source"
+    source.mkdir()
+    for name in SOURCES:
+        if (ROOT / name).is_dir():
+            ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
+            shutil.copytree(ROOT / name, source / name, ignore=ignored)
+        else:
+            shutil.copy(ROOT / name, source / name)
+    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, source)
+    (wheel,) = folder.glob("*.whl")
+    home = folder / "environment"
+    venv.create(home, symlinks=True)
+    (packages,) = home.glob("lib/python3*/site-packages")
+    # What the program depends on is taken from here, so that the test needs no network.
+    run(sys.executable, "-m", "pip", "install", "--no-deps", "--target", packages, wheel)
+    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    script = home / "bin" / "danmaku"
+    shutil.move(packages / "bin" / "danmaku", script)
+    text = script.read_text()
+    script.write_text(re.sub(r"^#!.*", f"#!{home / 'bin' / 'python'}", text, count=1))
+    return script
+
+
+def test_installed_program_serves_pages_and_comments_from_any_folder(
+    program: Path, tmp_path: Path
+) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    process = subprocess.Popen(
+        [str(program), "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env={**environment, "PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    found = re.search(r":(\d+)/", line)
+    assert found, line + process.communicate(timeout=10)[1]
+    running = ServerProcess(tmp_path / "danmaku.db")
+    running.port = int(found[1])
+    api = Api(running)
+    for path, kind in (
+        ("/", "text/html"),
+        ("/r/demo", "text/html"),
+        ("/static/js/room.js", "text/javascript"),
+    ):
+        answer = api.get(path)
+        assert (answer.status, answer.headers.get_content_type()) == (200, kind), path
+    page = api.get("/r/demo").body.decode()
+    for address in re.findall(r'(?:src|href)="(/static/[^"]+)"', page):
+        assert api.get(address).status == 200, address
+    with Viewer(running, "demo") as viewer:
+        assert viewer.say("hi")["seq"] == 1
+    process.send_signal(signal.SIGTERM)
+    said = process.communicate(timeout=10)[1]
+    assert not re.search(r"WARNING|ERROR|Traceback", said), said
+    assert process.returncode == 0
+    assert (tmp_path / "danmaku.db").exists()
+
+
+def test_wheel_carries_every_page_and_module(program: Path) -> None:
+    (chat,) = program.parents[1].glob("lib/python3*/site-packages/chat")
+    for folder in ("static", "templates"):
+        carried = {path.relative_to(chat / folder) for path in (chat / folder).rglob("*.*")}
+        wanted = {path.relative_to(ROOT / folder) for path in (ROOT / folder).rglob("*.*")}
+        assert carried == wanted
