@@ -6,6 +6,7 @@ The only place where parts meet that do not know each other.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import gc
 import logging
@@ -20,8 +21,10 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
 from chat.archive import Archive, ArchiveError
+from chat.archive.file import copy_database
 from chat.fanout import Fanout
 from chat.hub import Hub
+from chat.journal import NotKept
 from chat.journal.local import LocalJournal
 from chat.metrics import Metrics
 from chat.settings import Settings, read_settings
@@ -40,6 +43,8 @@ HEADER_SECONDS = 20.0
 BODY_SECONDS = 20.0
 SWEEP_SECONDS = 1.0
 SPARE_DESCRIPTORS = 200
+TRIM_SECONDS = 600.0
+DAY = 86_400.0
 STOP_SECONDS = 4.5
 
 _log = logging.getLogger(__name__)
@@ -69,9 +74,10 @@ class Server:
             raise StartError(str(error)) from None
         metrics = Metrics()
         self._metrics = metrics
+        self._journal = LocalJournal(archive, metrics)
         self._hub = Hub(
             settings,
-            LocalJournal(archive, metrics),
+            self._journal,
             Fanout(metrics, settings.wave_gap_ms / 1000),
             metrics,
         )
@@ -101,19 +107,22 @@ class Server:
             archive.close()
             raise
         self.port: int = self._sockets[0].getsockname()[1]
-        self._sweeper: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Serve."""
         self._hub.start()
         self._http.add_sockets(self._sockets)
-        self._sweeper = asyncio.get_running_loop().create_task(self._sweep_forever())
+        chores = [self._sweep_forever()]
+        if self.settings.keep_days:
+            chores.append(self._trim_forever(self.settings.keep_days * DAY))
+        self._tasks = [asyncio.get_running_loop().create_task(chore) for chore in chores]
 
     async def stop(self) -> None:
         """End in order: nothing new, keep what was accepted, show it, say goodbye, go."""
         self._http.stop()
-        if self._sweeper is not None:
-            self._sweeper.cancel()
+        for task in self._tasks:
+            task.cancel()
         await self._hub.stop()
         await self._connections.stop()
         await self._http.close_all_connections()
@@ -130,6 +139,12 @@ class Server:
             except Exception:
                 _log.exception("the sweep failed")
             due = max(due + SWEEP_SECONDS, now)
+
+    async def _trim_forever(self, age: float) -> None:
+        while True:
+            with contextlib.suppress(NotKept):
+                await self._journal.trim(int((time.time() - age) * 1000))
+            await asyncio.sleep(TRIM_SECONDS)
 
 
 def _listen(settings: Settings) -> list[socket.socket]:
@@ -194,12 +209,31 @@ async def _serve(settings: Settings) -> None:
         os._exit(1)  # a thread that hangs in the disk would keep the process
 
 
+def _back_up(arguments: list[str]) -> None:
+    """Copy the database, also while a server runs on it."""
+    target, *flags = arguments if arguments and arguments[0][0] != "-" else ("", *arguments)
+    settings = read_settings(flags, os.environ)
+    source = settings.database.removeprefix("sqlite://")[1:]
+    if not target or not source:
+        print("danmaku: Say where to: danmaku backup FILE [--database URL].", file=sys.stderr)
+        raise SystemExit(2)
+    try:
+        copy_database(source, target)
+    except ArchiveError as error:
+        print(f"danmaku: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+    print(f"{os.path.abspath(source)} is copied to {os.path.abspath(target)}.")
+
+
 def main() -> None:
     """Run the program: read the settings, serve until a signal, exit 0; 1 when it cannot start."""
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    if sys.argv[1:2] == ["backup"]:
+        _back_up(sys.argv[2:])
+        return
     settings = read_settings(sys.argv[1:], os.environ)
     try:
         asyncio.run(_serve(settings))

@@ -13,13 +13,15 @@ from collections.abc import Callable, Sequence
 import msgspec
 from msgspec import UNSET, Raw
 
+from chat.audience import Audience, Viewer
 from chat.core import wire
 from chat.core.history import History
 from chat.core.limits import PostLimits
 from chat.core.reject import Rejection, reject
+from chat.core.retraction import encode_retracted, read_target
 from chat.core.room import Author, Known, Room
 from chat.core.wire import Cursor
-from chat.fanout import Audience, Fanout, Viewer
+from chat.fanout import Fanout
 from chat.journal import Busy, Journal, NotKept, Place
 from chat.metrics import Metrics
 from chat.settings import Settings
@@ -67,6 +69,17 @@ class Hub:
         self._opening: dict[str, asyncio.Task[OpenRoom]] = {}
         self.is_stopping = False
         metrics.watch("danmaku_rooms", "Rooms that are open", lambda: len(self._rooms))
+        metrics.watch(
+            "danmaku_history_entries",
+            "Entries in the histories of the open rooms",
+            lambda: sum(len(opened.room.history) for opened in self._rooms.values()),
+        )
+        metrics.watch(
+            "danmaku_known_refs",
+            "Accepted posts that are known again without a look at the archive",
+            lambda: sum(opened.room.count_known() for opened in self._rooms.values()),
+        )
+        metrics.watch("danmaku_long_polls", "Long polls that wait", self._count_waiting)
         metrics.watch("danmaku_viewers", "Viewers, by any transport", self.count_viewers)
 
     def start(self) -> None:
@@ -74,6 +87,10 @@ class Hub:
         self._journal.start(self.deliver)
 
     # --- rooms ----------------------------------------------------------------------------------
+
+    def find_room(self, name: str) -> OpenRoom | None:
+        """Return the room of that name when it is open."""
+        return self._rooms.get(name)
 
     async def open_room(self, name: str) -> OpenRoom | Rejection:
         """Return the room of that name, opening it at first use."""
@@ -107,7 +124,13 @@ class Hub:
             history.append(seq, body)
         limits = PostLimits(self._settings.post_burst, self._settings.post_rate)
         room = Room(name, found.epoch, history, limits)
-        audience = Audience(self._fanout, found.epoch, history)
+        audience = Audience(
+            found.epoch,
+            history,
+            self._fanout.plan,
+            self._metrics,
+            self._settings.delivery_rate,
+        )
         opened = self._rooms[name] = OpenRoom(room, audience, time.monotonic())
         return opened
 
@@ -132,6 +155,9 @@ class Hub:
         """Count the viewers of all rooms."""
         return sum(len(opened.audience) for opened in self._rooms.values())
 
+    def _count_waiting(self) -> int:
+        return sum(len(opened.audience.waiters) for opened in self._rooms.values())
+
     # --- following a room -----------------------------------------------------------------------
 
     async def join(
@@ -148,7 +174,7 @@ class Hub:
         The viewer is added and its first entries are taken in one step, with nothing awaited
         between, so that no entry falls into the gap or comes twice.
         """
-        bodies, reason = await self._recover(opened, cursor, recent)
+        entries, reason = await self._recover(opened, cursor, recent)
         room, audience = opened.room, opened.audience
         head = room.history.head
         audience.add(viewer, head)
@@ -164,30 +190,31 @@ class Hub:
             viewers=len(audience),
             recovered=cursor is not None and reason is None,
             reason=reason or UNSET,
-            entries=wire.join_bodies(bodies),
+            entries=entries,
         )
 
     async def _recover(
         self, opened: OpenRoom, cursor: Cursor | None, recent: int
-    ) -> tuple[list[bytes], str | None]:
+    ) -> tuple[Raw, str | None]:
         """Return what a viewer with this cursor missed up to the head of this very moment.
 
         When not all of it can be had: the recent history, and the reason.
         """
-        history = opened.room.history
+        history, audience = opened.room.history, opened.audience
         if cursor is None:
-            return history.recent(recent), None
+            return audience.recent(recent), None
         reason = self._why_lost(opened.room, cursor)
         if reason is None and history.head - cursor.seq > RESUME_LIMIT:
             reason = "limit"
         if reason is not None:
-            return history.recent(recent), reason
+            return audience.recent(recent), reason
         older: list[bytes] = []
         if not history.has_after(cursor.seq):
             older = await self._read(opened, cursor.seq, history.first - 1 - cursor.seq)
             if not history.has_after(cursor.seq + len(older)):
-                return history.recent(recent), "trimmed"
-        return older + history.slice(cursor.seq + len(older) + 1, history.head), None
+                return audience.recent(recent), "trimmed"
+        newer = history.slice(cursor.seq + len(older) + 1, history.head)
+        return wire.join_bodies(older + newer), None
 
     def _why_lost(self, room: Room, cursor: Cursor) -> str | None:
         if cursor.epoch != room.epoch:
@@ -296,6 +323,9 @@ class Hub:
             return
         for seq, body in enumerate(bodies, first):
             opened.room.history.append(seq, body)
+            target = read_target(body)
+            if target is not None:
+                opened.room.history.replace(target, encode_retracted(target))
         opened.audience.mark()
 
     # --- the end --------------------------------------------------------------------------------

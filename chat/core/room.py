@@ -77,6 +77,10 @@ class Room:
             role=author.role,
         )
 
+    def count_known(self) -> int:
+        """Count the posts whose retries are known here."""
+        return len(self._refs)
+
     def remember(self, user: str, ref: str, seq: int, now: float) -> None:
         """Note that a post was accepted, so that a retry gets the same answer."""
         refs = self._refs

@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from chat.core.comment import WHITE, Comment, Mode, Role, Size
 from chat.core.reject import Rejection, reject
+from chat.core.retraction import Retraction
 
 MAX_MESSAGE_BYTES = 8 * 1024
 MAX_REF_LENGTH = 64
@@ -262,9 +263,9 @@ def encode(message: Struct) -> bytes:
     return _encoder.encode(message)
 
 
-def encode_comment(comment: Comment) -> bytes:
-    """Encode a numbered comment: the body that is kept, and sent as it was kept."""
-    return _encoder.encode(comment)
+def encode_entry(entry: Comment | Retraction) -> bytes:
+    """Encode a numbered entry: the body that is kept, and sent as it was kept."""
+    return _encoder.encode(entry)
 
 
 def join_bodies(bodies: list[bytes]) -> Raw:

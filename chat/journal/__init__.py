@@ -1,7 +1,7 @@
 """The journal numbers, keeps and delivers a room's entries.
 
 ``append`` -> a place once durable; ``read`` a range; ``deliver`` what is new, in order, on the
-event loop. Nothing is delivered before it is durable.
+event loop; ``trim`` what is old. Nothing is delivered before it is durable.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Protocol
 import msgspec
 
 from chat.core.comment import Comment
+from chat.core.retraction import Retraction
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -54,14 +55,27 @@ class Journal(Protocol):
     def close_room(self, room: str) -> None:
         """Stop delivering a room."""
 
-    def append(self, room: str, comment: Comment, ref: str | None) -> asyncio.Future[Place]:
-        """Number and keep a comment of an open room.
+    def append(
+        self, room: str, entry: Comment | Retraction, ref: str | None
+    ) -> asyncio.Future[Place]:
+        """Number and keep an entry of an open room.
 
         The future brings its place once it is durable, or raises NotKept. Raises Busy at once.
+        With a retraction, the text of its target is gone from the archive.
         """
 
     async def read(self, room: str, after: int, limit: int) -> list[bytes]:
-        """Return the bodies of the next ``limit`` entries after a seq; raises NotKept."""
+        """Return the bodies of the next ``limit`` entries that follow a seq; raises NotKept.
+
+        None when the next was trimmed: never a range that begins later.
+        """
+
+    async def trim(self, cutoff: int) -> int:
+        """Forget the entries of all rooms from before ``cutoff``, in Unix milliseconds.
+
+        In small steps, between which others commit; heads stay. Returns how many they were; raises
+        NotKept.
+        """
 
     async def close(self) -> None:
         """Keep and deliver what was appended, then let the archive go."""

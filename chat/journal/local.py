@@ -12,6 +12,7 @@ import secrets
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -19,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from chat.archive import Archive, Draft, Kept, Numbering
 from chat.core.comment import Comment
+from chat.core.retraction import Retraction
 from chat.journal import Busy, Deliver, NotKept, Opened, Place
 from chat.metrics import Metrics
 
@@ -26,6 +28,9 @@ RECENT_LIMIT = 300
 PENDING_LIMIT = 20_000
 BATCH_LIMIT = 1_000
 RECONCILE_PAGE = 1_000
+TRIM_STEP = 500
+TRIM_PAUSE = 0.05
+SCRUB_PAUSE = 1.0
 
 Result = TypeVar("Result")
 
@@ -60,6 +65,8 @@ class LocalJournal:
         self._wake = asyncio.Event()
         self._closing = False
         self._task: asyncio.Task[None] | None = None
+        self._scrubber: asyncio.Task[None] | None = None
+        self._is_unclean = False
         self._deliver: Deliver = lambda room, first, bodies: None
         metrics.watch(
             "danmaku_pending_comments", "Comments that wait to be kept", lambda: len(self._pending)
@@ -89,12 +96,14 @@ class LocalJournal:
         self._rooms.pop(room, None)
         self._uncertain.discard(room)
 
-    def append(self, room: str, comment: Comment, ref: str | None) -> asyncio.Future[Place]:
-        """Put a comment into the next commit."""
+    def append(
+        self, room: str, entry: Comment | Retraction, ref: str | None
+    ) -> asyncio.Future[Place]:
+        """Put an entry into the next commit."""
         if self._closing or len(self._pending) >= PENDING_LIMIT:
             raise Busy
         place: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
-        draft = Draft(self._rooms[room].room_id, comment, ref)
+        draft = Draft(self._rooms[room].room_id, entry, ref)
         self._pending.append(_Pending(room, draft, place))
         self._wake.set()
         return place
@@ -103,7 +112,23 @@ class LocalJournal:
         """Read from the archive, beside the writer."""
         room_id = self._rooms[room].room_id
         found = await self._call(self._reader, lambda: self._archive.read(room_id, after, limit))
+        if found and found[0][0] != after + 1:
+            return []
         return [body for _, body in found]
+
+    async def trim(self, cutoff: int) -> int:
+        """Forget what is old, a step at a time."""
+        archive, count = self._archive, 0
+        for room_id in await self._call(self._reader, archive.room_ids):
+            while not self._closing:
+                find = partial(archive.find_old, room_id, cutoff, TRIM_STEP)
+                last, found = await self._call(self._reader, find)
+                if not found:
+                    break
+                await self._call(self._writer, partial(archive.trim, room_id, last))
+                count += found
+                await asyncio.sleep(TRIM_PAUSE)
+        return count
 
     async def close(self) -> None:
         """Commit what is pending and end."""
@@ -111,6 +136,8 @@ class LocalJournal:
         self._wake.set()
         if self._task is not None:
             await self._task
+        if self._scrubber is not None:
+            self._scrubber.cancel()
         self._writer.shutdown()
         self._reader.shutdown()
         self._archive.close()
@@ -149,6 +176,25 @@ class LocalJournal:
             return
         self._metrics.commit_seconds.observe(time.monotonic() - started)
         self._hand_out(batch, kept)
+        if any(isinstance(pending.draft.entry, Retraction) for pending in batch):
+            self._scrub_soon()
+
+    def _scrub_soon(self) -> None:
+        self._is_unclean = True
+        if self._scrubber is None or self._scrubber.done():
+            self._scrubber = asyncio.get_running_loop().create_task(self._scrub())
+
+    async def _scrub(self) -> None:
+        # What cannot be done before the end is done at the next start.
+        while self._is_unclean and not self._closing:
+            self._is_unclean = False
+            try:
+                done = await self._call(self._writer, self._archive.scrub)
+            except NotKept:
+                done = False
+            if not done:
+                self._is_unclean = True
+                await asyncio.sleep(SCRUB_PAUSE)
 
     def _hand_out(self, batch: list[_Pending], kept: list[Kept]) -> None:
         fresh: dict[str, list[bytes]] = {}

@@ -1,1 +1,1 @@
-"""The archive's schema, step by step; run by ``chat.archive`` at start."""
+"""The archive's schema, step by step; run by ``chat.archive.schema`` at start."""

@@ -217,7 +217,7 @@ def test_reject_says_why_and_when() -> None:
 
 def test_comment_leaves_out_what_is_as_usual() -> None:
     plain = Comment(seq=7, user="g-1", name="Owl", text="hi", at=1)
-    assert json.loads(wire.encode_comment(plain)) == {
+    assert json.loads(wire.encode_entry(plain)) == {
         "kind": "comment",
         "seq": 7,
         "user": "g-1",
@@ -228,7 +228,7 @@ def test_comment_leaves_out_what_is_as_usual() -> None:
     other = msgspec.structs.replace(
         plain, mode=Mode.TOP, color="#ff8800", size=Size.SMALL, role=Role.HOST
     )
-    more = json.loads(wire.encode_comment(other))
+    more = json.loads(wire.encode_entry(other))
     assert more["mode"] == "top"
     assert more["color"] == "#ff8800"
     assert more["size"] == "small"
@@ -257,6 +257,7 @@ def test_welcome_gives_a_reason_only_where_something_was_lost() -> None:
         user="g-1",
         name="Owl",
         role=Role.VIEWER,
+        session="token",
         settings=msgspec.Raw(b"{}"),
         viewers=1,
         recovered=True,

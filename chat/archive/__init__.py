@@ -1,0 +1,292 @@
+"""The archive: a room's entries in SQL, numbered and kept in one transaction a batch.
+
+Plain blocking code for a thread of its own; it knows no event loop. Numbers are given inside the
+transaction that keeps the entries, so that a batch that fails leaves no hole.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from itertools import takewhile
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.pool import StaticPool
+
+from chat.archive.file import COPY_MARK, ArchiveError, lock_file
+from chat.archive.schema import entries, migrate, rooms
+from chat.core.comment import Comment
+from chat.core.retraction import Retraction, encode_retracted
+from chat.core.wire import encode_entry
+
+__all__ = ["Archive", "ArchiveError", "Draft", "Kept", "Numbering"]
+
+
+BUSY_MS = 5_000
+SCRUB_MS = 200
+
+
+class Numbering(msgspec.Struct, frozen=True):
+    """A room in the archive: its key there, the life of its numbering, and its newest seq."""
+
+    room_id: int
+    epoch: str
+    head: int
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """An entry that waits for its number; ``ref`` is its sender's own id for it."""
+
+    room_id: int
+    entry: Comment | Retraction
+    ref: str | None = None
+
+    @property
+    def user(self) -> str:
+        """The sender, by whom a ref is known."""
+        return self.entry.user if isinstance(self.entry, Comment) else ""
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """An entry that is durable; ``dup`` when it already was, and then ``body`` is empty."""
+
+    seq: int
+    body: bytes
+    dup: bool = False
+
+
+def _unpack(parameter: str, columns: Sequence[str]) -> tuple[Any, list[Any]]:
+    """Read rows from one JSON parameter.
+
+    One statement for a whole batch: SQLite gives up the interpreter's lock at every statement, and
+    a statement a row would fight with the event loop for it thousands of times a second.
+    """
+    rows = sa.func.json_each(sa.bindparam(parameter)).table_valued("value", name="rows")
+    return rows, [
+        sa.func.json_extract(rows.c.value, f"$[{place}]").label(name)
+        for place, name in enumerate(columns)
+    ]
+
+
+_COLUMNS = ["room_id", "seq", "at", "kind", "user", "ref", "body"]
+_INSERT = sa.insert(entries).from_select(_COLUMNS, sa.select(*_unpack("rows", _COLUMNS)[1]))
+_, (_ROOM, _USER, _REF) = _unpack("refs", ["room_id", "user", "ref"])
+_FIND_REFS = sa.select(entries.c.room_id, entries.c.user, entries.c.ref, entries.c.seq).where(
+    entries.c.room_id == _ROOM, entries.c.user == _USER, entries.c.ref == _REF
+)
+_HEADS = sa.select(rooms.c.id, rooms.c.head).where(
+    rooms.c.id.in_(sa.bindparam("ids", expanding=True))
+)
+_MOVE_HEAD = (
+    sa.update(rooms).where(rooms.c.id == sa.bindparam("key")).values(head=sa.bindparam("seq"))
+)
+_OVERWRITE = (
+    sa.update(entries)
+    .where(
+        entries.c.room_id == sa.bindparam("key"),
+        entries.c.seq == sa.bindparam("target"),
+        entries.c.kind == "comment",
+    )
+    .values(kind="retracted", body=sa.bindparam("placeholder"))
+)
+_READ = (
+    sa.select(entries.c.seq, entries.c.body)
+    .where(entries.c.room_id == sa.bindparam("key"), entries.c.seq > sa.bindparam("after"))
+    .order_by(entries.c.seq)
+    .limit(sa.bindparam("limit"))
+)
+_OLDEST = (
+    sa.select(entries.c.seq, entries.c.at)
+    .where(entries.c.room_id == sa.bindparam("key"))
+    .order_by(entries.c.seq)
+    .limit(sa.bindparam("limit"))
+)
+_TRIM = sa.delete(entries).where(
+    entries.c.room_id == sa.bindparam("key"), entries.c.seq <= sa.bindparam("last")
+)
+
+
+class Archive:
+    """One SQL database. ``url`` is ``sqlite:///FILE``, or ``sqlite://`` for memory only.
+
+    Raises ArchiveError when it cannot be opened. What writes belongs to one thread: ``open_room``,
+    ``append``, ``trim`` and ``scrub``. What reads may be called from others, unless ``in_memory``.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.path = path = sa.make_url(url).database or None
+        self.in_memory = path is None
+        self._lock: int | None = None
+        if path:
+            self._lock = lock_file(path)
+            self._writer = sa.create_engine(url)
+            self._reader = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+            sa.event.listen(self._reader, "connect", _configure)
+        else:
+            self._writer = self._reader = sa.create_engine(
+                url, poolclass=StaticPool, connect_args={"check_same_thread": False}
+            )
+        sa.event.listen(self._writer, "connect", _configure)
+        sa.event.listen(self._writer, "begin", _begin_immediately)
+        try:
+            migrate(self._writer, path)
+            self._renew_copy()
+            # What a crash left in the log may hold texts that were retracted before it.
+            self.scrub()
+        except sa.exc.DBAPIError as error:
+            self.close()
+            raise ArchiveError(f"The database {path} cannot be used: {error.orig}.") from None
+        except ArchiveError:
+            self.close()
+            raise
+
+    def _renew_copy(self) -> None:
+        """Begin new epochs in a copy, so that no number ever means two things."""
+        with self._writer.begin() as connection:
+            if connection.exec_driver_sql("PRAGMA user_version").scalar() == COPY_MARK:
+                connection.exec_driver_sql("UPDATE rooms SET epoch = lower(hex(randomblob(4)))")
+                connection.exec_driver_sql("PRAGMA user_version=0")
+
+    def open_room(self, name: str, new_epoch: str) -> Numbering:
+        """Return the room's numbering; a room that is new here begins with ``new_epoch``."""
+        with self._writer.begin() as connection:
+            find = sa.select(rooms).where(rooms.c.name == name)
+            row = connection.execute(find).one_or_none()
+            if row is None:
+                made = sa.insert(rooms).values(name=name, epoch=new_epoch, head=0)
+                key = connection.execute(made).inserted_primary_key
+                assert key is not None
+                return Numbering(key[0], new_epoch, 0)
+            return Numbering(row.id, row.epoch, row.head)
+
+    def append(self, drafts: Iterable[Draft]) -> list[Kept]:
+        """Number and keep a batch, which is durable when this returns; raises SQLAlchemyError.
+
+        A retraction overwrites the comment that it names in the same transaction.
+        """
+        drafts = list(drafts)
+        kept: list[Kept] = []
+        rows: list[tuple[Any, ...]] = []
+        with self._writer.begin() as connection:
+            heads = {
+                row.id: row.head
+                for row in connection.execute(_HEADS, {"ids": list({d.room_id for d in drafts})})
+            }
+            before = dict(heads)
+            seen = self._find_refs(connection, drafts)
+            for draft in drafts:
+                entry, key = draft.entry, (draft.room_id, draft.user, draft.ref)
+                if draft.ref is not None and key in seen:
+                    kept.append(Kept(seen[key], b"", dup=True))
+                    continue
+                heads[draft.room_id] += 1
+                seq = seen[key] = heads[draft.room_id]
+                body = encode_entry(msgspec.structs.replace(entry, seq=seq))
+                kind = str(entry.__struct_config__.tag)
+                rows.append(
+                    (draft.room_id, seq, entry.at, kind, draft.user, draft.ref, body.decode())
+                )
+                kept.append(Kept(seq, body))
+            if rows:
+                connection.execute(_INSERT, {"rows": msgspec.json.encode(rows).decode()})
+                moved = [
+                    {"key": room, "seq": head}
+                    for room, head in heads.items()
+                    if head != before[room]
+                ]
+                connection.execute(_MOVE_HEAD, moved)
+            self._overwrite_retracted(connection, drafts)
+        return kept
+
+    def _find_refs(
+        self, connection: sa.Connection, drafts: list[Draft]
+    ) -> dict[tuple[int, str, str | None], int]:
+        keys = [(d.room_id, d.user, d.ref) for d in drafts if d.ref is not None]
+        if not keys:
+            return {}
+        found = connection.execute(_FIND_REFS, {"refs": msgspec.json.encode(keys).decode()})
+        return {(row.room_id, row.user, row.ref): row.seq for row in found}
+
+    def _overwrite_retracted(self, connection: sa.Connection, drafts: list[Draft]) -> None:
+        targets = [
+            {
+                "key": draft.room_id,
+                "target": draft.entry.target,
+                "placeholder": encode_retracted(draft.entry.target).decode(),
+            }
+            for draft in drafts
+            if isinstance(draft.entry, Retraction)
+        ]
+        if targets:
+            connection.execute(_OVERWRITE, targets)
+
+    def read(self, room_id: int, after: int, limit: int) -> list[tuple[int, bytes]]:
+        """Return (seq, body) of the next ``limit`` entries after a seq, oldest first."""
+        with self._reader.connect() as connection:
+            found = connection.execute(_READ, {"key": room_id, "after": after, "limit": limit})
+            return [(row.seq, row.body.encode()) for row in found]
+
+    # --- what keeps it small and clean ------------------------------------------------------------
+
+    def room_ids(self) -> list[int]:
+        """Return the keys of all rooms."""
+        with self._reader.connect() as connection:
+            return list(connection.execute(sa.select(rooms.c.id)).scalars())
+
+    def find_old(self, room_id: int, cutoff: int, limit: int) -> tuple[int, int]:
+        """Return the last of a room's oldest entries that are all from before ``cutoff``.
+
+        And how many they are, at most ``limit``. ``cutoff`` in Unix milliseconds.
+        """
+        with self._reader.connect() as connection:
+            found = connection.execute(_OLDEST, {"key": room_id, "limit": limit})
+            old = list(takewhile(lambda row: row.at < cutoff, found.all()))
+        return (old[-1].seq, len(old)) if old else (0, 0)
+
+    def trim(self, room_id: int, last: int) -> None:
+        """Forget a room's entries up to ``last``, with their refs; its head stays where it is."""
+        with self._writer.begin() as connection:
+            connection.execute(_TRIM, {"key": room_id, "last": last})
+
+    def scrub(self) -> bool:
+        """Empty the write-ahead log, where overwritten texts live on.
+
+        False when a reader held it up: try again later.
+        """
+        if self.in_memory:
+            return True
+        with self._reader.connect() as connection:
+            # Comments wait meanwhile, so it does not wait long for readers.
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={SCRUB_MS}")
+            try:
+                busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar()
+            finally:
+                connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_MS}")
+        return not busy
+
+    def close(self) -> None:
+        """Let the database go."""
+        self._writer.dispose()
+        self._reader.dispose()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+
+def _configure(connection: Any, _record: Any) -> None:
+    # The driver would begin transactions by itself, and late; _begin_immediately does it instead.
+    connection.isolation_level = None
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        f"busy_timeout={BUSY_MS}",
+        # What is deleted or overwritten is gone from the file, not just hidden in it.
+        "secure_delete=ON",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_immediately(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -1,0 +1,82 @@
+"""The archive's file as a whole: who may write to it, and how it is copied while it is in use."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+from pathlib import Path
+
+COPY_MARK = 1
+"""``PRAGMA user_version`` of a copy that no server has opened yet.
+
+What the original numbered since is not in the copy, so the server that opens it begins new epochs.
+"""
+
+
+class ArchiveError(Exception):
+    """The archive cannot be used; the text is one sentence for the operator."""
+
+
+def lock_file(path: str) -> int:
+    """Make sure that one server at a time numbers the entries of a file; close it to let go."""
+    try:
+        lock = os.open(path + ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ArchiveError(f"The database {path} cannot be used: {error.strerror}.") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise ArchiveError(f"The database {path} is in use by another server.") from None
+    return lock
+
+
+def copy_database(source: str, target: str, *, replace: bool = False) -> None:
+    """Copy a database, also one that a server writes to, as it is at one moment; mark the copy.
+
+    The target appears whole or not at all. Raises ArchiveError.
+    """
+    partial = target + ".partial"
+    try:
+        if not os.path.isfile(source):
+            raise ArchiveError(f"There is no database {source}.")
+        if not replace and os.path.lexists(target):
+            raise ArchiveError(f"{target} exists already; choose another file.")
+        _remove(partial)
+        # Its own mode, not the umask's: what was said may be for few.
+        os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        with (
+            contextlib.closing(sqlite3.connect(_address(source), uri=True)) as original,
+            contextlib.closing(sqlite3.connect(partial, isolation_level=None)) as copy,
+        ):
+            # In one step: a copy in many begins anew whenever the server writes.
+            original.backup(copy, pages=-1)
+            copy.execute("PRAGMA journal_mode=DELETE")
+            copy.execute(f"PRAGMA user_version={COPY_MARK}")
+        os.rename(partial, target)
+        _sync_folder(target)
+    except (OSError, sqlite3.Error) as error:
+        _remove(partial)
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ArchiveError(f"{source} cannot be copied to {target}: {reason}.") from None
+
+
+def _address(path: str) -> str:
+    # Never create what is not there.
+    return Path(path).absolute().as_uri() + "?mode=rw"
+
+
+def _remove(path: str) -> None:
+    for name in (path, path + "-wal", path + "-shm", path + "-journal"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
+
+
+def _sync_folder(path: str) -> None:
+    folder = os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
