@@ -36,7 +36,7 @@ export class CommentElements {
   #plane;
   /** @type {HTMLElement[]} */
   #spare = [];
-  /** @type {Map<string, Size>} what a text measured, while the look stays the same */
+  /** @type {Map<string, Size>} what it measured, by font, classes and parts */
   #sizes = new Map();
 
   /** @param {HTMLElement} plane what the comments lie on */
@@ -56,7 +56,7 @@ export class CommentElements {
   prepare(offers, look) {
     const prepared = offers.map((offer) => {
       const element = this.#fill(this.#spare.pop() ?? document.createElement('div'), offer, look);
-      const key = `${look.font} ${element.className} ${element.textContent}`;
+      const key = [look.font, element.className, ...Array.from(element.children, (child) => child.textContent)].join('\n');
       return { offer, element, key, size: this.#sizes.get(key) };
     });
     const unknown = prepared.filter(({ size }) => !size);
@@ -88,7 +88,8 @@ export class CommentElements {
     element.append(part('text', text, 'bdi'));
     if (count > 1) element.append(part('count', `×${count}`));
     element.className = classes.join(' ');
-    element.style.color = color ?? '';
+    element.style.color = ''; // a colour that is none would leave the one before
+    if (color) element.style.color = color;
     element.style.fontFamily = font; // its own, so that another font later does not widen what is already flying
     return element;
   }

@@ -381,7 +381,7 @@ def test_hostile_text_shows_as_text(page: Page) -> None:
 def test_used_element_keeps_nothing_of_the_comment_before(page: Page) -> None:
     before = say(page, "loud", own=True, role="host", size="large", color="#000000")
     page.evaluate("(seq) => stage.remove(seq)", before)
-    after = say(page, "plain")
+    after = say(page, "plain", color="no colour")
     look = page.evaluate(
         """(seq) => {
             const element = document.querySelector(`[data-seq='${seq}']`);
