@@ -23,6 +23,7 @@ CHOICES = {
         "https://example.org,http://localhost:3000",
         ("https://example.org", "http://localhost:3000"),
     ),
+    "keep_days": ("30", 30),
     "secret": ("s" * 32, "s" * 32),
     "max_viewers": ("100", 100),
     "post_burst": ("9", 9),
