@@ -56,7 +56,7 @@ export class CommentElements {
   prepare(offers, look) {
     const prepared = offers.map((offer) => {
       const element = this.#fill(this.#spare.pop() ?? document.createElement('div'), offer, look);
-      const key = [look.font, element.className, ...Array.from(element.children, (child) => child.textContent)].join('\n');
+      const key = [look.font, element.className, ...Array.from(element.children, (child) => `${child.className} ${child.textContent}`)].join('\n');
       return { offer, element, key, size: this.#sizes.get(key) };
     });
     const unknown = prepared.filter(({ size }) => !size);
