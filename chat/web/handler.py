@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec import Struct
@@ -35,6 +36,8 @@ class House:
     connections: Connections
     guests: Guests
     strings: Strings
+    answering: set[asyncio.Task[Any]] = field(default_factory=set)
+    """The API's requests that are not answered yet."""
 
 
 class Refused(HTTPError):

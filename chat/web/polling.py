@@ -21,7 +21,14 @@ class ApiHandler(Handler):
     """What the API's entries share: pages of allowed origins may call them."""
 
     def prepare(self) -> None:
-        """Refuse pages of other sites; let those of allowed ones read the answer (CORS)."""
+        """Refuse pages of other sites; let those of allowed ones read the answer (CORS).
+
+        Whoever waits for an answer is noted, so that the server's end can give it.
+        """
+        request = asyncio.current_task()
+        assert request is not None
+        self.house.answering.add(request)
+        request.add_done_callback(self.house.answering.discard)
         self.check_origin_of_page()
         self._share_answer()
 
