@@ -14,10 +14,10 @@ import os
 import resource
 import signal
 import socket
+import ssl
 import sys
 import time
 
-from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
 from chat.archive import Archive, ArchiveError
@@ -33,6 +33,7 @@ from chat.web.handler import House
 from chat.web.identity import Guests, SecretError, find_secret
 from chat.web.routes import build_application, find_folder
 from chat.web.strings import Strings
+from chat.web.ws import Gate
 
 BACKLOG = 4_096
 SEND_BUFFER = 128 * 1_024
@@ -43,6 +44,7 @@ HEADER_SECONDS = 20.0
 BODY_SECONDS = 20.0
 SWEEP_SECONDS = 1.0
 SPARE_DESCRIPTORS = 200
+ANSWER_SECONDS = 1.0
 TRIM_SECONDS = 600.0
 DAY = 86_400.0
 STOP_SECONDS = 4.5
@@ -81,19 +83,22 @@ class Server:
             Fanout(metrics, settings.wave_gap_ms / 1000),
             metrics,
         )
-        self._connections = Connections(
+        self.connections = Connections(
             self._hub, guests, metrics, _cap_viewers(settings.max_viewers)
         )
         house = House(
             settings=settings,
             hub=self._hub,
             metrics=metrics,
-            connections=self._connections,
+            connections=self.connections,
             guests=guests,
             strings=Strings(find_folder("templates") / "strings"),
         )
-        self._http = HTTPServer(
+        self._answering = house.answering
+        self._http = Gate(
             build_application(house),
+            house=house,
+            ssl_options=_load_certificate(settings),
             chunk_size=READ_CHUNK,
             max_header_size=HEADER_LIMIT,
             max_body_size=BODY_LIMIT,
@@ -124,7 +129,10 @@ class Server:
         for task in self._tasks:
             task.cancel()
         await self._hub.stop()
-        await self._connections.stop()
+        await self.connections.stop()
+        if self._answering:
+            # Long polls that were woken, and posts that were just kept.
+            await asyncio.wait(self._answering, timeout=ANSWER_SECONDS)
         await self._http.close_all_connections()
 
     async def _sweep_forever(self) -> None:
@@ -134,7 +142,7 @@ class Server:
             now = time.monotonic()
             self._metrics.loop_lag_seconds.observe(max(0.0, now - due))
             try:
-                self._connections.sweep(now)
+                self.connections.sweep(now)
                 self._hub.release_rooms(now)
             except Exception:
                 _log.exception("the sweep failed")
@@ -160,6 +168,19 @@ def _listen(settings: Settings) -> list[socket.socket]:
         # viewer that takes nothing would look well for a long time.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
     return sockets
+
+
+def _load_certificate(settings: Settings) -> ssl.SSLContext | None:
+    if not settings.certfile:
+        if settings.keyfile:
+            raise StartError("--keyfile needs --certfile.")
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(settings.certfile, settings.keyfile or None)
+    except (OSError, ssl.SSLError) as error:
+        raise StartError(f"The certificate {settings.certfile} cannot be used: {error}.") from None
+    return context
 
 
 def _cap_viewers(wanted: int) -> int:
