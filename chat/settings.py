@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -85,6 +86,12 @@ def _origins(raw: str) -> tuple[str, ...]:
     return origins
 
 
+def _readable(raw: str) -> str:
+    if not os.access(raw, os.R_OK) or not os.path.isfile(raw):
+        raise SettingsError("must be a file that can be read")
+    return raw
+
+
 def _rooms(raw: str) -> tuple[str, ...]:
     rooms = _split(raw)
     for room in rooms:
@@ -131,6 +138,12 @@ class Settings:
         _secret,
         "TEXT",
         "key that guests' sessions are signed with; none: made at first start, beside the database",
+    )
+    certfile: str = _setting(
+        "", _readable, "FILE", "certificate chain (PEM) to serve https and wss with; none: http"
+    )
+    keyfile: str = _setting(
+        "", _readable, "FILE", "private key (PEM) of the certificate; none: it is in --certfile"
     )
     max_viewers: int = _setting(
         15_000, _whole(1, 1_000_000), "N", "the most connections at a time; more are told to wait"
