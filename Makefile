@@ -37,10 +37,12 @@ clean:  ## Remove what was installed and made
 	@PYTHON="$(PYTHON)" sh tools/make-venv.sh
 
 .venv/run.stamp: .venv/bin/python requirements/run.txt
+	@echo "Installing what the server needs (once)…"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
 	@touch $@
 
 .venv/dev.stamp: .venv/bin/python requirements/run.txt requirements/dev.txt
+	@echo "Installing what the tests need (once)…"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch .venv/run.stamp $@
 

@@ -65,15 +65,20 @@ class Server:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        try:
-            archive = Archive(settings.database)
-        except ArchiveError as error:
-            raise StartError(str(error)) from None
-        try:
-            guests = Guests(find_secret(settings.secret, archive.path))
-        except SecretError as error:
-            archive.close()
-            raise StartError(str(error)) from None
+        certificate = _load_certificate(settings)
+        with contextlib.ExitStack() as undo:
+            # Before anything is written: a port in use must leave nothing behind.
+            self._sockets = _listen(settings)
+            for listener in self._sockets:
+                undo.callback(listener.close)
+            try:
+                archive = Archive(settings.database)
+                undo.callback(archive.close)
+                guests = Guests(find_secret(settings.secret, archive.path))
+            except (ArchiveError, SecretError) as error:
+                raise StartError(str(error)) from None
+            undo.pop_all()
+        self.port: int = self._sockets[0].getsockname()[1]
         metrics = Metrics()
         self._metrics = metrics
         self._journal = LocalJournal(archive, metrics)
@@ -98,7 +103,7 @@ class Server:
         self._http = Gate(
             build_application(house),
             house=house,
-            ssl_options=_load_certificate(settings),
+            ssl_options=certificate,
             chunk_size=READ_CHUNK,
             max_header_size=HEADER_LIMIT,
             max_body_size=BODY_LIMIT,
@@ -106,12 +111,6 @@ class Server:
             idle_connection_timeout=HEADER_SECONDS,
             body_timeout=BODY_SECONDS,
         )
-        try:
-            self._sockets = _listen(settings)
-        except StartError:
-            archive.close()
-            raise
-        self.port: int = self._sockets[0].getsockname()[1]
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -199,7 +198,8 @@ def _cap_viewers(wanted: int) -> int:
 def _greet(server: Server) -> None:
     address = server.settings.address
     host = "127.0.0.1" if address in ("0.0.0.0", "::") else address
-    here = f"http://{f'[{host}]' if ':' in host else host}:{server.port}"
+    scheme = "https" if server.settings.certfile else "http"
+    here = f"{scheme}://{f'[{host}]' if ':' in host else host}:{server.port}"
     print(f"danmaku is live. Open {here}/ for the lobby, or {here}/r/demo in several tabs.")
     print(
         "Comments are kept in", _describe(server.settings.database), "- Ctrl-C stops.", flush=True

@@ -8,6 +8,7 @@ without context in both directions: each message stands alone.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from typing import NamedTuple
 
 TEXT = 0x1
@@ -91,10 +92,12 @@ class FrameReader:
         self._opcode = 0
         self._fragments: bytearray | None = None
 
-    def feed(self, data: bytes) -> list[Message]:
-        """Take received bytes, return the messages that they complete; raises FrameError."""
+    def feed(self, data: bytes) -> Iterator[Message]:
+        """Take received bytes, yield the messages that they complete; raises FrameError.
+
+        What came whole before a violation is yielded first.
+        """
         data = self._buffer + data if self._buffer else data
-        messages: list[Message] = []
         at = 0
         end = len(data)
         while end - at >= 2:
@@ -120,9 +123,8 @@ class FrameReader:
             at = start + size
             message = self._assemble(first, payload)
             if message is not None:
-                messages.append(message)
+                yield message
         self._buffer = data[at:]
-        return messages
 
     def _check_head(self, first: int, second: int) -> None:
         opcode = first & 0x0F

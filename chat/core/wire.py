@@ -164,7 +164,23 @@ def _explain(data: bytes, error: Exception) -> Rejection:
         return reject("unknown_type")
     if field == "color":
         return reject("bad_color")
-    return reject("bad_field", detail=f"{field} ({_AT.sub('', text)[:200].lower()})")
+    return reject("bad_field", detail=f"{field} {_say_expected(_AT.sub('', text))}")
+
+
+_EXPECTED = (
+    (re.compile(r"Expected `str` matching"), "has another form"),
+    (re.compile(r"Expected `str` of length >="), "is empty"),
+    (re.compile(r"Expected `str` of length <= (\d+)"), r"is longer than \1 characters"),
+    (re.compile(r"Expected `str"), "must be a text"),
+    (re.compile(r"Invalid enum value '(\w{0,32})'"), r"cannot be \1"),
+)
+
+
+def _say_expected(complaint: str) -> str:
+    for pattern, words in _EXPECTED:
+        if found := pattern.match(complaint):
+            return found.expand(words)
+    return "has a value that cannot be used"
 
 
 # --- server to viewer ---------------------------------------------------------------------------

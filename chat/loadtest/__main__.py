@@ -7,7 +7,7 @@ from pathlib import Path
 
 from chat.loadtest.options import UsageError, read_arguments
 
-MISSING_PART = "The load tester needs {}: pip install 'danmaku[loadtest]', or pip install {}."
+MISSING_PART = "The load tester needs {}: pip install 'danmaku-live[report]', or pip install {}."
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -91,6 +91,12 @@ class Handler(RequestHandler):
             return error.rejection
         return reject(_CODES.get(status, "internal" if status >= 500 else "bad_request"))
 
+    async def head(self, *args: str) -> None:
+        """Answer as to GET; Tornado leaves the body out."""
+        answer = self.get(*args)
+        if answer is not None:
+            await answer
+
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Answer with ``{"error": {"code", "message", "retry_after"}}``."""
         _, error, _ = kwargs.get("exc_info", (None, None, None))
@@ -116,11 +122,3 @@ class Handler(RequestHandler):
             value.status_code >= 500 and type(value) is HTTPError
         ):
             _log.error("%s %s failed", self.request.method, self.request.path, exc_info=value)
-
-
-class NotFound(Handler):
-    """Every address that there is nothing at."""
-
-    def prepare(self) -> None:
-        """Refuse."""
-        raise Refused(reject("not_found"))

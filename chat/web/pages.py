@@ -8,9 +8,9 @@ from typing import Any
 from tornado.web import HTTPError, StaticFileHandler
 
 from chat import __version__
-from chat.core.reject import Rejection
-from chat.core.wire import parse_room
-from chat.web.handler import Handler
+from chat.core.reject import Rejection, reject
+from chat.core.wire import Failure, parse_room
+from chat.web.handler import Handler, Refused
 
 _POLICY = (
     "default-src 'self'; script-src 'self'; style-src {style}; img-src 'self' data:; "
@@ -66,6 +66,21 @@ class RoomPage(PageHandler):
     def get(self, name: str) -> None:
         """Write the page; the room opens when somebody follows it."""
         self.render_page("room.html", room=self.require(parse_room(name)))
+
+
+class NotFound(PageHandler):
+    """Every address that there is nothing at: a page for a browser, JSON for a program."""
+
+    def prepare(self) -> None:
+        """Refuse."""
+        raise Refused(reject("not_found"))
+
+    def write_rejection(self, rejection: Rejection) -> None:
+        """Write the error as whoever asked can read it."""
+        if "text/html" in self.request.headers.get("Accept", ""):
+            super().write_rejection(rejection)
+        else:
+            self.write_json(Failure(rejection))
 
 
 class Overlay(PageHandler):

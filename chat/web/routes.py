@@ -8,7 +8,7 @@ from pathlib import Path
 from tornado.web import Application, url
 
 from chat.web import operations, pages, polling
-from chat.web.handler import House, NotFound
+from chat.web.handler import House
 from chat.web.ws import RoomSocket
 
 
@@ -46,7 +46,7 @@ def build_application(house: House) -> Application:
             url(r"/readyz", operations.Ready, given),
             url(r"/metrics", operations.MetricsPage, given),
         ],
-        default_handler_class=NotFound,
+        default_handler_class=pages.NotFound,
         default_handler_args=given,
         template_path=str(find_folder("templates")),
         static_path=str(find_folder("static")),

@@ -33,7 +33,8 @@ class Strings:
                 weight = float(rest.strip().removeprefix("q=") or 1)
             except ValueError:
                 weight = 0.0
-            wishes.append((-weight, tag.split("-")[0]))
+            if weight > 0:
+                wishes.append((-weight, tag.split("-")[0]))
         for _, language in sorted(wishes, key=lambda wish: wish[0]):
             if language in LANGUAGES:
                 return language

@@ -125,7 +125,7 @@ def test_built_close_fits_a_control_frame_and_is_valid_text(code: int, message: 
 
 def test_close_frame_of_a_client_is_a_message() -> None:
     payload = Close(1000, "done").serialize()
-    assert FrameReader(LIMIT).feed(client_frame(CLOSE, payload)) == [Message(CLOSE, payload)]
+    assert list(FrameReader(LIMIT).feed(client_frame(CLOSE, payload))) == [Message(CLOSE, payload)]
 
 
 SIX = b"\x80"  # the mask bit and a length of 0
@@ -159,7 +159,7 @@ VIOLATIONS = {
 def test_violation_is_refused_with_close_code(name: str) -> None:
     data, code = VIOLATIONS[name]
     with pytest.raises(FrameError) as refusal:
-        FrameReader(LIMIT).feed(data)
+        list(FrameReader(LIMIT).feed(data))
     assert refusal.value.code == code
     assert str(refusal.value)
 
@@ -168,25 +168,36 @@ def test_violation_is_refused_with_close_code(name: str) -> None:
 def test_announced_length_is_refused_before_its_bytes_come(size: int) -> None:
     wide = b"\xff" + struct.pack(">Q", size) if size >= 2**16 else b"\xfe" + struct.pack(">H", size)
     with pytest.raises(FrameError) as refusal:
-        FrameReader(LIMIT).feed(raw_frame(FIN | TEXT, wide))
+        list(FrameReader(LIMIT).feed(raw_frame(FIN | TEXT, wide)))
     assert refusal.value.code == 1009
 
 
 def test_message_of_exactly_the_limit_is_read() -> None:
     payload = b"x" * LIMIT
-    assert FrameReader(LIMIT).feed(client_frame(TEXT, payload)) == [Message(TEXT, payload)]
+    assert list(FrameReader(LIMIT).feed(client_frame(TEXT, payload))) == [Message(TEXT, payload)]
     halves = client_frame(TEXT, payload[:4096], fin=False) + client_frame(0, payload[4096:])
-    assert FrameReader(LIMIT).feed(halves) == [Message(TEXT, payload)]
+    assert list(FrameReader(LIMIT).feed(halves)) == [Message(TEXT, payload)]
 
 
 def test_ping_between_the_fragments_of_a_large_message_is_no_part_of_it() -> None:
     payload = b"x" * LIMIT
     stream = client_frame(TEXT, payload, fin=False) + client_frame(PING, b"p" * 125)
     stream += client_frame(0, b"")
-    assert FrameReader(LIMIT).feed(stream) == [Message(PING, b"p" * 125), Message(TEXT, payload)]
+    assert list(FrameReader(LIMIT).feed(stream)) == [
+        Message(PING, b"p" * 125),
+        Message(TEXT, payload),
+    ]
 
 
 @given(st.binary(max_size=400))
 def test_no_bytes_raise_anything_but_a_frame_error(data: bytes) -> None:
     with contextlib.suppress(FrameError):
-        FrameReader(LIMIT).feed(data)
+        list(FrameReader(LIMIT).feed(data))
+
+
+def test_message_before_a_violation_is_heard() -> None:
+    heard: list[Message] = []
+    with pytest.raises(FrameError):
+        for message in FrameReader(LIMIT).feed(client_frame(TEXT, b"last words") + b"\xff\xff"):
+            heard.append(message)
+    assert heard == [Message(TEXT, b"last words")]
