@@ -162,13 +162,13 @@ def test_paused_viewer_can_speak_and_still_counts(server: ServerProcess, room: s
 def test_post_too_fast_is_rejected_and_accepted_after_the_time_it_was_told(
     start_server: StartServer, room: str
 ) -> None:
-    server = start_server("--post-burst", "2", "--post-rate", "5")
+    server = start_server("--post-burst", "2", "--post-rate", "1")
     with Viewer(server, room) as viewer:
-        answers = [viewer.say("hi", ref=f"k{number}") for number in range(3)]
-        assert [answer["type"] for answer in answers] == ["ack", "ack", "reject"]
-        refused = answers[2]
+        for number in range(3):  # at once, so that a busy machine does not make them slow enough
+            viewer.send("post", text="hi", ref=f"k{number}")
+        refused = viewer.wait_for("reject")
         assert (refused["ref"], refused["code"]) == ("k2", "too_fast")
-        assert 0 < refused["retry_after"] <= 0.2
+        assert 0 < refused["retry_after"] <= 1
         time.sleep(refused["retry_after"])  # the wait that the server asks for is what is tested
         assert viewer.say("hi", ref="k2")["seq"] == 3
         with Viewer(server, room) as other:
