@@ -1,27 +1,35 @@
 # Everything a person types. Each command does its own set-up, and only what is missing of it.
 PYTHON ?= python3
 BIN := .venv/bin
+# Node comes from a Python package, so that nothing has to be on the machine before.
+NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
+NPM_CI := npm ci --silent --no-audit --no-fund
 
-.PHONY: run test check format lock clean help setup-browser
+.PHONY: run test faults check format bench lock clean help setup-browser setup-tracer
 
 help:  ## Show what there is
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/run.stamp  ## Start the server; make run ARGS="--port 9000" passes flags on
 	@exec $(BIN)/python server.py $(ARGS)
 
-test: .venv/dev.stamp setup-browser  ## Run every test
+test: .venv/dev.stamp node_modules/dev.stamp setup-browser  ## Run every test
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: .venv/dev.stamp  ## Format, lint, types and layers, changing nothing
+check: .venv/dev.stamp node_modules/dev.stamp  ## Format, lint, types and layers, changing nothing
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(NODE) node_modules/.bin/tsc --project tsconfig.json
+	@$(NODE) node_modules/.bin/eslint static benchmarks/stage
 	@$(BIN)/python -m pytest tests/unit/test_layers.py
 
 format: .venv/dev.stamp  ## Bring the code into the one format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+bench: .venv/bench.stamp  ## Measure the server beside its peers; make bench ARGS="storm --quick" picks
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 lock: .venv/dev.stamp  ## Resolve the versions anew from pyproject.toml
 	$(BIN)/pip-compile -q --upgrade --strip-extras --allow-unsafe --generate-hashes --no-header \
@@ -29,6 +37,9 @@ lock: .venv/dev.stamp  ## Resolve the versions anew from pyproject.toml
 	$(BIN)/pip-compile -q --upgrade --strip-extras --allow-unsafe --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links --extra dev --extra report \
 	    -c requirements/run.txt -o requirements/dev.txt pyproject.toml
+	$(BIN)/pip-compile -q --upgrade --strip-extras --allow-unsafe --generate-hashes --no-header \
+	    --no-emit-index-url --no-emit-find-links --extra bench \
+	    -c requirements/dev.txt -o requirements/bench.txt pyproject.toml
 
 clean:  ## Remove what was installed and made
 	rm -rf .venv build dist *.egg-info node_modules
@@ -39,6 +50,8 @@ clean:  ## Remove what was installed and made
 .venv/run.stamp: .venv/bin/python requirements/run.txt
 	@echo "Installing what the server needs (once)…"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	@# Only a video by HLS needs it, and only where the browser cannot play that itself.
+	@if command -v npm >/dev/null && [ ! -d node_modules ]; then $(NPM_CI) --omit=dev || true; fi
 	@touch $@
 
 .venv/dev.stamp: .venv/bin/python requirements/run.txt requirements/dev.txt
@@ -46,5 +59,18 @@ clean:  ## Remove what was installed and made
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch .venv/run.stamp $@
 
+.venv/bench.stamp: .venv/bin/python requirements/bench.txt
+	@echo "Installing what the benchmarks need (once)…"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	@touch .venv/run.stamp $@
+
+node_modules/dev.stamp: .venv/dev.stamp package-lock.json
+	@echo "Installing what the checks of the pages need (once)…"
+	@$(NODE) $(NPM_CI)
+	@touch $@
+
 setup-browser: .venv/dev.stamp
 	@sh tools/find-browser.sh
+
+setup-tracer: .venv/dev.stamp
+	@sh tools/find-tracer.sh
