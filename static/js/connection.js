@@ -4,7 +4,8 @@
  * It knows nothing of the page: it tells events, and never touches the DOM.
  *
  * Events, each a CustomEvent:
- *   state     {state, detail, message, retryInMs}  connecting: first | again; live: websocket | polling; offline: waiting | ended
+ *   state     {state, detail, message, reason, retryInMs}
+ *             connecting: first | again; live: websocket | polling; offline: waiting | ended; reason: a rejection's code
  *   welcome   the wire's welcome, after every (re)connect
  *   entries   {entries, source, thinned}           source: history (a first join), missed (a resume), live
  *   lost      {reason, restarted}                  entries are missing here for good; restarted: the numbering began anew
@@ -29,6 +30,7 @@ import { openWebSocket } from './websocket-transport.js';
 const FAILURES_BEFORE_POLLING = 2;
 const FAILURES_BEFORE_OFFLINE = 3;
 const PROBE_EVERY_MS = 60_000;
+const FULL = 1013; // the close code of a server that holds as many viewers as it can
 
 export class Connection extends EventTarget {
   #room;
@@ -36,6 +38,7 @@ export class Connection extends EventTarget {
   #history;
   #listenOnly;
   #name;
+  #openedName = '';
   #session;
   #cursor = new Cursor();
   #outbox = new Outbox();
@@ -142,6 +145,7 @@ export class Connection extends EventTarget {
    * @param {(ending: Ending) => void} ended
    */
   #openWith(open, message, ended) {
+    this.#openedName = this.#name;
     const token = this.#listenOnly ? '' : this.#session.token;
     const address = { origin: this.#origin, room: this.#room, name: this.#name, history: this.#history, cursor: String(this.#cursor), token };
     return open(address, { message, ended });
@@ -156,18 +160,19 @@ export class Connection extends EventTarget {
   }
 
   /** @param {Ending} ending */
-  #end({ message, again, after = null }) {
+  #end({ code, message, reason = code === FULL ? 'full' : '', again, after = null }) {
     if (this.#transport?.kind === 'polling') this.#socketFailures = FAILURES_BEFORE_POLLING - 1; // WebSocket has the next turn
     else if (this.#state !== 'live') this.#socketFailures += 1;
     this.#dropTransports();
     if (!again) {
-      this.#setState('offline', 'ended', { message });
+      this.#setState('offline', 'ended', { message, reason });
       return;
     }
     const wait = this.#failures.next();
     const retryInMs = after === null ? wait : after * 1000;
-    if (this.#failures.tries > FAILURES_BEFORE_OFFLINE) this.#setState('offline', 'waiting', { message, retryInMs });
-    else this.#setState('connecting', this.#cursor.epoch ? 'again' : 'first', { message, retryInMs });
+    const offline = reason === 'full' || this.#failures.tries > FAILURES_BEFORE_OFFLINE;
+    const [state, detail] = offline ? /** @type {const} */ (['offline', 'waiting']) : /** @type {const} */ (['connecting', this.#cursor.epoch ? 'again' : 'first']);
+    this.#setState(state, detail, { message, reason, retryInMs });
     this.#timer = setTimeout(() => this.#open(), retryInMs);
   }
 
@@ -252,6 +257,7 @@ export class Connection extends EventTarget {
     this.#tell('welcome', welcome);
     if (!first && !(same && welcome.recovered)) this.#tell('lost', { reason: welcome.reason ?? '', restarted: !same });
     if (entries.length) this.#tell('entries', { entries, source: same ? 'missed' : 'history', thinned: 0 });
+    if (this.#name !== this.#openedName) this.#transport?.send({ type: 'rename', name: this.#name }); // chosen while it opened
     for (const message of this.#outbox) this.#transport?.send(message);
     if (this.#paused) this.#transport?.send({ type: 'pause' });
   }
@@ -266,10 +272,10 @@ export class Connection extends EventTarget {
     this.#tell('rejected', { ref, code, message, retryAfter, post: this.#outbox.settle(ref) });
   }
 
-  /** @param {State} state @param {string} detail @param {{message?: string, retryInMs?: number}} [more] */
-  #setState(state, detail, { message = '', retryInMs = 0 } = {}) {
+  /** @param {State} state @param {string} detail @param {{message?: string, reason?: string, retryInMs?: number}} [more] */
+  #setState(state, detail, { message = '', reason = '', retryInMs = 0 } = {}) {
     this.#state = state;
-    this.#tell('state', { state, detail, message, retryInMs });
+    this.#tell('state', { state, detail, message, reason, retryInMs });
   }
 
   /** @param {string} type @param {object} detail */

@@ -1,7 +1,7 @@
 /** What the page tells about its connection: the pill in the bar, the line over the picture, the sentence when it is over. */
 
 import { find } from './elements.js';
-import { formatNumber, t } from './i18n.js';
+import { formatNumber, hasText, t } from './i18n.js';
 
 /** @typedef {import('./connection.js').Connection} Connection */
 
@@ -26,7 +26,7 @@ export function showStatus(connection, beat) {
   };
 
   connection.addEventListener('state', (event) => {
-    const { state, detail, message } = /** @type {CustomEvent} */ (event).detail;
+    const { state, detail, message, reason } = /** @type {CustomEvent} */ (event).detail;
     beat.request(() => {
       if (status.dataset.state !== state) status.dataset.state = state;
       main.dataset.connection = state;
@@ -34,7 +34,8 @@ export function showStatus(connection, beat) {
       if (words.textContent !== text) words.textContent = text;
       status.title = state === 'live' ? t(`status.by_${detail}`) : text;
       notice.hidden = state !== 'offline';
-      noticeText.textContent = detail === 'ended' ? message || t('status.ended') : t('status.waiting');
+      const sentence = hasText(`reject.${reason}`) ? t(`reject.${reason}`) : message || t('status.ended');
+      noticeText.textContent = detail === 'ended' || reason ? sentence : t('status.waiting');
     });
   });
   connection.addEventListener('welcome', (event) => tellViewers(/** @type {CustomEvent} */ (event).detail.viewers));

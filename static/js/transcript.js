@@ -1,6 +1,6 @@
 /**
- * The list of what was said. It holds thousands of rows at a bounded cost (rows out of sight are not laid out, the oldest go),
- * stays where its reader scrolled, and does not move under a pointer. What to hide is the caller's to say.
+ * The list of what was said. It holds thousands of rows at a bounded cost: they lie in leaves of a hundred, a leaf out of sight
+ * is not laid out, the oldest leaf goes. It stays where its reader scrolled, and does not move under a pointer. What to hide is the caller's to say.
  *
  * Event: `comment-click`, a CustomEvent with detail {entry, element}.
  */
@@ -11,7 +11,8 @@ import { hueOf } from './people.js';
 
 /** @typedef {import('./wire.js').CommentEntry} CommentEntry */
 
-const MOST_ROWS = 3000;
+const LEAF_ROWS = 100;
+const MOST_LEAVES = 30;
 const AT_FOOT_PX = 24;
 const timeFormat = new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
 
@@ -95,7 +96,7 @@ export class Transcript extends EventTarget {
     };
     this.#coming = this.#coming.filter((row) => !goes(row));
     this.#beat.request(() => {
-      for (const row of [...this.#list.children]) if (goes(row)) row.remove();
+      for (const row of this.#rows()) if (goes(row)) row.remove();
       this.#write();
     });
   }
@@ -104,7 +105,7 @@ export class Transcript extends EventTarget {
   hideWhere(test) {
     this.#isHidden = test;
     this.#beat.request(() => {
-      for (const row of [...this.#list.children, ...this.#coming]) {
+      for (const row of [...this.#rows(), ...this.#coming]) {
         const entry = this.#entries.get(row);
         if (entry && row instanceof HTMLElement) row.hidden = this.#isHidden(entry);
       }
@@ -120,7 +121,7 @@ export class Transcript extends EventTarget {
   /** @param {HTMLElement} row */
   #put(row) {
     this.#coming.push(row);
-    if (this.#coming.length > MOST_ROWS) this.#coming.shift();
+    if (this.#coming.length > MOST_LEAVES * LEAF_ROWS) this.#coming.shift();
     this.#beat.request(this.#flush);
   }
 
@@ -128,13 +129,12 @@ export class Transcript extends EventTarget {
     const list = this.#list;
     const stays = this.#following && !this.#pointed;
     if (this.#coming.length) {
-      list.append(...this.#coming);
-      this.#coming = [];
-      const excess = list.childElementCount - MOST_ROWS;
+      this.#append();
+      const excess = list.childElementCount - MOST_LEAVES;
       // While someone reads further up, the rows above must stay; twice the bound is where that ends.
-      if (excess > 0 && (stays || excess > MOST_ROWS)) for (let i = 0; i < excess; i += 1) list.firstElementChild?.remove();
+      if (excess > 0 && (stays || excess > MOST_LEAVES)) for (let i = 0; i < excess; i += 1) list.firstElementChild?.remove();
     }
-    this.#empty.hidden = !this.#empty.dataset.settled || list.childElementCount > 0;
+    this.#empty.hidden = !this.#empty.dataset.settled || list.querySelector('p') !== null;
     if (stays) {
       this.#unseen = 0;
       list.scrollTop = list.scrollHeight;
@@ -142,6 +142,25 @@ export class Transcript extends EventTarget {
     }
     this.#newer.hidden = this.#unseen === 0;
     if (this.#unseen) this.#newer.replaceChildren(t('transcript.newer', { n: this.#unseen }), makeIcon('down'));
+  }
+
+  #append() {
+    const rows = this.#coming;
+    this.#coming = [];
+    for (let i = 0; i < rows.length; ) {
+      let leaf = this.#list.lastElementChild;
+      if (leaf === null || leaf.childElementCount >= LEAF_ROWS) {
+        leaf = make('div', { class: 'leaf' });
+        this.#list.append(leaf);
+      }
+      const some = rows.slice(i, i + LEAF_ROWS - leaf.childElementCount);
+      leaf.append(...some);
+      i += some.length;
+    }
+  }
+
+  #rows() {
+    return [...this.#list.querySelectorAll('.leaf > [data-seq]')];
   }
 
   #scrolled() {
@@ -178,7 +197,7 @@ export class Transcript extends EventTarget {
   /** Arrow keys walk the rows once the list has the focus. @param {KeyboardEvent} event */
   #step(event) {
     if (event.key !== 'ArrowUp' && event.key !== 'ArrowDown') return;
-    const rows = [...this.#list.querySelectorAll('[data-seq]:not([hidden])')];
+    const rows = this.#rows().filter((row) => row.checkVisibility());
     const at = document.activeElement ? rows.indexOf(document.activeElement) : -1;
     const next = event.key === 'ArrowUp' ? (at < 0 ? rows.at(-1) : rows[at - 1]) : rows[at + 1];
     if (!(next instanceof HTMLElement)) return;

@@ -233,3 +233,38 @@ def test_transcript_can_be_kept_from_being_read_out(
     page.locator("[data-role=settings-button]").click()
     page.get_by_label("Read new comments out").uncheck()
     expect(listing).to_have_attribute("aria-live", "off")
+
+
+def test_transcript_of_thousands_lays_out_little_and_lets_the_oldest_go(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
+    page = enter(new_page(), server, room)
+    counts = page.evaluate(
+        """async () => {
+            const {Beat} = await import('/static/js/beat.js');
+            const {Transcript} = await import('/static/js/transcript.js');
+            const list = document.querySelector('[data-role=transcript]');
+            const beat = new Beat();
+            const find = role => document.querySelector(`[data-role=${role}]`);
+            const transcript = new Transcript(
+                {list, empty: find('transcript-empty'), newer: find('newer')}, beat);
+            for (let seq = 1; seq <= 5000; seq += 1) {
+                transcript.add({kind: 'comment', seq, user: 'u', name: 'N', text: `${seq}`, at: 1});
+                if (seq % 250 === 0) beat.flush();
+            }
+            beat.flush();
+            const rows = [...list.querySelectorAll('[data-seq]')];
+            const skips = ({firstElementChild: row}) =>
+                !row.checkVisibility({contentVisibilityAuto: true});
+            await new Promise(resolve => setTimeout(resolve, 500));
+            return {
+                rows: rows.length,
+                last: rows.at(-1).dataset.seq,
+                skipped: [...list.children].filter(skips).length,
+                leaves: list.childElementCount,
+            };
+        }"""
+    )
+    assert counts["last"] == "5000"
+    assert 2900 <= counts["rows"] <= 3000
+    assert counts["skipped"] >= counts["leaves"] - 3
