@@ -13,8 +13,11 @@ help:  ## Show what there is
 run: .venv/run.stamp  ## Start the server; make run ARGS="--port 9000" passes flags on
 	@exec $(BIN)/python server.py $(ARGS)
 
-test: .venv/dev.stamp node_modules/dev.stamp setup-browser  ## Run every test
+test: .venv/dev.stamp node_modules/dev.stamp setup-browser setup-tracer  ## Run every test
 	@$(BIN)/python -m pytest $(ARGS)
+
+faults: .venv/dev.stamp setup-tracer  ## Run the fault tests long: 100 kills, two hours of churn
+	@FAULTS=long $(BIN)/python -m pytest tests/faults $(ARGS)
 
 check: .venv/dev.stamp node_modules/dev.stamp  ## Format, lint, types and layers, changing nothing
 	@$(BIN)/ruff format --check .

@@ -80,6 +80,7 @@ class Server:
             undo.pop_all()
         self.port: int = self._sockets[0].getsockname()[1]
         metrics = Metrics()
+        metrics.watch("danmaku_tasks", "Tasks of the event loop", lambda: len(asyncio.all_tasks()))
         self._metrics = metrics
         self._journal = LocalJournal(archive, metrics)
         self._hub = Hub(

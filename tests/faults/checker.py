@@ -1,0 +1,185 @@
+"""Was anything lost, was anything missing passed over? Pure: what viewers saw in, sentences out.
+
+In the manner of Jepsen: every viewer writes down what it sent, what was acked and what it received
+while faults happen; afterwards the histories are compared with each other and with the archive.
+It relies on one thing: no two posts have the same text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+Body = dict[str, Any]
+Cursor = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Joined:
+    """A welcome, asked for with the cursor ``after``; ``seq`` is the head it leads to."""
+
+    epoch: str
+    seq: int
+    recovered: bool
+    entries: list[Body]
+    after: Cursor | None = None
+
+
+@dataclass(frozen=True)
+class Took:
+    """A batch that covers ``first..last``; ``thinned`` of them were left out on purpose."""
+
+    first: int
+    last: int
+    entries: list[Body]
+    thinned: int = 0
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """The server said that ``first..last`` will not come."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Acked:
+    """The post of this text is durable under this number."""
+
+    text: str
+    epoch: str
+    seq: int
+
+
+@dataclass
+class History:
+    """What one viewer saw, in order, and what it was acked."""
+
+    viewer: str
+    seen: list[Joined | Took | Skipped] = field(default_factory=list)
+    acked: list[Acked] = field(default_factory=list)
+
+
+def check(histories: list[History], archive: dict[Cursor, Body]) -> list[str]:
+    """Return what went wrong, one sentence each; ``archive`` is what was kept in the end."""
+    return [
+        *_check_acks(histories, archive),
+        *_check_bodies(histories, archive),
+        *_check_twice(archive),
+        *_check_archive_retractions(archive),
+        *(sentence for history in histories for sentence in _check_stream(history)),
+    ]
+
+
+def _check_acks(histories: list[History], archive: dict[Cursor, Body]) -> Iterator[str]:
+    first_seen: dict[str, Acked] = {}
+    retracted = {(epoch, body["target"]) for (epoch, _), body in archive.items() if _retracts(body)}
+    for history in histories:
+        for ack in history.acked:
+            kept = archive.get((ack.epoch, ack.seq))
+            if kept is None:
+                yield f"lost: {ack} is not in the archive"
+            elif kept.get("text") != ack.text and (ack.epoch, ack.seq) not in retracted:
+                yield f"lost: {ack} is {kept} in the archive"
+            earlier = first_seen.setdefault(ack.text, ack)
+            if (earlier.epoch, earlier.seq) != (ack.epoch, ack.seq):
+                yield f"two numbers: {earlier} and {ack}"
+
+
+def _check_bodies(histories: list[History], archive: dict[Cursor, Body]) -> Iterator[str]:
+    bodies = {cursor: body for cursor, body in archive.items() if body["kind"] != "retracted"}
+    for history in histories:
+        for epoch, body in _entries_of(history):
+            if body["kind"] == "retracted":
+                continue
+            first = bodies.setdefault((epoch, body["seq"]), body)
+            if first != body:
+                yield f"two bodies: {history.viewer} has {body}, others {first}"
+            if (epoch, body["seq"]) not in archive:
+                yield f"not kept: {history.viewer} was shown {body}"
+
+
+def _check_twice(archive: dict[Cursor, Body]) -> Iterator[str]:
+    places: dict[str, Cursor] = {}
+    for cursor, body in archive.items():
+        if "text" in body and places.setdefault(body["text"], cursor) != cursor:
+            yield f"kept twice: {body['text']!r} at {places[body['text']]} and {cursor}"
+
+
+def _check_archive_retractions(archive: dict[Cursor, Body]) -> Iterator[str]:
+    for (epoch, seq), body in archive.items():
+        target = archive.get((epoch, body["target"]), {}) if _retracts(body) else {}
+        if "text" in target:
+            yield f"not purged: {target} was retracted by {seq}"
+
+
+def _check_stream(history: History) -> Iterator[str]:
+    """Follow one viewer's numbers: each range begins where the one before it ended."""
+    who = history.viewer
+    place: Cursor | None = None
+    retracted: set[Cursor] = set()
+    for step in history.seen:
+        if isinstance(step, Joined):
+            yield from _check_join(who, step, place)
+            # What is told again from the recent history begins further back.
+            first = step.seq - len(step.entries) + 1
+            yield from _check_range(who, first, step.seq, step.entries, 0)
+            place = (step.epoch, step.seq)
+        elif place is None:
+            yield f"no welcome: {who} was sent {step} first"
+            return
+        else:
+            epoch, seq = place
+            if step.first != seq + 1:
+                what = "hole" if step.first > seq + 1 else "again"
+                yield f"{what}: {who} stood at {seq} and was sent {step.first}..{step.last}"
+            if isinstance(step, Took):
+                yield from _check_range(who, step.first, step.last, step.entries, step.thinned)
+            place = (epoch, step.last)
+        if not isinstance(step, Skipped):
+            for body in step.entries:
+                if "text" in body and (place[0], body["seq"]) in retracted:
+                    yield f"back from the dead: {who} was shown {body} after its retraction"
+                if _retracts(body):
+                    retracted.add((place[0], body["target"]))
+
+
+def _check_join(who: str, step: Joined, place: Cursor | None) -> Iterator[str]:
+    if step.after is not None and place is not None and step.after != place:
+        yield f"wrong cursor: {who} stood at {place} and asked with {step.after}"
+    if not step.recovered:
+        return
+    if step.after is None:
+        yield f"recovered from nothing: {who} had no cursor"
+    elif step.after[0] != step.epoch:
+        yield f"another epoch: {who} asked with {step.after} and was told {step.epoch}"
+    elif step.seq - len(step.entries) != step.after[1]:
+        numbers = [body["seq"] for body in step.entries]
+        yield f"hole: {who} asked after {step.after[1]}, got {numbers} up to {step.seq}"
+
+
+def _check_range(
+    who: str, first: int, last: int, entries: list[Body], thinned: int
+) -> Iterator[str]:
+    numbers = [body["seq"] for body in entries]
+    if numbers != sorted(set(numbers)):
+        yield f"out of order: {who} was sent {numbers}"
+    elif numbers and not first <= numbers[0] <= numbers[-1] <= last:
+        yield f"out of range: {who} was sent {numbers} as {first}..{last}"
+    elif len(numbers) + thinned != last - first + 1:
+        yield f"hole: {who} was sent {numbers} and {thinned} thinned as {first}..{last}"
+
+
+def _entries_of(history: History) -> Iterator[tuple[str, Body]]:
+    epoch = ""
+    for step in history.seen:
+        if isinstance(step, Joined):
+            epoch = step.epoch
+        if not isinstance(step, Skipped):
+            yield from ((epoch, body) for body in step.entries)
+
+
+def _retracts(body: Body) -> bool:
+    return body["kind"] == "retract"

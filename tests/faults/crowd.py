@@ -1,0 +1,253 @@
+"""Viewers that ride faults out and write down what they saw, and the archive to compare it with."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidHandshake, WebSocketException
+
+from tests.faults.checker import Acked, Body, Cursor, History, Joined, Skipped, Took, check
+from tests.serving import ServerProcess
+
+RETRY_SECONDS = 0.1
+LONGEST_RETRY = 1.0
+OPEN_SECONDS = 10.0
+SETTLE_SECONDS = 20.0
+
+_numbers = itertools.count(1)
+
+
+class Viewer:
+    """Follows a room over any number of connections, as the page does, and records it."""
+
+    def __init__(self, url: str, room: str, name: str, *, deflate: bool = True) -> None:
+        self.history = History(name)
+        self.cursor: Cursor | None = None
+        self.user = ""
+        self.waiting: dict[str, str] = {}  # texts by ref, not acked yet
+        self.acked_at: list[float] = []
+        self.rejected: list[str] = []
+        self.joins = 0
+        self._url = f"{url}/ws/{room}"
+        self._deflate = "deflate" if deflate else None
+        self._session = ""
+        self._socket: ClientConnection | None = None
+        self._changed = asyncio.Event()
+        self._retries: set[asyncio.Task[None]] = set()
+
+    async def follow(self) -> None:
+        """Be there until cancelled."""
+        wait = RETRY_SECONDS
+        while True:
+            try:
+                joins = self.joins
+                await self._follow_once()
+            except (OSError, WebSocketException, InvalidHandshake, TimeoutError, EOFError):
+                pass
+            wait = RETRY_SECONDS if self.joins > joins else min(LONGEST_RETRY, wait * 1.5)
+            await asyncio.sleep(wait)
+
+    async def post(self, text: str, ref: str | None = None) -> None:
+        """Send now or after the next welcome, and again until it is answered."""
+        ref = ref or f"r{next(_numbers)}"
+        self.waiting[ref] = text
+        await self._send_post(ref)
+
+    async def wait_until(self, condition: Callable[[], bool], seconds: float) -> None:
+        async with asyncio.timeout(seconds):
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def leave(self) -> None:
+        """Lose the connection; ``follow`` comes back."""
+        if self._socket is not None:
+            await self._socket.close()
+
+    async def _follow_once(self) -> None:
+        after = self.cursor
+        query = "?history=50" + (f"&cursor={after[0]}:{after[1]}" if after else "")
+        async with connect(
+            self._url + query,
+            compression=self._deflate,
+            open_timeout=OPEN_SECONDS,
+            close_timeout=1,
+            max_size=2**24,
+        ) as socket:
+            try:
+                self._welcome(json.loads(await socket.recv()), after)
+                self._socket = socket
+                if self._session:
+                    await socket.send(json.dumps({"type": "auth", "token": self._session}))
+                for ref in list(self.waiting):
+                    await self._send_post(ref)
+                async for data in socket:
+                    self._take(json.loads(data))
+            finally:
+                self._socket = None
+
+    async def _send_post(self, ref: str) -> None:
+        if self._socket is not None and ref in self.waiting:
+            message = {"type": "post", "ref": ref, "text": self.waiting[ref]}
+            with contextlib.suppress(WebSocketException, OSError):
+                await self._socket.send(json.dumps(message))
+
+    async def _send_later(self, ref: str, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        await self._send_post(ref)
+
+    def _welcome(self, message: dict[str, Any], after: Cursor | None) -> None:
+        assert message["type"] == "welcome", message
+        epoch, seq = message["epoch"], message["seq"]
+        self.history.seen.append(
+            Joined(epoch, seq, message["recovered"], message["entries"], after)
+        )
+        self.cursor = (epoch, seq)
+        self.user = self.user or message["user"]
+        self._session = self._session or message["session"]
+        self.joins += 1
+        self._changed.set()
+
+    def _take(self, message: dict[str, Any]) -> None:
+        kind = message["type"]
+        assert self.cursor is not None
+        if kind == "batch":
+            assert message["epoch"] == self.cursor[0], message
+            first, last = message["first"], message["last"]
+            self.history.seen.append(
+                Took(first, last, message["entries"], message.get("thinned", 0))
+            )
+            self.cursor = (self.cursor[0], last)
+        elif kind == "skip":
+            self.history.seen.append(Skipped(message["first"], message["last"]))
+            self.cursor = (self.cursor[0], message["last"])
+        elif kind == "ack":
+            text = self.waiting.pop(message["ref"], None)
+            if text is not None:
+                self.history.acked.append(Acked(text, message["epoch"], message["seq"]))
+                self.acked_at.append(time.monotonic())
+        elif kind == "reject":
+            self.rejected.append(message["code"])
+            # As a page does that is told to: the same ref again.
+            again = self._send_later(message["ref"], message["retry_after"] or RETRY_SECONDS)
+            task = asyncio.ensure_future(again)
+            self._retries.add(task)
+            task.add_done_callback(self._retries.discard)
+        elif kind == "identity":
+            assert message["user"] == self.user, "a returning guest is another user"
+        self._changed.set()
+
+
+class Crowd:
+    """Posters and watchers of one room, and the verdict over what they recorded.
+
+    async with Crowd(server.ws_url, room) as crowd:
+        async with crowd.talking(200): ...
+        await crowd.settle()
+    assert crowd.violations(database) == []
+    """
+
+    def __init__(
+        self, url: str, room: str, *, posters: int = 4, watchers: int = 4, deflate: bool = True
+    ) -> None:
+        self.room = room
+        self.posters, self.watchers = (
+            [Viewer(url, room, f"{role} {n}", deflate=deflate) for n in range(count)]
+            for role, count in (("poster", posters), ("watcher", watchers))
+        )
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def everybody(self) -> list[Viewer]:
+        return self.posters + self.watchers
+
+    @property
+    def acked(self) -> list[Acked]:
+        return [ack for viewer in self.posters for ack in viewer.history.acked]
+
+    async def __aenter__(self) -> Crowd:
+        self._tasks = [asyncio.ensure_future(viewer.follow()) for viewer in self.everybody]
+        await self.wait_for_all(1)
+        return self
+
+    async def __aexit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        for task in self._tasks:
+            task.cancel()
+        for outcome in await asyncio.gather(*self._tasks, return_exceptions=True):
+            if not isinstance(outcome, asyncio.CancelledError):
+                raise AssertionError("a viewer's task ended by itself") from outcome
+
+    async def wait_for_all(self, joins: int, seconds: float = SETTLE_SECONDS) -> None:
+        """Wait until everybody was let in so many times."""
+        for viewer in self.everybody:
+            await viewer.wait_until(lambda viewer=viewer: viewer.joins >= joins, seconds)
+
+    async def wait_for_acks(self, more: int, seconds: float = SETTLE_SECONDS) -> None:
+        """Wait until so many more posts are acked than there are now."""
+        enough = len(self.acked) + more
+        await self.posters[0].wait_until(lambda: len(self.acked) >= enough, seconds)
+
+    @contextlib.asynccontextmanager
+    async def talking(self, rate: float) -> AsyncIterator[None]:
+        """Have the posters say ``rate`` comments a second, whatever happens."""
+        task = asyncio.ensure_future(self._talk(rate))
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _talk(self, rate: float) -> None:
+        due = time.monotonic()
+        for viewer in itertools.cycle(self.posters):
+            due += 1 / rate
+            await asyncio.sleep(max(0, due - time.monotonic()))
+            await viewer.post(f"{viewer.history.viewer} says {next(_numbers)}")
+
+    async def settle(self, seconds: float = SETTLE_SECONDS) -> None:
+        """Wait until all that was said is acked, and everybody has seen all of it."""
+        for viewer in self.posters:
+            await viewer.wait_until(lambda viewer=viewer: not viewer.waiting, seconds)
+        head = max((ack.seq for ack in self.acked), default=0)
+        for viewer in self.everybody:
+            await viewer.wait_until(
+                lambda viewer=viewer: (viewer.cursor or ("", 0))[1] >= head, seconds
+            )
+
+    def violations(self, database: Path) -> list[str]:
+        histories = [viewer.history for viewer in self.everybody]
+        return check(histories, read_archive(database, self.room))
+
+
+def read_archive(database: Path, room: str) -> dict[Cursor, Body]:
+    """Return everything that is kept of a room."""
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        rows = connection.execute(
+            "SELECT epoch, seq, body FROM entries JOIN rooms ON id = room_id WHERE name = ?",
+            (room,),
+        )
+        return {(epoch, seq): json.loads(body) for epoch, seq, body in rows}
+
+
+async def restart(server: ServerProcess, end: Callable[[], object]) -> float:
+    """End a server, start it again, and return after how many seconds it was ready."""
+    await asyncio.to_thread(end)
+    began = time.monotonic()
+    await asyncio.to_thread(server.start)
+    return time.monotonic() - began

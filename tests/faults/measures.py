@@ -1,0 +1,31 @@
+"""What a server costs, as its own metrics and the kernel tell."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+import urllib.request
+from collections.abc import Callable
+
+from tests.serving import ServerProcess
+
+
+def read_metric(server: ServerProcess, name: str) -> float:
+    with urllib.request.urlopen(f"{server.url}/metrics", timeout=10) as answer:
+        found = re.search(rf"^{name} (\S+)$", answer.read().decode(), re.MULTILINE)
+    assert found, name
+    return float(found[1])
+
+
+async def wait_for_metric(
+    server: ServerProcess, name: str, is_right: Callable[[float], bool], seconds: float
+) -> float:
+    """Return a metric's value as soon as it is right; fail when it does not become so in time."""
+    end = time.monotonic() + seconds
+    while True:
+        value = await asyncio.to_thread(read_metric, server, name)
+        if is_right(value):
+            return value
+        assert time.monotonic() < end, f"{name} is {value} after {seconds} s"
+        await asyncio.sleep(0.1)

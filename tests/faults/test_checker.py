@@ -1,0 +1,150 @@
+"""The checker finds each kind of violation, and nothing where there is none."""
+
+from __future__ import annotations
+
+import copy
+import random
+
+import pytest
+
+from tests.faults.checker import Acked, Body, Cursor, History, Joined, Skipped, Took, check
+
+
+def said(seq: int, text: str = "") -> Body:
+    return {"kind": "comment", "seq": seq, "text": text or f"text {seq}"}
+
+
+def retract(seq: int, target: int) -> Body:
+    return {"kind": "retract", "seq": seq, "target": target}
+
+
+def gone(seq: int) -> Body:
+    return {"kind": "retracted", "seq": seq}
+
+
+def keep(*bodies: Body) -> dict[Cursor, Body]:
+    return {("e", body["seq"]): body for body in bodies}
+
+
+KEPT = keep(*(said(seq) for seq in range(1, 10)))
+FRESH = Joined("e", 0, False, [])
+
+
+def find(seen: list, archive: dict[Cursor, Body] = KEPT, acked: list[Acked] | None = None) -> str:
+    """Return the kinds of violation that the checker finds in one viewer's history."""
+    found = check([History("v", seen, acked or [])], archive)
+    return ", ".join(sorted({sentence.partition(":")[0] for sentence in found}))
+
+
+def test_honest_history_has_no_violation() -> None:
+    seen = [
+        Joined("e", 2, False, [said(1), said(2)]),
+        Took(3, 4, [said(3), said(4)]),
+        Took(5, 7, [said(6)], thinned=2),
+        Skipped(8, 8),
+        Joined("e", 9, True, [said(9)], after=("e", 8)),
+        Joined("e", 9, True, [], after=("e", 9)),
+    ]
+    acked = [Acked("text 3", "e", 3), Acked("text 3", "e", 3), Acked("text 5", "e", 5)]
+    assert find(seen, acked=acked) == ""
+
+
+def test_new_epoch_and_what_is_told_to_be_lost_are_no_violation() -> None:
+    archive = {("f", 1): said(1, "anew"), **KEPT}
+    seen = [
+        Joined("e", 3, False, [said(3)]),
+        Joined("e", 9, False, [said(8), said(9)], after=("e", 3)),
+        Joined("f", 1, False, [said(1, "anew")], after=("e", 9)),
+    ]
+    assert find(seen, archive) == ""
+
+
+@pytest.mark.parametrize(
+    ("seen", "kind"),
+    [
+        ([FRESH, Took(1, 2, [said(1), said(2)]), Took(4, 4, [said(4)])], "hole"),
+        ([FRESH, Took(1, 3, [said(1), said(3)])], "hole"),
+        ([FRESH, Took(1, 3, [said(1), said(3)], thinned=2)], "hole"),
+        ([FRESH, Skipped(2, 3)], "hole"),
+        ([FRESH, Took(1, 1, [said(1)]), Took(1, 2, [said(1), said(2)])], "again"),
+        ([FRESH, Took(1, 2, [said(2), said(1)])], "out of order"),
+        ([FRESH, Took(1, 2, [said(2), said(3)])], "out of range"),
+        ([Took(1, 1, [said(1)])], "no welcome"),
+        (
+            [Joined("e", 3, False, [said(3)]), Joined("e", 6, True, [said(6)], ("e", 3))],
+            "hole",
+        ),
+        (
+            [Joined("e", 3, False, [said(3)]), Joined("e", 6, True, [said(5), said(6)], ("e", 4))],
+            "wrong cursor",
+        ),
+        ([Joined("f", 0, True, [], ("e", 0))], "another epoch"),
+        ([Joined("e", 0, True, [])], "recovered from nothing"),
+        ([FRESH, Took(1, 1, [said(1, "another")])], "two bodies"),
+        ([Joined("e", 10, False, [said(10)])], "not kept"),
+    ],
+)
+def test_violation_in_a_stream_is_found(seen: list, kind: str) -> None:
+    assert kind in find(seen).split(", ")
+
+
+def test_two_viewers_with_different_bodies_are_found_though_neither_was_kept() -> None:
+    histories = [
+        History("a", [Joined("e", 1, False, [said(1, "x")])]),
+        History("b", [Joined("e", 1, False, [said(1, "y")])]),
+    ]
+    found = check(histories, {})
+    assert sum(sentence.startswith("two bodies") for sentence in found) == 1
+    assert sum(sentence.startswith("not kept") for sentence in found) == 2
+
+
+def test_acked_comment_that_was_not_kept_is_found() -> None:
+    assert find([], acked=[Acked("text 10", "e", 10)]) == "lost"
+    assert find([], acked=[Acked("another", "e", 3)]) == "lost"
+
+
+def test_post_that_was_acked_or_kept_under_two_numbers_is_found() -> None:
+    archive = keep(said(1, "once"), said(2, "once"))
+    acked = [Acked("once", "e", 1), Acked("once", "e", 2)]
+    assert find([], archive, acked) == "kept twice, two numbers"
+
+
+def test_retraction_is_no_violation() -> None:
+    archive = keep(gone(1), said(2), retract(3, 1))
+    before = [FRESH, Took(1, 2, [said(1), said(2)]), Took(3, 3, [retract(3, 1)])]
+    after = [Joined("e", 3, False, [gone(1), said(2), retract(3, 1)])]
+    acked = [Acked("text 1", "e", 1)]
+    assert find(before, archive, acked) == find(after, archive, acked) == ""
+
+
+def test_retracted_text_that_comes_back_is_found() -> None:
+    archive = keep(gone(1), retract(2, 1))
+    seen = [
+        FRESH,
+        Took(1, 2, [said(1), retract(2, 1)]),
+        Joined("e", 2, False, [said(1), retract(2, 1)], ("e", 2)),
+    ]
+    assert find(seen, archive) == "back from the dead"
+
+
+def test_retracted_text_that_is_still_kept_is_found() -> None:
+    assert find([], keep(said(1), retract(2, 1))) == "not purged"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_entry_that_is_taken_out_of_a_stream_is_missed(seed: int) -> None:
+    dice = random.Random(seed)
+    seen: list = [FRESH]
+    at = 0
+    while at < 9:
+        last = min(9, at + dice.randint(1, 3))
+        bodies = [said(seq) for seq in range(at + 1, last + 1)]
+        after = ("e", at)
+        again = Joined("e", last, True, bodies, after)
+        seen.append(again if dice.random() < 0.3 else Took(at + 1, last, bodies))
+        at = last
+    assert find(seen) == ""
+    broken = copy.deepcopy(seen)
+    step = dice.choice([step for step in broken if step.__dict__.get("entries")])
+    del step.entries[dice.randrange(len(step.entries))]
+    assert "hole" in find(broken).split(", ")

@@ -1,0 +1,104 @@
+"""The machine's clock jumps an hour: order, limits and time-outs go by the one that does not."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import ClientConnection, connect
+
+from tests.faults.crowd import Crowd, read_archive
+from tests.serving import ServerProcess
+
+StartServer = Callable[..., ServerProcess]
+
+LIBRARIES = [
+    *Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"),
+    *Path("/usr/lib").glob("faketime/libfaketimeMT.so.1"),
+]
+HOUR_MS = 3_600_000
+
+
+@pytest.fixture
+def set_clock(tmp_path: Path) -> Callable[[int], None]:
+    if not LIBRARIES:
+        pytest.skip("needs libfaketime: apt-get install faketime")
+
+    def write(hours: int) -> None:
+        file = tmp_path / "clock.partial"
+        file.write_text(f"{hours:+}h\n")
+        file.rename(tmp_path / "clock")
+
+    write(0)
+    return write
+
+
+def start(start_server: StartServer, tmp_path: Path, *flags: str) -> ServerProcess:
+    environment = {
+        "LD_PRELOAD": str(LIBRARIES[0]),
+        "FAKETIME_TIMESTAMP_FILE": str(tmp_path / "clock"),
+        "FAKETIME_NO_CACHE": "1",
+        # The clock of intervals does not jump when the date is set (clock_gettime(2)).
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    return start_server(*flags, environment=environment)
+
+
+def test_order_and_connections_are_unaffected_by_a_clock_that_jumps(
+    start_server: StartServer, room: str, tmp_path: Path, set_clock: Callable[[int], None]
+) -> None:
+    server = start(start_server, tmp_path, "--post-rate", "0")
+
+    async def steps() -> None:
+        async with Crowd(server.ws_url, room) as crowd:
+            async with crowd.talking(100):
+                for hours in (1, -1, 0):
+                    await crowd.wait_for_acks(50)
+                    set_clock(hours)
+                await crowd.wait_for_acks(50)
+            await crowd.settle()
+            assert {viewer.joins for viewer in crowd.everybody} == {1}
+        assert crowd.violations(server.database) == []
+
+    asyncio.run(steps())
+    times = [body["at"] for _, body in sorted(read_archive(server.database, room).items())]
+    jumps = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert max(jumps) > HOUR_MS / 2
+    assert min(jumps) < -HOUR_MS
+
+
+async def post(socket: ClientConnection, ref: str) -> dict[str, Any]:
+    await socket.send(json.dumps({"type": "post", "text": "hi", "ref": ref}))
+    while True:
+        message = json.loads(await asyncio.wait_for(socket.recv(), 20))
+        if message["type"] in ("ack", "reject") and message["ref"] == ref:
+            return message
+
+
+def test_limit_on_posting_neither_opens_nor_sticks_when_the_clock_jumps(
+    start_server: StartServer, room: str, tmp_path: Path, set_clock: Callable[[int], None]
+) -> None:
+    server = start(start_server, tmp_path, "--post-burst", "1", "--post-rate", "0.2")
+
+    async def steps() -> None:
+        for hours in (1, -1):
+            async with connect(f"{server.ws_url}/ws/{room}") as socket:
+                assert (await post(socket, "k1"))["type"] == "ack"
+                set_clock(hours)
+                rejected = await post(socket, "k2")
+                assert rejected["code"] == "too_fast"
+                assert 0 < rejected["retry_after"] <= 5
+        async with connect(f"{server.ws_url}/ws/{room}") as socket:
+            assert (await post(socket, "k1"))["type"] == "ack"
+            set_clock(0)
+            rejected = await post(socket, "k2")
+            set_clock(-1)
+            await asyncio.sleep(rejected["retry_after"])  # as it was told
+            assert (await post(socket, "k2"))["type"] == "ack"
+
+    asyncio.run(steps())

@@ -1,0 +1,152 @@
+"""The disk is slow to sync, fails, or is full: no ack that is not true, and it heals by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import resource
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.crowd import Crowd, read_archive
+from tests.faults.tracing import Trace, strace
+from tests.serving import ServerProcess
+
+StartServer = Callable[..., ServerProcess]
+
+MEBIBYTE = 1024 * 1024
+
+
+def pid_of(server: ServerProcess) -> int:
+    assert server.process is not None
+    return server.process.pid
+
+
+def test_nothing_is_acked_or_shown_before_it_is_synced(
+    start_server: StartServer, room: str, tmp_path: Path
+) -> None:
+    server = start_server("--post-rate", "0")
+    log = tmp_path / "trace"
+    count = 30
+
+    async def steps() -> None:
+        async with Crowd(server.ws_url, room, posters=1, watchers=1, deflate=False) as crowd:
+            watch = "trace=pwrite64,fdatasync,sendto"
+            with strace(pid_of(server), "-y", "-s", "65536", "-e", watch, "-o", str(log)):
+                for number in range(count):
+                    word = f"word-{number:04}"
+                    await crowd.posters[0].post(word, ref=word)
+                    await crowd.wait_for_acks(number + 1 - len(crowd.acked))
+                await crowd.settle()
+        assert crowd.violations(server.database) == []
+
+    asyncio.run(steps())
+    trace = Trace(log, r"word-\d{4}")
+    assert trace.early == []
+    assert len(trace.sent) == count
+    # Each was acked before the next was said, so none shared a sync with another.
+    assert trace.syncs >= count
+
+
+def test_sync_that_fails_is_an_error_to_the_sender_and_loud_in_the_log(
+    start_server: StartServer, room: str
+) -> None:
+    server = start_server("--post-rate", "0")
+
+    async def steps() -> None:
+        async with Crowd(server.ws_url, room, posters=1, watchers=1) as crowd:
+            poster, watcher = crowd.posters[0], crowd.watchers[0]
+            await poster.post("before")
+            await crowd.settle()
+            stood = watcher.cursor
+            fault = "inject=fdatasync:error=EIO"
+            with strace(pid_of(server), "-e", "trace=fdatasync", "-e", fault, "-o", "/dev/null"):
+                await poster.post("during")
+                await poster.wait_until(lambda: len(poster.rejected) >= 2, 20)
+                assert set(poster.rejected) == {"not_kept"}
+                assert len(crowd.acked) == 1
+                assert watcher.cursor == stood
+            await crowd.settle()
+            await poster.post("after")
+            await crowd.settle()
+        assert crowd.violations(server.database) == []
+        kept = read_archive(server.database, room)
+        assert sorted(body["text"] for body in kept.values()) == ["after", "before", "during"]
+
+    asyncio.run(steps())
+    assert server.take_log("the archive failed: .*disk I/O error")
+
+
+class FullDisk:
+    """A small disk of its own where it may be mounted, else a limit on the size of files."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._filler = folder / "filler"
+        mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
+        self.is_mounted = os.geteuid() == 0 and subprocess.run(mount, check=False).returncode == 0
+
+    def fill(self, server: ServerProcess) -> None:
+        if self.is_mounted:
+            with contextlib.suppress(OSError), self._filler.open("ab", buffering=0) as file:
+                while True:
+                    file.write(b"\0" * 4096)
+            return
+        wal = server.database.with_name(server.database.name + "-wal")
+        limit = max(wal.stat().st_size, server.database.stat().st_size) + 8192
+        resource.prlimit(pid_of(server), resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+
+    def free(self, server: ServerProcess) -> None:
+        if self.is_mounted:
+            self._filler.unlink()
+            return
+        unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+        resource.prlimit(pid_of(server), resource.RLIMIT_FSIZE, unlimited)
+
+    def close(self) -> None:
+        if self.is_mounted:
+            subprocess.run(["umount", str(self.folder)], check=True)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[FullDisk]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    made = FullDisk(folder)
+    yield made
+    made.close()
+
+
+def test_full_disk_gives_no_false_ack_and_watching_goes_on_and_it_heals_by_itself(
+    disk: FullDisk, start_server: StartServer, room: str
+) -> None:
+    server = start_server("--post-rate", "0", database=disk.folder / "danmaku.db")
+
+    async def steps() -> None:
+        async with Crowd(server.ws_url, room) as crowd:
+            async with crowd.talking(100):
+                await crowd.wait_for_acks(50)
+                disk.fill(server)
+                poster = crowd.posters[0]
+                await poster.wait_until(lambda: len(poster.rejected) >= 3, 20)
+                assert {code for viewer in crowd.posters for code in viewer.rejected} == {
+                    "not_kept"
+                }
+                # Watching goes on: who comes back gets what there is.
+                joins = [watcher.joins for watcher in crowd.watchers]
+                for watcher in crowd.watchers:
+                    await watcher.leave()
+                for watcher, before in zip(crowd.watchers, joins, strict=True):
+                    await watcher.wait_until(lambda w=watcher, b=before: w.joins > b, 10)
+                disk.free(server)
+                await crowd.wait_for_acks(50)
+            await crowd.settle()
+        assert crowd.violations(server.database) == []
+
+    asyncio.run(steps())
+    assert server.take_log("the archive failed")
+    assert server.stop() == 0

@@ -1,0 +1,55 @@
+"""Connections that are reset, delayed and dripped: whoever comes back misses nothing in silence."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from tests.faults.conftest import LONG
+from tests.faults.crowd import Crowd
+from tests.faults.measures import read_metric
+from tests.faults.proxy import Proxy
+from tests.serving import ServerProcess
+
+StartServer = Callable[..., ServerProcess]
+
+RESETS = 200 if LONG else 12
+SILENCE_SECONDS = 30 + 10 + 5  # between pings, for the answer, and to spare
+
+
+def test_reset_delayed_and_dripped_connections_miss_nothing_in_silence(
+    start_server: StartServer, room: str
+) -> None:
+    server = start_server("--post-rate", "0")
+
+    async def steps() -> None:
+        async with Proxy(server.port) as proxy, Crowd(proxy.ws_url, room) as crowd:
+            async with crowd.talking(100):
+                for number in range(RESETS):
+                    proxy.delay = (0, 0.05, 0.002)[number % 3]
+                    proxy.drip = (4096, 512, 24)[number % 3]
+                    await crowd.wait_for_acks(20, 60)
+                    proxy.reset_some()
+                proxy.delay, proxy.drip = 0, 4096
+            await crowd.settle(60)
+            assert sum(viewer.joins for viewer in crowd.everybody) > len(crowd.everybody)
+        assert crowd.violations(server.database) == []
+
+    asyncio.run(steps())
+
+
+if LONG:
+
+    def test_peer_that_died_without_a_word_is_gone_after_a_ping(
+        start_server: StartServer, room: str
+    ) -> None:
+        server = start_server()
+
+        async def steps() -> None:
+            async with Proxy(server.port) as proxy, Crowd(proxy.ws_url, room) as crowd:
+                assert read_metric(server, "danmaku_connections") == len(crowd.everybody)
+                proxy.is_silent = True
+                await asyncio.sleep(SILENCE_SECONDS)  # what is promised
+                assert read_metric(server, "danmaku_connections") == 0
+
+        asyncio.run(steps())

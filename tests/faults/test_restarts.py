@@ -1,0 +1,90 @@
+"""The server is killed, ended and frozen while people talk."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import statistics
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.faults.conftest import LONG
+from tests.faults.crowd import Crowd, restart
+from tests.serving import ServerProcess
+
+StartServer = Callable[..., ServerProcess]
+
+RATE = 200
+KILLS = 100 if LONG else 20
+ENDS = 10
+FROZEN_SECONDS = [5, 30] if LONG else [5]
+
+
+def test_nothing_acked_is_lost_and_no_hole_is_silent_over_kills(
+    start_server: StartServer, room: str
+) -> None:
+    server = start_server("--post-rate", "0")
+
+    async def steps() -> list[float]:
+        ready = []
+        async with Crowd(server.ws_url, room) as crowd:
+            async with crowd.talking(RATE):
+                for _ in range(KILLS):
+                    # Somewhere in the middle of things: after some acks, at no certain point.
+                    await crowd.wait_for_acks(20)
+                    ready.append(await restart(server, server.kill))
+            await crowd.settle()
+        assert crowd.violations(server.database) == []
+        assert len(crowd.acked) >= KILLS * 20
+        return ready
+
+    ready = asyncio.run(steps())
+    assert statistics.median(ready) <= 3, ready
+
+
+def test_ending_in_order_under_load_is_quick_and_everybody_is_back_soon(
+    start_server: StartServer, room: str
+) -> None:
+    server = start_server("--post-rate", "0")
+
+    async def steps() -> None:
+        async with Crowd(server.ws_url, room) as crowd:
+            async with crowd.talking(RATE):
+                for number in range(ENDS):
+                    await crowd.wait_for_acks(20)
+                    began = time.monotonic()
+
+                    def end() -> None:
+                        assert server.stop() == 0
+
+                    await asyncio.to_thread(end)
+                    assert time.monotonic() - began <= 5
+                    began = time.monotonic()
+                    await asyncio.to_thread(server.start)
+                    await crowd.wait_for_all(number + 2, 10)
+            await crowd.settle()
+        assert crowd.violations(server.database) == []
+
+    asyncio.run(steps())
+
+
+@pytest.mark.parametrize("seconds", FROZEN_SECONDS)
+def test_frozen_server_acks_nothing_stale_and_viewers_resume(
+    start_server: StartServer, room: str, seconds: float
+) -> None:
+    server = start_server("--post-rate", "0")
+
+    async def steps() -> None:
+        async with Crowd(server.ws_url, room) as crowd:
+            async with crowd.talking(RATE):
+                await crowd.wait_for_acks(100)
+                server.send_signal(signal.SIGSTOP)
+                await asyncio.sleep(seconds)  # the fault itself
+                server.send_signal(signal.SIGCONT)
+                await crowd.wait_for_acks(100)
+            await crowd.settle()
+        assert crowd.violations(server.database) == []
+
+    asyncio.run(steps())
