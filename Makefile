@@ -34,6 +34,9 @@ format: .venv/dev.stamp  ## Bring the code into the one format
 bench: .venv/bench.stamp  ## Measure the server beside its peers; make bench ARGS="storm --quick" picks
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+screenshots: .venv/dev.stamp setup-browser  ## Take the pages' pictures from a lively room
+	@$(BIN)/python tools/take_screenshots.py $(ARGS)
+
 lock: .venv/dev.stamp  ## Resolve the versions anew from pyproject.toml
 	$(BIN)/pip-compile -q --upgrade --strip-extras --allow-unsafe --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links -o requirements/run.txt pyproject.toml

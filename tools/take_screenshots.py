@@ -34,10 +34,10 @@ LIVELY_SECONDS = 7
 WORDS = {
     "demo": [
         "hello from the back row", "前排！", "233333", "what a save!", "这也太强了吧", "let's gooo",
-        "first time here, hi all", "名场面", "hahaha", "好听！", "greetings from Lisbon", "来了来了",
+        "first time here, hi all", "名场面", "hahaha", "好听！", "hi from Lisbon", "来了来了",
         "that transition was so clean", "高能预警", "❤️", "is this live?", "哈哈哈哈哈哈", "👏👏👏",
         "the sound is great tonight", "泪目", "rewind please", "求歌名", "bravo!", "awsl",
-        "who else is watching at 3 am", "字幕组辛苦了", "never gets old", "爷青回", "beautiful light",
+        "who else is up at 3 am", "字幕组辛苦了", "never gets old", "爷青回", "beautiful light",
     ],
     "music": ["encore!", "再来一首", "that bass line", "so good", "好听到循环"],
     "lounge": ["good evening", "晚上好", "tea time", "what are we watching next?"],
