@@ -15,9 +15,11 @@ from chat.web.handler import Handler, Refused
 _POLICY = (
     "default-src 'self'; script-src 'self'; style-src {style}; img-src 'self' data:; "
     "media-src * blob:; connect-src *; object-src 'none'; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors {ancestors}; require-trusted-types-for 'script'; trusted-types 'none'"
+    "frame-ancestors {ancestors}"
 )
-_PAGE_POLICY = _POLICY.format(style="'self'", ancestors="'self'")
+_TRUSTED_TYPES = "; require-trusted-types-for 'script'; trusted-types 'none'"
+_PAGE_POLICY = _POLICY.format(style="'self'", ancestors="'self'") + _TRUSTED_TYPES
+# Anybody may frame it; OBS adds the operator's own style, and older ones by ``innerHTML``.
 _OVERLAY_POLICY = _POLICY.format(style="'self' 'unsafe-inline'", ancestors="*")
 
 
@@ -87,7 +89,7 @@ class Overlay(PageHandler):
     """``/r/{room}/overlay``: nothing but the comments, for OBS or an iframe of any site."""
 
     def content_policy(self) -> str:
-        """Return the policy: anybody may frame it, and OBS adds the operator's own style."""
+        """Return what the browser may load and run for the overlay."""
         return _OVERLAY_POLICY
 
     def get(self, name: str) -> None:
