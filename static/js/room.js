@@ -114,6 +114,7 @@ on('entries', (/** @type {{entries: Entry[], source: string}} */ { entries, sour
 on('lost', (/** @type {{reason: string, restarted: boolean}} */ { reason, restarted }) => {
   if (restarted) {
     transcript.clear();
+    stage.clear();
     own.clear();
   }
   transcript.note(hasText(`lost.${reason}`) ? t(`lost.${reason}`) : t('lost.other'));
