@@ -18,7 +18,7 @@ from chat.core import wire
 from chat.core.history import History
 from chat.core.limits import PostLimits
 from chat.core.reject import Rejection, reject
-from chat.core.retraction import encode_retracted, read_target
+from chat.core.retraction import purge
 from chat.core.room import Author, Known, Room
 from chat.core.wire import Cursor
 from chat.fanout import Fanout
@@ -323,9 +323,7 @@ class Hub:
             return
         for seq, body in enumerate(bodies, first):
             opened.room.history.append(seq, body)
-            target = read_target(body)
-            if target is not None:
-                opened.room.history.replace(target, encode_retracted(target))
+            purge(opened.room.history, body)
         opened.audience.mark()
 
     # --- the end --------------------------------------------------------------------------------

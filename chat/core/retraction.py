@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from chat.core.history import History
+
 
 class Retraction(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="retract"):
     """The comment ``target`` is to be seen no more; ``at`` in Unix milliseconds.
@@ -22,7 +24,8 @@ class Retracted(msgspec.Struct, frozen=True, tag_field="kind", tag="retracted"):
     seq: int
 
 
-_BEGINNING = b'{"kind":"retract",'
+_RETRACTION = b'{"kind":"retract",'
+_COMMENT = b'{"kind":"comment",'
 _decoder = msgspec.json.Decoder(Retraction)
 
 
@@ -31,9 +34,16 @@ def encode_retracted(seq: int) -> bytes:
     return msgspec.json.encode(Retracted(seq))
 
 
-def read_target(body: bytes) -> int | None:
-    """Return which comment an entry retracts; None when it is no retraction.
+def purge(history: History, body: bytes) -> None:
+    """Take the text out of the history that an entry retracts; does nothing for other entries.
 
     Bodies are the encoder's own, and it writes the kind first: the others cost a comparison.
     """
-    return _decoder.decode(body).target if body.startswith(_BEGINNING) else None
+    if not body.startswith(_RETRACTION):
+        return
+    target = _decoder.decode(body).target
+    # Only a comment can be retracted: the archive does the same.
+    if history.first <= target <= history.head and history.slice(target, target)[0].startswith(
+        _COMMENT
+    ):
+        history.replace(target, encode_retracted(target))
