@@ -67,6 +67,7 @@ class Hub:
         self._metrics = metrics
         self._rooms: dict[str, OpenRoom] = {}
         self._opening: dict[str, asyncio.Task[OpenRoom]] = {}
+        self._long_polls = 0
         self.is_stopping = False
         metrics.watch("danmaku_rooms", "Rooms that are open", lambda: len(self._rooms))
         metrics.watch(
@@ -79,7 +80,7 @@ class Hub:
             "Accepted posts that are known again without a look at the archive",
             lambda: sum(opened.room.count_known() for opened in self._rooms.values()),
         )
-        metrics.watch("danmaku_long_polls", "Long polls that wait", self._count_waiting)
+        metrics.watch("danmaku_long_polls", "Long polls that wait", lambda: self._long_polls)
         metrics.watch("danmaku_viewers", "Viewers, by any transport", self.count_viewers)
 
     def start(self) -> None:
@@ -154,9 +155,6 @@ class Hub:
     def count_viewers(self) -> int:
         """Count the viewers of all rooms."""
         return sum(len(opened.audience) for opened in self._rooms.values())
-
-    def _count_waiting(self) -> int:
-        return sum(len(opened.audience.waiters) for opened in self._rooms.values())
 
     # --- following a room -----------------------------------------------------------------------
 
@@ -249,9 +247,13 @@ class Hub:
             return self._make_page(room, history.recent(limit), history.head, False, reason)
         opened.audience.note_poller(poller, opened.watched_at + wait)
         if cursor.seq == history.head and wait > 0 and not self.is_stopping:
-            if len(opened.audience.waiters) >= WAIT_LIMIT:
+            if self._long_polls >= WAIT_LIMIT:
                 return reject("busy", retry_after=BUSY_SECONDS)
-            await opened.audience.wait_for_news(wait)
+            self._long_polls += 1
+            try:
+                await opened.audience.wait_for_news(wait)
+            finally:
+                self._long_polls -= 1
             opened.audience.note_poller(poller, time.monotonic())
         if history.has_after(cursor.seq):
             bodies = history.slice(cursor.seq + 1, min(history.head, cursor.seq + limit))

@@ -128,6 +128,8 @@ class LocalJournal:
                 await self._call(self._writer, partial(archive.trim, room_id, last))
                 count += found
                 await asyncio.sleep(TRIM_PAUSE)
+        if count:
+            self._scrub_soon()
         return count
 
     async def close(self) -> None:

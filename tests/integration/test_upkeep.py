@@ -1,0 +1,108 @@
+"""Retractions, forgetting and backups as viewers and operators meet them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from chat.core.retraction import Retraction
+from tests.integration.test_hub import enter, open_hub, poll, post, run
+from tests.integration.test_sessions import ask, join, post_over_http
+from tests.serving import ROOT, ServerProcess
+
+StartServer = Callable[..., ServerProcess]
+DAY_MS = 86_400_000
+
+
+def read_page(server: ServerProcess, room: str, query: str = "") -> dict[str, Any]:
+    with urllib.request.urlopen(f"{server.url}/api/rooms/{room}/entries?{query}") as answer:
+        return json.load(answer)
+
+
+def test_retracted_text_is_in_no_history_and_no_page() -> None:
+    async def steps() -> None:
+        async with open_hub(post_rate=0) as hub:
+            opened = await enter(hub, "demo")
+            for text in ("decent", "nasty", "fine"):
+                await post(hub, opened, text)
+            waiting = asyncio.ensure_future(poll(hub, opened, 3, wait=10))
+            await hub._journal.append("demo", Retraction(seq=0, target=2, at=1), None)
+            assert json.loads(bytes((await waiting).entries)) == [
+                {"kind": "retract", "seq": 4, "target": 2, "at": 1}
+            ]
+            for _ in range(2):
+                entries = json.loads(bytes((await poll(hub, opened, 0)).entries))
+                assert [entry.get("text") for entry in entries] == ["decent", None, "fine", None]
+                hub.release_rooms(float("inf"))  # and from the archive
+                opened = await enter(hub, "demo")
+
+    run(steps)
+
+
+def test_comments_older_than_keep_days_are_forgotten_and_who_wanted_them_is_told(
+    start_server: StartServer, room: str
+) -> None:
+    server = start_server("--post-rate", "0")
+    for number in range(5):
+        post_over_http(server, room, None, text=f"text {number}")
+    server.stop()
+    with sqlite3.connect(server.database) as archive:
+        old = time.time_ns() // 1_000_000 - 8 * DAY_MS
+        archive.execute("UPDATE entries SET at = ? WHERE seq <= 3", (old,))
+    archive.close()
+    server.flags = ("--keep-days", "7")
+    server.start()
+    epoch = read_page(server, room)["epoch"]
+    end = time.monotonic() + 10
+    while (page := read_page(server, room, f"after={epoch}:1"))["recovered"]:
+        assert time.monotonic() < end
+        server.restart()  # the room's history in memory is not trimmed, the archive is
+    assert (page["reason"], page["head"]) == ("trimmed", 5)
+    assert [entry["seq"] for entry in page["entries"]] == [4, 5]
+    socket, welcome = join(server, room, f"cursor={epoch}:1&history=10")
+    assert (welcome["recovered"], welcome["reason"], welcome["seq"]) == (False, "trimmed", 5)
+    assert ask(socket, "ack", type="post", ref="k1", text="next")["seq"] == 6
+    socket.close()
+
+
+def back_up(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "server.py"), "backup", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+
+def test_backup_is_taken_while_the_server_runs_and_is_a_new_epoch_when_served(
+    start_server: StartServer, room: str, tmp_path: Path
+) -> None:
+    server = start_server("--post-rate", "0")
+    for number in range(3):
+        post_over_http(server, room, None, text=f"text {number}")
+    target = tmp_path / "friday.db"
+    done = back_up(str(target), "--database", f"sqlite:///{server.database}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert str(target) in done.stdout
+    post_over_http(server, room, None, text="after the backup")
+    copy = start_server(database=target)
+    original, restored = read_page(server, room), read_page(copy, room)
+    assert restored["entries"] == original["entries"][:3]
+    assert restored["epoch"] != original["epoch"]
+    lost = read_page(copy, room, f"after={original['epoch']}:4")
+    assert (lost["recovered"], lost["reason"]) == (False, "epoch")
+
+
+def test_backup_that_cannot_be_made_is_one_sentence_and_an_exit_code(tmp_path: Path) -> None:
+    missing = back_up(str(tmp_path / "a.db"), "--database", f"sqlite:///{tmp_path}/none.db")
+    assert missing.returncode == 1
+    assert "no database" in missing.stderr
+    for arguments in ([], ["--database", "sqlite:///x.db"], ["a.db", "--database", "sqlite://"]):
+        unclear = back_up(*arguments)
+        assert unclear.returncode == 2
+        assert "danmaku backup FILE" in unclear.stderr
+    assert list(tmp_path.iterdir()) == []
