@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, WebSocketException
 
@@ -148,6 +149,36 @@ class Viewer:
         self._changed.set()
 
 
+class Poller(Viewer):
+    """Follows by long polling; it only watches."""
+
+    async def _follow_once(self) -> None:
+        url = self._url.replace("ws", "http", 1).replace("/ws/", "/api/rooms/") + "/entries"
+        client = AsyncHTTPClient(force_instance=True)
+        is_first = True
+        try:
+            while True:
+                after = self.cursor
+                query = f"?wait=20&limit=300&after={after[0]}:{after[1]}" if after else "?limit=50"
+                answer = await client.fetch(url + query, request_timeout=OPEN_SECONDS + 20)
+                self._take_page(json.loads(answer.body), after)
+                self.joins += is_first
+                is_first = False
+                self._changed.set()
+        except HTTPClientError as error:
+            raise OSError(str(error)) from error
+        finally:
+            client.close()
+
+    def _take_page(self, page: dict[str, Any], after: Cursor | None) -> None:
+        epoch, first, last, entries = page["epoch"], page["first"], page["last"], page["entries"]
+        if after is None or not page["recovered"]:
+            self.history.seen.append(Joined(epoch, last, False, entries, after))
+        elif first <= last:
+            self.history.seen.append(Took(first, last, entries))
+        self.cursor = (epoch, last)
+
+
 class Crowd:
     """Posters and watchers of one room, and the verdict over what they recorded.
 
@@ -158,9 +189,17 @@ class Crowd:
     """
 
     def __init__(
-        self, url: str, room: str, *, posters: int = 4, watchers: int = 4, deflate: bool = True
+        self,
+        url: str,
+        room: str,
+        *,
+        posters: int = 4,
+        watchers: int = 4,
+        pollers: int = 1,
+        deflate: bool = True,
     ) -> None:
         self.room = room
+        self.pollers = [Poller(url, room, f"poller {n}") for n in range(pollers)]
         self.posters, self.watchers = (
             [Viewer(url, room, f"{role} {n}", deflate=deflate) for n in range(count)]
             for role, count in (("poster", posters), ("watcher", watchers))
@@ -169,7 +208,7 @@ class Crowd:
 
     @property
     def everybody(self) -> list[Viewer]:
-        return self.posters + self.watchers
+        return [*self.posters, *self.watchers, *self.pollers]
 
     @property
     def acked(self) -> list[Acked]:
@@ -193,8 +232,8 @@ class Crowd:
                 raise AssertionError("a viewer's task ended by itself") from outcome
 
     async def wait_for_all(self, joins: int, seconds: float = SETTLE_SECONDS) -> None:
-        """Wait until everybody was let in so many times."""
-        for viewer in self.everybody:
+        """Wait until everybody with a connection was let in so many times."""
+        for viewer in self.posters + self.watchers:
             await viewer.wait_until(lambda viewer=viewer: viewer.joins >= joins, seconds)
 
     async def wait_for_acks(self, more: int, seconds: float = SETTLE_SECONDS) -> None:

@@ -62,14 +62,14 @@ def test_order_and_connections_are_unaffected_by_a_clock_that_jumps(
                     set_clock(hours)
                 await crowd.wait_for_acks(50)
             await crowd.settle()
-            assert {viewer.joins for viewer in crowd.everybody} == {1}
+            assert {viewer.joins for viewer in crowd.posters + crowd.watchers} == {1}
         assert crowd.violations(server.database) == []
 
     asyncio.run(steps())
     times = [body["at"] for _, body in sorted(read_archive(server.database, room).items())]
     jumps = [later - earlier for earlier, later in itertools.pairwise(times)]
     assert max(jumps) > HOUR_MS / 2
-    assert min(jumps) < -HOUR_MS
+    assert min(jumps) < -HOUR_MS / 2
 
 
 async def post(socket: ClientConnection, ref: str) -> dict[str, Any]:

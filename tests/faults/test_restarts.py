@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import signal
 import statistics
 import time
@@ -10,6 +11,8 @@ from collections.abc import Callable
 
 import pytest
 
+from chat.client import Client
+from chat.core.comment import Comment
 from tests.faults.conftest import LONG
 from tests.faults.crowd import Crowd, restart
 from tests.serving import ServerProcess
@@ -18,6 +21,7 @@ StartServer = Callable[..., ServerProcess]
 
 RATE = 200
 KILLS = 100 if LONG else 20
+CLIENT_KILLS = 20 if LONG else 2
 ENDS = 10
 FROZEN_SECONDS = [5, 30] if LONG else [5]
 
@@ -42,6 +46,46 @@ def test_nothing_acked_is_lost_and_no_hole_is_silent_over_kills(
 
     ready = asyncio.run(steps())
     assert statistics.median(ready) <= 3, ready
+
+
+def test_python_client_gets_every_comment_once_and_in_order_over_kills(
+    start_server: StartServer, room: str
+) -> None:
+    server = start_server("--post-rate", "0")
+    said: list[str] = []
+    heard: list[str] = []
+
+    async def speak(client: Client) -> None:
+        for number in itertools.count():
+            said.append(f"line {number}")
+            await client.post(said[-1])
+
+    async def listen(client: Client) -> None:
+        async for entry in client:
+            assert isinstance(entry, Comment), entry
+            heard.append(entry.text)
+
+    async def steps() -> None:
+        async with Client(f"{server.ws_url}/ws/{room}") as client:
+            speaking = asyncio.ensure_future(speak(client))
+            listening = asyncio.ensure_future(listen(client))
+            for _ in range(CLIENT_KILLS):
+                await restart(server, server.kill)
+                enough = len(said) + 20
+                async with asyncio.timeout(20):
+                    while len(said) < enough:
+                        assert not listening.done(), listening.exception()
+                        await asyncio.sleep(0.02)
+            speaking.cancel()
+            await client.post("the end")
+            async with asyncio.timeout(20):
+                while heard[-1] != "the end":  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+            listening.cancel()
+
+    asyncio.run(steps())
+    # What was on its way when it was cancelled may have been kept or not.
+    assert heard in ([*said, "the end"], [*said[:-1], "the end"])
 
 
 def test_ending_in_order_under_load_is_quick_and_everybody_is_back_soon(
