@@ -74,7 +74,7 @@ def draw_transports(table: Table) -> Canvas:
         bars = axes.barh(names, values, color=colors)
         axes.bar_label(bars, [show(value) for value in values], padding=4)
         axes.set_xscale("log")
-        axes.set_xlim(right=max(values) * 4)
+        axes.set_xlim(1, max(values) * 5)
         axes.set_xlabel(label)
         axes.grid(visible=False, axis="y")
     return canvas

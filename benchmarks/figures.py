@@ -40,6 +40,8 @@ class Figure(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def target(self) -> str:
         """The target with its unit, empty where there is none."""
+        if self.at_most == 0:
+            return "none"
         if self.at_most is not None:
             return f"≤ {show(self.at_most)} {self.unit}".rstrip()
         if self.at_least is not None:

@@ -35,7 +35,7 @@ def measure(bench: Bench) -> Iterator[Figure]:
         holes += missed
         return share
 
-    idle, paused = bench.alternate(3, lambda: run(False), lambda: run(True))
+    idle, paused = bench.alternate(2, lambda: run(False), lambda: run(True))
     difference = (median(paused) - median(idle)) * 1e6 / RATE / held
     yield Figure(
         line="11",

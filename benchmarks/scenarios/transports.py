@@ -1,6 +1,6 @@
 """Three ways to follow a room: push, long polling, short polling.
 
-500 viewers and 4 comments a second by each, few enough that the dearest keeps up. Long polling
+300 viewers and 4 comments a second by each, few enough that the dearest keeps up. Long polling
 costs a request per viewer and wave; short polling (every second) costs the same whether there is
 anything or not, and is late by half its interval.
 """
@@ -17,7 +17,7 @@ TRANSPORTS = ("websocket", "long-poll", "short-poll")
 
 
 def measure(bench: Bench) -> Iterator[Figure | Table]:
-    viewers, seconds = bench.viewers(500), bench.seconds(9)
+    viewers, seconds = bench.viewers(300), bench.seconds(9)
     rows: list[list[object]] = []
     for transport in TRANSPORTS:
         with bench.ours() as server:
