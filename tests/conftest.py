@@ -45,7 +45,7 @@ def room() -> str:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # Unit tests first: what they find explains what the others would.
-    order = {"unit": 0, "integration": 1, "loadtest": 2, "browser": 3}
+    order = {"unit": 0, "integration": 1, "loadtest": 2, "browser": 3, "faults": 4}
     items.sort(key=lambda item: order.get(item.path.parent.name, 1))
 
 
