@@ -5,7 +5,7 @@ BIN := .venv/bin
 NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 NPM_CI := npm ci --silent --no-audit --no-fund
 
-.PHONY: run test faults check format bench lock clean help setup-browser setup-tracer
+.PHONY: run test faults check format screenshots bench lock clean help setup-browser setup-tracer
 
 help:  ## Show what there is
 	@awk -F ':.*## ' '/^[a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,22 +50,23 @@ lock: .venv/dev.stamp  ## Resolve the versions anew from pyproject.toml
 clean:  ## Remove what was installed and made
 	rm -rf .venv build dist *.egg-info node_modules
 
-.venv/bin/python:
+.venv/made.stamp:
 	@PYTHON="$(PYTHON)" sh tools/make-venv.sh
+	@touch $@
 
-.venv/run.stamp: .venv/bin/python requirements/run.txt
+.venv/run.stamp: .venv/made.stamp requirements/run.txt
 	@echo "Installing what the server needs (once)…"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
 	@# Only a video by HLS needs it, and only where the browser cannot play that itself.
 	@if command -v npm >/dev/null && [ ! -d node_modules ]; then $(NPM_CI) --omit=dev || true; fi
 	@touch $@
 
-.venv/dev.stamp: .venv/bin/python requirements/run.txt requirements/dev.txt
+.venv/dev.stamp: .venv/made.stamp requirements/run.txt requirements/dev.txt
 	@echo "Installing what the tests need (once)…"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	@touch .venv/run.stamp $@
 
-.venv/bench.stamp: .venv/bin/python requirements/bench.txt
+.venv/bench.stamp: .venv/made.stamp requirements/bench.txt
 	@echo "Installing what the benchmarks need (once)…"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	@touch .venv/run.stamp $@

@@ -39,11 +39,13 @@ BACKLOG = 4_096
 SEND_BUFFER = 128 * 1_024
 READ_CHUNK = 4_096
 HEADER_LIMIT = 16 * 1_024
-BODY_LIMIT = 16 * 1_024
+BODY_LIMIT = 64 * 1_024
 HEADER_SECONDS = 20.0
 BODY_SECONDS = 20.0
 SWEEP_SECONDS = 1.0
 SPARE_DESCRIPTORS = 200
+LAST_DESCRIPTORS = 64
+MANY_DESCRIPTORS = 1_000_000
 ANSWER_SECONDS = 1.0
 TRIM_SECONDS = 600.0
 DAY = 86_400.0
@@ -89,8 +91,9 @@ class Server:
             Fanout(metrics, settings.wave_gap_ms / 1000),
             metrics,
         )
+        descriptors = _raise_descriptors()
         self.connections = Connections(
-            self._hub, guests, metrics, _cap_viewers(settings.max_viewers)
+            self._hub, guests, metrics, _cap_viewers(settings.max_viewers, descriptors)
         )
         house = House(
             settings=settings,
@@ -104,6 +107,7 @@ class Server:
         self._http = Gate(
             build_application(house),
             house=house,
+            descriptor_limit=descriptors - LAST_DESCRIPTORS,
             ssl_options=certificate,
             chunk_size=READ_CHUNK,
             max_header_size=HEADER_LIMIT,
@@ -183,16 +187,23 @@ def _load_certificate(settings: Settings) -> ssl.SSLContext | None:
     return context
 
 
-def _cap_viewers(wanted: int) -> int:
-    """Stay below the descriptor limit: accepting at the limit would spin."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        most = min(hard, max(soft, wanted + SPARE_DESCRIPTORS))
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-        soft = most
-    room = soft - SPARE_DESCRIPTORS
+def _raise_descriptors() -> int:
+    """Let this process open as many files as it may, and return how many those are."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY:
+        hard = MANY_DESCRIPTORS
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def _cap_viewers(wanted: int, descriptors: int) -> int:
+    """Leave room beside the viewers for those who poll, for the archive and for goodbyes."""
+    room = descriptors - SPARE_DESCRIPTORS
     if room < wanted:
-        _log.warning("at most %d viewers: this process may open %d files (ulimit -n)", room, soft)
+        _log.warning(
+            "at most %d viewers: this process may open %d files (ulimit -n)", room, descriptors
+        )
     return max(1, min(wanted, room))
 
 
@@ -253,6 +264,8 @@ def main() -> None:
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    # A line for each malformed request would let a peer write our log.
+    logging.getLogger("tornado.general").setLevel(logging.WARNING)
     if sys.argv[1:2] == ["backup"]:
         _back_up(sys.argv[2:])
         return

@@ -23,6 +23,7 @@ POLLER_SECONDS = 10.0
 BATCH_LIMIT = 512
 BATCH_BYTES = 192 * 1_024
 PIECE_LIMIT = 1_024
+RECENT_COUNTS = 4
 
 PLAIN = 0
 DEFLATE = 1
@@ -181,11 +182,11 @@ class Audience:
     def prepare_wave(self, now: float) -> Wave | None:
         """Move ``sent`` on and return what leads from the old one to the new; None for nothing."""
         base, head = self.sent, self.history.head
+        self._pieces.clear()
         if not self.viewers:
             self.sent = head
             self._count_told = len(self)
             return None
-        self._pieces.clear()
         # Where waves took so long that the history has moved on, the wave begins where it does.
         start = max(base, self.history.first - 1)
         self.sent = min(head, start + BATCH_LIMIT)
@@ -201,6 +202,8 @@ class Audience:
     def serve(self, viewer: Viewer) -> int:
         """Lead one viewer on that stands elsewhere; return how many entries it was sent."""
         before = viewer.cursor
+        if viewer in self.paused:
+            return 0
         while viewer.ready and viewer.cursor < self.sent:
             piece, viewer.cursor = self._piece_after(viewer.cursor)
             push(viewer, piece[viewer.variant])
@@ -213,6 +216,8 @@ class Audience:
             self._recent_head = self.history.head
         made = self._recent.get(count)
         if made is None:
+            if len(self._recent) >= RECENT_COUNTS:
+                self._recent.clear()
             made = self._recent[count] = wire.join_bodies(self.history.recent(count))
         return made
 
@@ -228,8 +233,11 @@ class Audience:
     def _piece_after(self, cursor: int) -> tuple[Variants, int]:
         """Return the frames that lead on from a cursor, and the cursor after them.
 
-        They are built once for all who stand at the same place.
+        They are built once for all who stand at the same place. Who stands at ``sent`` or beyond is
+        where it should be.
         """
+        if cursor >= self.sent:
+            return (b"", b""), cursor
         made = self._pieces.get(cursor)
         if made is None:
             if len(self._pieces) >= PIECE_LIMIT:
@@ -238,13 +246,13 @@ class Audience:
         return made
 
     def _build_piece(self, cursor: int) -> tuple[Variants, int]:
-        if cursor >= self.sent:
-            return (b"", b""), self.sent
         history = self.history
         skip = b""
         if pace.judge(cursor, history.first) is pace.Verdict.SKIP:
             skip = self._build_skip(cursor, "slow")
             cursor = history.first - 1
+            if cursor >= self.sent:  # the history moved on since the last wave: the next goes on
+                return (skip, skip), cursor
         first, last = cursor + 1, min(self.sent, cursor + BATCH_LIMIT)
         bodies: list[bytes] = []
         size = thinned = 0

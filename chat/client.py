@@ -188,6 +188,13 @@ class Client:
     # --- the connection -------------------------------------------------------------------------
 
     async def _follow(self) -> None:
+        try:
+            await self._follow_on()
+        except Exception as error:
+            # Nobody may wait for ever for a client that has failed.
+            self._end(ClientClosed(f"the client failed: {error!r}"))
+
+    async def _follow_on(self) -> None:
         failures = 0
         while self._over is None:
             delay: float | None = None
@@ -260,8 +267,10 @@ class Client:
 
     def _take_welcome(self, welcome: Welcome) -> None:
         if self.cursor is not None and not welcome.recovered:
-            same = welcome.epoch == self.cursor.epoch
-            first, last = (self.cursor.seq + 1, welcome.seq) if same else (0, 0)
+            first = last = 0
+            if welcome.epoch == self.cursor.epoch:
+                first = self.cursor.seq + 1
+                last = welcome.seq - len(_bodies.decode(welcome.entries))
             self._keep(Missed(first, last, str(welcome.reason)))
         self._keep_all(welcome.entries)
         self.cursor = Cursor(welcome.epoch, welcome.seq)

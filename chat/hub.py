@@ -90,12 +90,15 @@ class Hub:
     # --- rooms ----------------------------------------------------------------------------------
 
     def find_room(self, name: str) -> OpenRoom | None:
-        """Return the room of that name when it is open."""
-        return self._rooms.get(name)
+        """Return the room of that name when it is open, and keep it so for who will join."""
+        opened = None if self.is_stopping else self._rooms.get(name)
+        if opened is not None:
+            opened.watched_at = time.monotonic()
+        return opened
 
     async def open_room(self, name: str) -> OpenRoom | Rejection:
         """Return the room of that name, opening it at first use."""
-        opened = self._rooms.get(name)
+        opened = self.find_room(name)
         if opened is not None:
             return opened
         checked = wire.parse_room(name)
@@ -147,10 +150,16 @@ class Hub:
                 self._journal.close_room(name)
 
     def live_rooms(self) -> list[OpenRoom]:
-        """Return the rooms that are open, the most watched first."""
-        return sorted(
-            self._rooms.values(), key=lambda opened: (-len(opened.audience), opened.room.name)
-        )
+        """Return the rooms that somebody watches or has spoken in, the most watched first.
+
+        A room that was only asked for is open too, for a while, and no news to anybody.
+        """
+        live = [
+            opened
+            for opened in self._rooms.values()
+            if len(opened.audience) or len(opened.room.history)
+        ]
+        return sorted(live, key=lambda opened: (-len(opened.audience), opened.room.name))
 
     def count_viewers(self) -> int:
         """Count the viewers of all rooms."""
@@ -251,7 +260,7 @@ class Hub:
                 return reject("busy", retry_after=BUSY_SECONDS)
             self._long_polls += 1
             try:
-                await opened.audience.wait_for_news(wait)
+                await self._wait_beyond(opened, cursor.seq, wait)
             finally:
                 self._long_polls -= 1
             opened.audience.note_poller(poller, time.monotonic())
@@ -262,6 +271,15 @@ class Hub:
             if not bodies:
                 return self._make_page(room, history.recent(limit), history.head, False, "trimmed")
         return self._make_page(room, bodies, cursor.seq + len(bodies), True, None)
+
+    async def _wait_beyond(self, opened: OpenRoom, seq: int, seconds: float) -> None:
+        # A wave may bring what this poll had already: it waits for one that brings more.
+        ends = time.monotonic() + seconds
+        while opened.room.history.head == seq and not self.is_stopping:
+            left = ends - time.monotonic()
+            if left <= 0:
+                break
+            await opened.audience.wait_for_news(left)
 
     def _make_page(
         self, room: Room, bodies: list[bytes], last: int, recovered: bool, reason: str | None

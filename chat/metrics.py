@@ -40,6 +40,9 @@ class Metrics:
         self.closed = Counter(
             "danmaku_closed", "Connections that the server ended", ["code"], registry=registry
         )
+        self.turned_away = Counter(
+            "danmaku_turned_away", "Connections closed for want of descriptors", registry=registry
+        )
         self.wave_seconds = Histogram(
             "danmaku_wave_seconds",
             "Length of a wave: one pass over a room's viewers",

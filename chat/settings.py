@@ -60,7 +60,8 @@ def _address(raw: str) -> str:
 
 
 def _database(raw: str) -> str:
-    if not re.fullmatch(r"sqlite://(/.+)?", raw):
+    if not re.fullmatch(r"sqlite://(/[^?#%:]+)?", raw):
+        # ?, % and :memory: mean something to SQLAlchemy; here there is a file's name and no more.
         raise SettingsError(
             "must be sqlite:///FILE, or sqlite:// to keep everything in memory only"
         )
@@ -158,7 +159,7 @@ class Settings:
         200.0, _number(0, 100_000), "N", "comments a second that a viewer is sent; 0 sends all"
     )
     wave_gap_ms: int = _setting(
-        40, _whole(0, 1_000), "MS", "the least time between two waves of a busy room, milliseconds"
+        60, _whole(0, 1_000), "MS", "the least time between two waves of a busy room, milliseconds"
     )
 
 

@@ -15,4 +15,5 @@ if ! "$python" -c 'import ensurepip' 2>/dev/null; then
         exit 1
     fi
 fi
-"$python" -m venv .venv
+# What an interrupted run has left is made anew.
+"$python" -m venv --clear .venv

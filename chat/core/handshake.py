@@ -23,6 +23,7 @@ HISTORY_MOST = 300
 PREFIX = "/ws/"
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_COUNT = re.compile(r"[0-9]{1,3}")
 _HEADER = rb"[!-9;-~]+:[^\r\n\0]*\r\n"
 _HEAD = re.compile(rb"GET (/ws/[\x21-\x7e]{1,2000}) HTTP/1\.1\r\n((?:%s)+)\r\n" % _HEADER)
 
@@ -150,7 +151,7 @@ def _read_query(raw: str) -> dict[str, str] | Rejection:
 def _read_history(raw: str | None) -> int | Rejection:
     if raw is None:
         return HISTORY_DEFAULT
-    if raw.isascii() and raw.isdecimal() and int(raw[:9]) <= HISTORY_MOST:
+    if _COUNT.fullmatch(raw) and int(raw) <= HISTORY_MOST:
         return int(raw)
     return reject("bad_parameter", detail=f"history is a number from 0 to {HISTORY_MOST}")
 

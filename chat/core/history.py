@@ -56,7 +56,7 @@ class History:
 
     def slice(self, first: int, last: int) -> list[bytes]:
         """Return the bodies of ``first..last``; raises ValueError when one of them is not held."""
-        if first < self._first or last > self.head:
+        if first < self._first or last > self.head or last < first - 1:
             raise ValueError(f"{first}..{last} is not within {self._first}..{self.head}")
         return self._bodies[first - self._first : last - self._first + 1]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from enum import Enum, auto
 
 STALL_SECONDS = 15.0
-CATCH_UP_LIMIT = 256
 
 
 class Verdict(Enum):

@@ -21,12 +21,16 @@ REF_LIMIT = 50_000
 
 
 class Author(msgspec.Struct):
-    """Who speaks: the stable identity behind a viewer; ``chose_name`` when the name is its own."""
+    """Who speaks: the stable identity behind a viewer; ``chose_name`` when the name is its own.
+
+    ``limited_as`` is what limits go by where the user is new with each post.
+    """
 
     user: str
     name: str
     role: Role = Role.VIEWER
     chose_name: bool = False
+    limited_as: str = ""
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -60,7 +64,7 @@ class Room:
         text = clean_text(post.text)
         if isinstance(text, Rejection):
             return text
-        wait = self._limits.take(author.user, now)
+        wait = self._limits.take(author.limited_as or author.user, now)
         if wait:
             # Rounded up: who waits as long as told must not be too fast again.
             return reject("too_fast", retry_after=math.ceil(wait * 1000) / 1000)

@@ -79,13 +79,22 @@ class Guests:
         user = "g-" + secrets.token_hex(5)
         return _named(user, name, secrets.randbelow(_NAMES))
 
-    def arrive_from(self, address: str, name: str | None) -> Author | Rejection:
-        """Return the guest behind an address, who posts over HTTP without a session.
+    def arrive_from(self, address: str, name: str | None, ref: str | None) -> Author | Rejection:
+        """Return who posts over HTTP without a session: a new guest, with its address's limits.
 
-        Always the same, so that limits and retries go by the same sender.
+        A retry of the same ref comes from the same guest, so that it is known for one; nobody else
+        behind the address is that guest.
         """
-        digest = hashlib.blake2b(address.encode(), key=self._address_key, digest_size=9).digest()
-        return _named("g-" + digest[:5].hex(), name, int.from_bytes(digest[5:], "big"))
+        if ref is None:
+            user, number = secrets.token_hex(5), secrets.randbelow(_NAMES)
+        else:
+            told = msgspec.json.encode((address, name, ref))
+            digest = hashlib.blake2b(told, key=self._address_key, digest_size=9).digest()
+            user, number = digest[:5].hex(), int.from_bytes(digest[5:], "big")
+        author = _named("g-" + user, name, number)
+        if isinstance(author, Author):
+            author.limited_as = "address " + address
+        return author
 
     def sign(self, author: Author) -> str:
         """Return the session of a guest."""

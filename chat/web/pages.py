@@ -9,7 +9,7 @@ from tornado.web import HTTPError, StaticFileHandler
 
 from chat import __version__
 from chat.core.reject import Rejection, reject
-from chat.core.wire import Failure, parse_room
+from chat.core.wire import Failure, encode, parse_room
 from chat.web.handler import Handler, Refused
 
 _POLICY = (
@@ -117,6 +117,12 @@ class StaticFiles(StaticFileHandler):
     def set_extra_headers(self, path: str) -> None:
         """Modules import each other by plain names, so a browser has to ask for changes."""
         self.set_header("Cache-Control", "no-cache")
+
+    def write_error(self, status_code: int, **_kwargs: Any) -> None:
+        """Answer as the other entries do."""
+        code = "not_found" if status_code < 500 else "internal"
+        self.set_header("Content-Type", "application/json; charset=utf-8")
+        self.finish(encode(Failure(reject(code))))
 
     def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
         """Do not log what is missing."""

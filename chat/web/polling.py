@@ -135,7 +135,7 @@ class Comments(ApiHandler):
             raise Refused(reject("too_large"))
         body: wire.HttpPost = self.require(wire.decode_http_post(self.request.body))
         session = self._read_session()
-        author = self._find_author(session, body.name)
+        author = self._find_author(session, body)
         opened = await self.open_room(name)
         answer: asyncio.Future[wire.Ack | Rejection] = asyncio.get_running_loop().create_future()
 
@@ -154,11 +154,11 @@ class Comments(ApiHandler):
         # Other schemes are a proxy's matter, not ours.
         return token.strip() if scheme.lower() == "bearer" else None
 
-    def _find_author(self, session: str | None, name: str | None) -> Author:
+    def _find_author(self, session: str | None, body: wire.HttpPost) -> Author:
         guests = self.house.guests
         author: Author = self.require(
-            guests.arrive_from(self.request.remote_ip or "", name)
+            guests.arrive_from(self.request.remote_ip or "", body.name, body.ref)
             if session is None
-            else guests.recognise(session, name)
+            else guests.recognise(session, body.name)
         )
         return author

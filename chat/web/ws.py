@@ -47,6 +47,10 @@ class RoomSocket(Handler, WebSocketHandler):
             self.set_header("Sec-WebSocket-Version", "13")
         super().write_error(status_code, **kwargs)
 
+    async def head(self, *_args: str) -> None:
+        """Refuse: an upgrade is asked for with GET."""
+        raise Refused(reject("method_not_allowed"))
+
     def on_message(self, message: str | bytes) -> None:
         """Never called: messages go to the ``Connection``."""
         raise NotImplementedError
@@ -59,11 +63,12 @@ class Gate(HTTPServer):
     """
 
     def initialize(  # type: ignore[override]
-        self, *args: Any, house: House, **kwargs: Any
+        self, *args: Any, house: House, descriptor_limit: int, **kwargs: Any
     ) -> None:
         """Take what the server is made of."""
         super().initialize(*args, **kwargs)
         self._house = house
+        self._descriptor_limit = descriptor_limit
 
     def add_sockets(self, sockets: Any) -> None:
         """Listen; the kernel hands a connection over when it has said something."""
@@ -75,7 +80,15 @@ class Gate(HTTPServer):
         super().add_sockets(sockets)
 
     def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
-        """Take a new connection."""
+        """Take a new connection, unless that would take the last descriptors.
+
+        The kernel gives out the lowest number that is free, so a high one says how many are taken.
+        Accepting at the limit itself would fail, and be tried again at once, for ever.
+        """
+        if stream.socket.fileno() >= self._descriptor_limit:
+            self._house.metrics.turned_away.inc()
+            stream.close()
+            return
         if isinstance(stream, SSLIOStream) or not self._take(stream):
             super().handle_stream(stream, address)
 

@@ -108,13 +108,15 @@ export function openPolling(address, listener) {
     }
   }
 
+  let posted = Promise.resolve();
   follow().catch(end);
 
   return {
     kind: 'polling',
     send(message) {
       if (ended.signal.aborted) return false;
-      if (message.type === 'post') post(message);
+      // One after the other: in order, and all but the first by the guest that the first was answered to be.
+      if (message.type === 'post') posted = posted.then(() => post(message));
       if (message.type === 'rename') {
         name = message.name;
         tell({ type: 'identity', user: '', name, role: 'viewer' });

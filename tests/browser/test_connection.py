@@ -77,9 +77,9 @@ def test_page_offers_to_try_now_when_the_server_stays_away(
     page = enter(new_page(), server.url, room)
     server.stop()
     expect_state(page, "offline", timeout=30_000)
-    server.start()
     page.get_by_role("button", name="Try now").click()
-    expect_state(page, "live")
+    server.start()
+    expect_state(page, "live", timeout=60_000)
 
 
 def test_long_polling_takes_over_where_websocket_does_not_get_through(

@@ -413,4 +413,4 @@ def test_quiet_page_writes_at_once(page: Page) -> None:
             beat.request(() => resolve(performance.now() - asked));
         })"""
     )
-    assert waited < 50
+    assert waited < 200, "not even the gap of a busy page"

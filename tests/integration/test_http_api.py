@@ -126,14 +126,22 @@ def test_posting_is_answered_with_the_place_of_the_comment(
     )
 
 
-def test_same_guest_speaks_whenever_the_same_address_posts(
+def test_guest_without_a_session_is_a_new_one_and_the_same_at_a_retry(
     server: ServerProcess, room: str
 ) -> None:
-    Api(server).post(room, "a")
-    Api(server).post(room, "b")
+    for text, ref in (("a", "k1"), ("b", "k2"), ("a", "k1")):
+        Api(server).post(room, text, ref=ref)
     first, second = Api(server).entries(room).json["entries"]
-    assert (first["user"], first["name"]) == (second["user"], second["name"])
+    assert first["user"] != second["user"]
     assert "127" not in first["user"]
+
+
+def test_guests_without_a_session_share_the_limits_of_their_address(
+    start_server: Callable[..., ServerProcess], room: str
+) -> None:
+    api = Api(start_server("--post-burst", "2", "--post-rate", "0.01"))
+    statuses = [api.post(room, "hi", ref=f"k{number}").status for number in range(3)]
+    assert statuses == [201, 201, 429]
 
 
 # --- refusals -------------------------------------------------------------------------------------

@@ -82,6 +82,7 @@ def test_room_that_is_polled_is_kept_and_let_go_after() -> None:
     async def steps() -> None:
         async with open_hub() as hub:
             demo = await enter(hub, "demo")
+            await post(hub, demo, "hi")
             await poll(hub, demo, 0)
             assert hub.count_viewers() == 1
             now = time.monotonic()

@@ -305,3 +305,47 @@ def test_frame_that_the_kernel_took_in_part_is_finished_before_anything_else(sta
     stage.say(5)
     stage.wave()
     assert_gapless(slow.messages(), slow.cursor)
+
+
+def test_lone_viewer_that_paused_while_somebody_spoke_resumes(stage: Stage) -> None:
+    viewer = stage.add(SocketViewer())
+    stage.wave()  # tells the count, and leads nowhere
+    stage.audience.pause(viewer)
+    stage.say(3)
+    stage.wave()
+    stage.audience.resume(viewer)
+    assert_gapless(viewer.messages(), 3)
+
+
+def test_paused_viewer_is_not_served_when_its_socket_drains(stage: Stage) -> None:
+    paused, watching = stage.add(SocketViewer()), stage.add(SocketViewer())
+    stage.audience.pause(paused)
+    stage.say(3)
+    stage.waves()
+    assert stage.audience.serve(paused) == 0
+    assert seqs(watching.messages()) == [1, 2, 3]
+
+
+def test_viewer_that_drains_when_the_history_has_moved_beyond_the_waves_loses_no_order(
+    stage: Stage,
+) -> None:
+    late, watching = stage.add(SocketViewer()), stage.add(SocketViewer())
+    late.ready = False
+    stage.say(100)
+    stage.waves()
+    stage.say(3 * HISTORY_LIMIT)  # and no wave yet
+    late.drain()
+    stage.audience.serve(late)
+    while stage.audience.is_behind():
+        stage.wave()
+        late.drain()
+        watching.drain()
+    assert_gapless(late.messages(), stage.history.head)
+    assert_gapless(watching.messages(), stage.history.head)
+
+
+def test_history_is_made_once_for_all_who_join_and_kept_for_few_counts(stage: Stage) -> None:
+    stage.say(300)
+    assert stage.audience.recent(50) is stage.audience.recent(50)
+    for count in range(300):
+        assert len(json.loads(bytes(stage.audience.recent(count)))) == count

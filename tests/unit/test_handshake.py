@@ -1,0 +1,110 @@
+"""The handshake: what a head may be, what is refused, and that both doors read it alike."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chat.core.handshake import HISTORY_MOST, Upgrade, answer_upgrade, parse_head, read_upgrade
+from chat.core.reject import Rejection
+from chat.core.wire import Cursor
+
+KEY = base64.b64encode(bytes(range(16))).decode()
+HEADERS = {
+    "Host": "chat.example",
+    "Upgrade": "websocket",
+    "Connection": "keep-alive, Upgrade",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": KEY,
+}
+
+
+def head(target: str = "/ws/demo", **more: str) -> bytes:
+    lines = [f"{name}: {value}" for name, value in {**HEADERS, **more}.items()]
+    return "\r\n".join([f"GET {target} HTTP/1.1", *lines, "", ""]).encode("latin-1")
+
+
+def read(target: str = "/ws/demo", **more: str) -> Upgrade | Rejection:
+    parsed = parse_head(head(target, **more))
+    assert parsed is not None
+    return read_upgrade(*parsed)
+
+
+def test_plain_upgrade_is_read_whole() -> None:
+    assert read("/ws/demo?name=%E5%B0%8F%E6%98%8E&cursor=ab12:7&history=5") == Upgrade(
+        room="demo",
+        key=KEY,
+        name="小明",
+        cursor=Cursor("ab12", 7),
+        recent=5,
+        origin=None,
+        host="chat.example",
+        deflate=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        head()[:-2],
+        head() + b"\x81\x80\0\0\0\0",
+        head().replace(b"\r\n", b"\n"),
+        head().replace(b"HTTP/1.1", b"HTTP/1.0"),
+        head("/r/demo"),
+        head().replace(b"GET", b"POST"),
+        head().replace(b"\r\n\r\n", b"\r\nHost: other\r\n\r\n"),
+        head().replace(b"\r\n\r\n", b"\r\nX-Long: a\r\n b\r\n\r\n"),
+        head("/ws/demo#\0"),
+    ],
+    ids="cut extended bare-newline old other-path other-method repeated folded control".split(),
+)
+def test_head_that_is_not_the_plainest_is_left_to_the_handler(data: bytes) -> None:
+    assert parse_head(data) is None
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_make_reading_a_head_raise(data: bytes) -> None:
+    for candidate in (data, b"GET /ws/" + data, head().replace(b"demo", data)):
+        parsed = parse_head(candidate)
+        if parsed is not None:
+            assert isinstance(read_upgrade(*parsed), Upgrade | Rejection)
+
+
+@given(st.integers(0, 10**12), st.integers(0, 6))
+def test_history_is_never_more_than_allowed_however_it_is_written(count: int, zeros: int) -> None:
+    asked = read(f"/ws/demo?history={'0' * zeros}{count}")
+    if isinstance(asked, Upgrade):
+        assert asked.recent == count <= HISTORY_MOST
+    else:
+        assert asked.code == "bad_parameter"
+
+
+@pytest.mark.parametrize(
+    ("offer", "granted"),
+    [
+        ("permessage-deflate", True),
+        ("permessage-deflate; client_max_window_bits", True),
+        ("permessage-deflate; server_no_context_takeover; client_no_context_takeover", True),
+        ("permessage-deflate; server_max_window_bits=10", False),
+        ("permessage-deflate; server_max_window_bits=10, permessage-deflate", True),
+        ("permessage-deflate; shiny", False),
+        ("x-webkit-deflate-frame", False),
+    ],
+)
+def test_compression_is_granted_where_one_offer_can_be_taken_as_it_is(
+    offer: str, granted: bool
+) -> None:
+    upgrade = read(**{"Sec-WebSocket-Extensions": offer})
+    assert isinstance(upgrade, Upgrade)
+    assert upgrade.deflate is granted
+    assert (b"permessage-deflate" in answer_upgrade(upgrade)) is granted
+
+
+def test_answer_proves_that_the_key_was_read() -> None:
+    # The example of RFC 6455, section 1.3.
+    upgrade = read(**{"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="})
+    assert isinstance(upgrade, Upgrade)
+    assert b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in answer_upgrade(upgrade)
