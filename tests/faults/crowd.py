@@ -159,8 +159,8 @@ class Poller(Viewer):
         try:
             while True:
                 after = self.cursor
-                query = f"?wait=20&limit=300&after={after[0]}:{after[1]}" if after else "?limit=50"
-                answer = await client.fetch(url + query, request_timeout=OPEN_SECONDS + 20)
+                query = f"?wait=5&limit=300&after={after[0]}:{after[1]}" if after else "?limit=50"
+                answer = await client.fetch(url + query, request_timeout=OPEN_SECONDS)
                 self._take_page(json.loads(answer.body), after)
                 self.joins += is_first
                 is_first = False
