@@ -18,9 +18,9 @@ def next_wave_at(last_start: float, last_length: float, gap: float) -> float:
     """Return the earliest start of the next wave.
 
     A room that was idle is past this time and sends at once. A busy one waits for the gap, or for
-    as long as its last wave took, so that waves never take more than half of the loop.
+    as long as its last wave took; that one was sent in slices, between which all others had a turn.
     """
-    return last_start + max(gap, 2 * last_length)
+    return last_start + max(gap, last_length)
 
 
 def judge(cursor: int, oldest: int) -> Verdict:
