@@ -244,7 +244,8 @@ async def _serve(settings: Settings) -> None:
 
 def _back_up(arguments: list[str]) -> None:
     """Copy the database, also while a server runs on it."""
-    target, *flags = arguments if arguments and arguments[0][0] != "-" else ("", *arguments)
+    has_target = bool(arguments) and not arguments[0].startswith("-")
+    target, *flags = arguments if has_target else ["", *arguments]
     settings = read_settings(flags, os.environ)
     source = settings.database.removeprefix("sqlite://")[1:]
     if not target or not source:

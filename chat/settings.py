@@ -216,7 +216,7 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
     for setting in fields(Settings):
         raw, where = parsed[setting.name], flag(setting)
         if raw is None:
-            raw, where = environment.get(variable(setting)), variable(setting)
+            raw, where = environment.get(variable(setting)) or None, variable(setting)
         if raw is None:
             continue
         try:

@@ -28,6 +28,7 @@ RECENT_LIMIT = 300
 PENDING_LIMIT = 20_000
 BATCH_LIMIT = 1_000
 COMMIT_GAP = 0.008
+LOOK_AGAIN_SECONDS = 1.0
 RECONCILE_PAGE = 1_000
 TRIM_STEP = 500
 TRIM_PAUSE = 0.05
@@ -165,6 +166,15 @@ class LocalJournal:
                 await self._pace()
                 batch, self._pending = self._pending[:BATCH_LIMIT], self._pending[BATCH_LIMIT:]
                 await self._commit(batch)
+            if self._uncertain:
+                await self._look_again()
+
+    async def _look_again(self) -> None:
+        # Not only with the next comment: what was kept after all is shown also if nobody speaks.
+        try:
+            await self._reconcile()
+        except NotKept:
+            asyncio.get_running_loop().call_later(LOOK_AGAIN_SECONDS, self._wake.set)
 
     async def _pace(self) -> None:
         # A commit costs about the same for one comment and for twenty, and under load a few

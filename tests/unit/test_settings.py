@@ -50,7 +50,6 @@ BAD_VALUES = [
     ("port", "-1"),
     ("port", "65536"),
     ("port", "80.5"),
-    ("port", ""),
     ("address", "example.org"),
     ("address", "127.0.0"),
     ("database", "danmaku.db"),
@@ -131,3 +130,7 @@ def test_secret_that_is_too_short_is_refused_and_not_shown(
     assert "DANMAKU_SECRET" in said
     assert "32 bytes" in said
     assert "hunter2" not in said
+
+
+def test_empty_variable_is_as_good_as_none() -> None:
+    assert read_settings([], {"DANMAKU_PORT": ""}) == read_settings([], {})
