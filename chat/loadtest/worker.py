@@ -227,6 +227,8 @@ class Worker:
         }
         unanswered = len(ledger.posts)
         storm_end = max(ledger.joins, default=self.storm_at)
+        for viewer in self.viewers:
+            viewer.leave()
         self.pipe.send(
             Outcome(
                 tally=tally,
@@ -248,9 +250,6 @@ class Worker:
                 greatest_lateness=ledger.greatest_lateness,
             )
         )
-        # Last: what the server does with the goodbyes is no part of its work for the show.
-        for viewer in self.viewers:
-            viewer.leave()
         self.done = True
 
     def report(self) -> None:

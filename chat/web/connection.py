@@ -304,6 +304,8 @@ class Connections:
         upgrade: Upgrade,
     ) -> None:
         """Accept an upgrade, and follow the room over its stream."""
+        if stream.closed():
+            return  # it went away while its room was opened
         stream.max_write_buffer_size = WRITE_BUFFER_LIMIT
         stream.set_nodelay(True)
         variant = DEFLATE if upgrade.deflate else PLAIN

@@ -208,8 +208,10 @@ def test_refused_cursors_are_told_with_their_reason(start_stub: StartStub) -> No
 
 
 def test_resume_that_leaves_out_an_entry_is_a_loss(start_stub: StartStub) -> None:
-    report = measure(start_stub("gap"), profile="storm", rate=400)
-    assert report.lost >= 1
+    # Whether a comment falls between a loss and a return is chance: one storm of some has it.
+    storms = (measure(start_stub("gap"), profile="storm", rate=400) for _ in range(12))
+    report = next((report for report in storms if report.lost), None)
+    assert report is not None
     assert report.exit_code == 1
 
 
