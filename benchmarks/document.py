@@ -34,7 +34,10 @@ def write_documents(results: Results, docs: Path = DOCS) -> None:
     }
     for name in ("peers", "transports", "growth"):
         table = results.find_table(name)
-        blocks[name] = write_rows(table.columns, table.rows) if table else "Not measured.\n"
+        picture = f"![{name}, drawn](images/capacity-{name}.svg)\n\n"
+        blocks[name] = "Not measured in this run.\n"
+        if table:
+            blocks[name] = picture + write_rows(table.columns, table.rows)
     page = docs / "capacity.md"
     text = page.read_text(encoding="utf-8")
     page.write_text(
