@@ -16,7 +16,7 @@ run: .venv/run.stamp  ## Start the server; make run ARGS="--port 9000" passes fl
 test: .venv/dev.stamp node_modules/dev.stamp setup-browser setup-tracer  ## Run every test
 	@$(BIN)/python -m pytest $(ARGS)
 
-faults: .venv/dev.stamp setup-tracer  ## Run the fault tests long: 100 kills, two hours of churn
+faults: .venv/dev.stamp setup-tracer  ## Run the fault tests long: 100 kills, 2 h of churn (CHURN_MINUTES=10)
 	@FAULTS=long $(BIN)/python -m pytest tests/faults $(ARGS)
 
 check: .venv/dev.stamp node_modules/dev.stamp  ## Format, lint, types and layers, changing nothing

@@ -7,15 +7,16 @@ import random
 import time
 from collections.abc import Callable
 
-from tests.faults.conftest import LONG
+from tests.faults.conftest import CHURN_SECONDS
 from tests.faults.crowd import Crowd, Viewer
 from tests.faults.measures import wait_for_metric
 from tests.serving import ServerProcess
 
 StartServer = Callable[..., ServerProcess]
 
-SECONDS = 2 * 3600 if LONG else 6
+FILL_SECONDS = min(CHURN_SECONDS / 3, 300)
 PASSERS_BY = 20
+STAY_SECONDS = 0.2
 ROOMS = 5
 MEBIBYTE = 1024 * 1024
 GONE_SECONDS = 20
@@ -30,6 +31,7 @@ async def come_and_go(url: str, room: str, end: float, dice: random.Random) -> N
             await viewer.post(f"hello {dice.random()}")
         if dice.random() < 0.5:
             await viewer.wait_until(lambda viewer=viewer: not viewer.waiting, 20)
+        await asyncio.sleep(dice.random() * STAY_SECONDS)
         following.cancel()  # with or without a goodbye, as it happens
         await asyncio.gather(following, return_exceptions=True)
 
@@ -62,11 +64,13 @@ def test_churn_leaves_no_memory_descriptor_task_or_ghost_behind(
         async with Crowd(server.ws_url, room, posters=1, watchers=1) as crowd:
             await crowd.settle()
         # The first round fills what is kept on purpose: rooms, their histories, SQLite's cache.
-        before = await churn(SECONDS / 3)
+        before = await churn(FILL_SECONDS)
         limits["process_open_fds"] = lambda value: value <= before["process_open_fds"]
         limits["danmaku_tasks"] = lambda value: value <= before["danmaku_tasks"]
         grown = before["process_resident_memory_bytes"] + 24 * MEBIBYTE
         limits["process_resident_memory_bytes"] = lambda value: value < grown
-        await churn(SECONDS)
+        after = await churn(CHURN_SECONDS)
+        for name, value in before.items():
+            print(f"{name}: {value:,.0f} before, {after[name]:,.0f} after")
 
     asyncio.run(steps())
