@@ -33,7 +33,7 @@ async def measure(database: Path, waiting: int, seconds: float) -> str:
         nonlocal delivered
         delivered += len(bodies)
 
-    journal.start(deliver)
+    journal.start(deliver, lambda room, last: None)
     await journal.open_room("demo")
     latencies: list[float] = []
     end = time.perf_counter() + seconds

@@ -96,7 +96,7 @@ class Audience:
         self._count_told_at = 0.0
         self._pieces: dict[int, tuple[Variants, int]] = {}
         self._recent: dict[int, Raw] = {}
-        self._recent_head = -1
+        self._recent_span = (0, 0)
 
     def __len__(self) -> int:
         return len(self.viewers) + len(self.paused) + len(self._pollers)
@@ -211,9 +211,10 @@ class Audience:
 
     def recent(self, count: int) -> Raw:
         """Return the newest entries as JSON, at most ``count``; made once for all who join."""
-        if self._recent_head != self.history.head:
+        span = self.history.first, self.history.head
+        if self._recent_span != span:
             self._recent.clear()
-            self._recent_head = self.history.head
+            self._recent_span = span
         made = self._recent.get(count)
         if made is None:
             if len(self._recent) >= RECENT_COUNTS:

@@ -85,7 +85,7 @@ class Hub:
 
     def start(self) -> None:
         """Begin to take deliveries from the journal."""
-        self._journal.start(self.deliver)
+        self._journal.start(self.deliver, self.forget)
 
     # --- rooms ----------------------------------------------------------------------------------
 
@@ -119,7 +119,7 @@ class Hub:
             # Shielded: one of those who wait may go away without taking the room from the others.
             return await asyncio.shield(task)
         except NotKept:
-            return reject("busy", retry_after=BUSY_SECONDS)
+            return reject("not_read", retry_after=BUSY_SECONDS)
 
     async def _open(self, name: str) -> OpenRoom:
         found = await self._journal.open_room(name)
@@ -175,13 +175,17 @@ class Hub:
         session: str,
         cursor: Cursor | None,
         recent: int,
-    ) -> wire.Welcome:
+    ) -> wire.Welcome | Rejection:
         """Let a viewer with a long-lived connection in, and return its first message.
 
+        Or let it not in: what cannot be read now is not told to be gone.
         The viewer is added and its first entries are taken in one step, with nothing awaited
         between, so that no entry falls into the gap or comes twice.
         """
-        entries, reason = await self._recover(opened, cursor, recent)
+        try:
+            entries, reason = await self._recover(opened, cursor, recent)
+        except NotKept:
+            return self.refuse(reject("not_read", retry_after=BUSY_SECONDS))
         room, audience = opened.room, opened.audience
         head = room.history.head
         audience.add(viewer, head)
@@ -205,7 +209,7 @@ class Hub:
     ) -> tuple[Raw, str | None]:
         """Return what a viewer with this cursor missed up to the head of this very moment.
 
-        When not all of it can be had: the recent history, and the reason.
+        When not all of it can be had: the recent history, and the reason. Raises NotKept.
         """
         history, audience = opened.room.history, opened.audience
         if cursor is None:
@@ -217,9 +221,11 @@ class Hub:
             return audience.recent(recent), reason
         older: list[bytes] = []
         if not history.has_after(cursor.seq):
-            older = await self._read(opened, cursor.seq, history.first - 1 - cursor.seq)
+            wanted = history.first - 1 - cursor.seq
+            older = await self._journal.read(opened.room.name, cursor.seq, wanted)
             if not history.has_after(cursor.seq + len(older)):
-                return audience.recent(recent), "trimmed"
+                # Something was read, and then the history moved on by more than a resume has.
+                return audience.recent(recent), "limit" if older else "trimmed"
         newer = history.slice(cursor.seq + len(older) + 1, history.head)
         return wire.join_bodies(older + newer), None
 
@@ -227,12 +233,6 @@ class Hub:
         if cursor.epoch != room.epoch:
             return "epoch"
         return "ahead" if cursor.seq > room.history.head else None
-
-    async def _read(self, opened: OpenRoom, after: int, limit: int) -> list[bytes]:
-        try:
-            return await self._journal.read(opened.room.name, after, limit)
-        except NotKept:
-            return []
 
     def leave(self, opened: OpenRoom, viewer: Viewer) -> None:
         """Let a viewer go."""
@@ -267,7 +267,10 @@ class Hub:
         if history.has_after(cursor.seq):
             bodies = history.slice(cursor.seq + 1, min(history.head, cursor.seq + limit))
         else:
-            bodies = await self._read(opened, cursor.seq, limit)
+            try:
+                bodies = await self._journal.read(room.name, cursor.seq, limit)
+            except NotKept:
+                return reject("not_read", retry_after=BUSY_SECONDS)
             if not bodies:
                 return self._make_page(room, history.recent(limit), history.head, False, "trimmed")
         return self._make_page(room, bodies, cursor.seq + len(bodies), True, None)
@@ -345,6 +348,12 @@ class Hub:
             opened.room.history.append(seq, body)
             purge(opened.room.history, body)
         opened.audience.mark()
+
+    def forget(self, name: str, last: int) -> None:
+        """Let a room's entries up to ``last`` go from memory, too: they are kept no longer."""
+        opened = self._rooms.get(name)
+        if opened is not None:
+            opened.room.history.forget(last)
 
     # --- the end --------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ HISTORY_LIMIT = 2_048
 
 
 class History:
-    """The newest entries, dense by seq; keeps at least ``limit`` once it has seen so many.
+    """The newest entries, dense by seq; keeps ``limit`` and more of those it need not forget.
 
     The list is cut only when it has grown to twice the limit, so that appending and slicing stay
     cheap: a ring as a list with an offset.
@@ -41,14 +41,18 @@ class History:
             raise ValueError(f"entry {seq} does not follow {self.head}")
         self._bodies.append(body)
         if len(self._bodies) >= 2 * self._limit:
-            surplus = len(self._bodies) - self._limit
-            del self._bodies[:surplus]
-            self._first += surplus
+            self.forget(self.head - self._limit)
 
     def replace(self, seq: int, body: bytes) -> None:
         """Put another body in an entry's place; nothing happens when it is held no more."""
         if self._first <= seq <= self.head:
             self._bodies[seq - self._first] = body
+
+    def forget(self, last: int) -> None:
+        """Hold the entries up to ``last`` no longer; the head stays."""
+        surplus = max(0, min(last, self.head) - self._first + 1)
+        del self._bodies[:surplus]
+        self._first += surplus
 
     def has_after(self, seq: int) -> bool:
         """Tell whether every entry after ``seq`` is still held."""

@@ -67,6 +67,9 @@ REJECTIONS: dict[str, _Rule] = {
     "not_kept": _Rule(
         503, "The comment could not be kept, so it was not shown. Send it again in a moment."
     ),
+    "not_read": _Rule(
+        503, "What was said here before could not be read just now. Try again in a moment."
+    ),
     "restarting": _Rule(503, "The server is restarting. Connect again in a moment."),
     "full": _Rule(503, "The server is full. Try again in a moment."),
     # not here
@@ -104,4 +107,5 @@ FULL = Closing(1013, "The server is full.")
 TOO_LARGE = Closing(1009, "A message was larger than 8 KiB.")
 SLOW = Closing(4008, "This connection took nothing for too long.")
 SILENT = Closing(4009, "This connection did not answer a ping.")
+NOT_READ = Closing(4010, "What was missed could not be read just now.")
 TOO_MANY_ERRORS = Closing(4500, "Too many messages in a row were not understood.")

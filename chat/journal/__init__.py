@@ -42,12 +42,15 @@ class Busy(Exception):
 Deliver = Callable[[str, int, Sequence[bytes]], None]
 """(room, first seq, bodies): the next entries of a room."""
 
+Forget = Callable[[str, int], None]
+"""(room, last seq): a room's entries up to there are kept no longer."""
+
 
 class Journal(Protocol):
     """What the hub needs of a journal. All methods belong to the event loop's thread."""
 
-    def start(self, deliver: Deliver) -> None:
-        """Begin; ``deliver`` is called for the open rooms."""
+    def start(self, deliver: Deliver, forget: Forget) -> None:
+        """Begin; ``deliver`` and ``forget`` are called for the open rooms."""
 
     async def open_room(self, room: str) -> Opened:
         """Open a room, making it at first use; from here on its entries are delivered."""

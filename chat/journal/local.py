@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from chat.archive import Archive, Draft, Kept, Numbering
 from chat.core.comment import Comment
 from chat.core.retraction import Retraction
-from chat.journal import Busy, Deliver, NotKept, Opened, Place
+from chat.journal import Busy, Deliver, Forget, NotKept, Opened, Place
 from chat.metrics import Metrics
 
 RECENT_LIMIT = 300
@@ -71,13 +71,14 @@ class LocalJournal:
         self._scrubber: asyncio.Task[None] | None = None
         self._is_unclean = False
         self._deliver: Deliver = lambda room, first, bodies: None
+        self._forget: Forget = lambda room, last: None
         metrics.watch(
             "danmaku_pending_comments", "Comments that wait to be kept", lambda: len(self._pending)
         )
 
-    def start(self, deliver: Deliver) -> None:
+    def start(self, deliver: Deliver, forget: Forget) -> None:
         """Begin to commit."""
-        self._deliver = deliver
+        self._deliver, self._forget = deliver, forget
         self._task = asyncio.get_running_loop().create_task(self._commit_forever())
 
     async def open_room(self, room: str) -> Opened:
@@ -129,6 +130,8 @@ class LocalJournal:
                 if not found:
                     break
                 await self._call(self._writer, partial(archive.trim, room_id, last))
+                for room in [name for name, o in self._rooms.items() if o.room_id == room_id]:
+                    self._forget(room, last)
                 count += found
                 await asyncio.sleep(TRIM_PAUSE)
         if count:

@@ -22,6 +22,7 @@ from chat.core.handshake import Upgrade, answer_upgrade
 from chat.core.pace import is_stalled
 from chat.core.reject import (
     FULL,
+    NOT_READ,
     RESTARTING,
     SILENT,
     SLOW,
@@ -100,7 +101,11 @@ class Connection:
             welcome = await self._house.hub.join(
                 self._opened, self, self._author, session, cursor, recent
             )
-            self.put(answer + frame(wire.encode(welcome)))
+            if isinstance(welcome, Rejection):
+                self.put(answer)
+                self._house.put_off(self)
+            else:
+                self.put(answer + frame(wire.encode(welcome)))
             await self._read()
         except StreamClosedError:
             pass
@@ -340,6 +345,10 @@ class Connections:
             if is_stalled(connection.progress_at, now):
                 self.stalled.discard(connection)
                 connection.end(SLOW, self._spread())
+
+    def put_off(self, connection: Connection) -> None:
+        """Have a viewer come back that cannot be told now what it missed."""
+        connection.end(NOT_READ, self._spread())
 
     def end_later(self, stream: IOStream) -> None:
         """Close a stream when its peer had time to answer the close frame."""

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sqlite3
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from chat.core.retraction import Retraction
+from chat.core.wire import Ack
 from tests.integration.test_hub import enter, open_hub, poll, post, run
 from tests.integration.test_sessions import ask, join, post_over_http
 from tests.serving import ROOT, ServerProcess
@@ -61,16 +66,70 @@ def test_comments_older_than_keep_days_are_forgotten_and_who_wanted_them_is_told
     server.flags = ("--keep-days", "7")
     server.start()
     epoch = read_page(server, room)["epoch"]
+    # Also where the room was opened before the archive was trimmed.
     end = time.monotonic() + 10
     while (page := read_page(server, room, f"after={epoch}:1"))["recovered"]:
         assert time.monotonic() < end
-        server.restart()  # the room's history in memory is not trimmed, the archive is
+        time.sleep(0.01)
     assert (page["reason"], page["head"]) == ("trimmed", 5)
     assert [entry["seq"] for entry in page["entries"]] == [4, 5]
     socket, welcome = join(server, room, f"cursor={epoch}:1&history=10")
     assert (welcome["recovered"], welcome["reason"], welcome["seq"]) == (False, "trimmed", 5)
     assert ask(socket, "ack", type="post", ref="k1", text="next")["seq"] == 6
     socket.close()
+
+
+def test_open_room_forgets_with_the_archive_and_says_so_at_every_door() -> None:
+    async def steps() -> None:
+        async with open_hub(post_rate=0) as hub:
+            opened = await enter(hub, "demo")
+            for text in ("old", "older"):
+                await post(hub, opened, text)
+            assert len(json.loads(bytes(opened.audience.recent(50)))) == 2
+            assert await hub._journal.trim(time.time_ns()) == 2
+            assert json.loads(bytes(opened.audience.recent(50))) == []
+            assert await post(hub, opened, "young") == Ack(None, opened.room.epoch, 3)
+            for seq in (0, 1):
+                page = await poll(hub, opened, seq)
+                assert (page.recovered, page.reason, page.head) == (False, "trimmed", 3)
+                assert [entry["text"] for entry in json.loads(bytes(page.entries))] == ["young"]
+            assert (await poll(hub, opened, 2)).recovered
+
+    run(steps)
+
+
+def set_readable(server: ServerProcess, is_readable: bool) -> None:
+    """Take the entries from under a running server, or give them back."""
+    names = ("hidden", "entries") if is_readable else ("entries", "hidden")
+    with contextlib.closing(sqlite3.connect(server.database)) as archive:
+        archive.execute("ALTER TABLE {} RENAME TO {}".format(*names))
+
+
+def test_what_cannot_be_read_is_not_told_to_be_gone(start_server: StartServer, room: str) -> None:
+    server = start_server("--post-rate", "0")
+    for number in range(5):
+        post_over_http(server, room, None, text=f"text {number}")
+    server.stop()
+    with contextlib.closing(sqlite3.connect(server.database)) as archive, archive:
+        # As trimmed: the room opens with two in memory, and looks for what came before.
+        archive.execute("DELETE FROM entries WHERE seq <= 3")
+    server.start()
+    epoch = read_page(server, room)["epoch"]
+    set_readable(server, False)
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        read_page(server, room, f"after={epoch}:2")
+    assert refused.value.code == 503
+    error = json.load(refused.value)["error"]
+    assert (error["code"], error["retry_after"]) == ("not_read", 1.0)
+    socket, bye = join(server, room, f"cursor={epoch}:2")
+    assert (bye["type"], bye["code"]) == ("bye", 4010)
+    assert bye["reconnect_after"] >= 1
+    socket.close()
+    set_readable(server, True)
+    socket, welcome = join(server, room, f"cursor={epoch}:2")
+    socket.close()
+    assert (welcome["type"], welcome["reason"]) == ("welcome", "trimmed")  # now it is known to be
+    assert server.take_log("the archive failed: .*no such table")
 
 
 def back_up(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -40,6 +40,20 @@ def test_history_is_bounded_and_keeps_at_least_its_limit(limit: int, count: int)
     assert min(count, limit) <= held <= 2 * limit
 
 
+@given(histories, st.integers(0, 90))
+def test_history_holds_only_what_follows_what_it_forgot(
+    made: tuple[History, list[bytes]], last: int
+) -> None:
+    history, everything = made
+    first = history.first
+    history.forget(last)
+    assert history.head == len(everything)
+    assert history.first == max(first, min(last, history.head) + 1)
+    assert history.slice(history.first, history.head) == everything[history.first - 1 :]
+    history.append(history.head + 1, b"next")
+    assert history.recent(1) == [b"next"]
+
+
 def test_history_of_a_room_that_was_opened_again_begins_after_its_head() -> None:
     history = History(head=41)
     assert (history.first, history.head) == (42, 41)

@@ -27,6 +27,7 @@ class Opened:
         self.journal = journal
         self.metrics = metrics
         self.delivered: list[tuple[str, int, str]] = []
+        self.forgotten: list[tuple[str, int]] = []
         self.on_delivery: Callable[[], None] = lambda: None
 
     def take(self, room: str, first: int, bodies: Sequence[bytes]) -> None:
@@ -35,6 +36,9 @@ class Opened:
             entry = json.loads(body)
             assert entry["seq"] == seq
             self.delivered.append((room, seq, entry["text"]))
+
+    def forget(self, room: str, last: int) -> None:
+        self.forgotten.append((room, last))
 
     def append(self, room: str, text: str, user: str = "g-1", ref: str | None = None):
         return self.journal.append(
@@ -50,7 +54,7 @@ def make_opener(url: str) -> OpenJournal:
     async def open_journal() -> AsyncIterator[Opened]:
         metrics = Metrics()
         opened = Opened(LocalJournal(Archive(url), metrics), metrics)
-        opened.journal.start(opened.take)
+        opened.journal.start(opened.take, opened.forget)
         try:
             yield opened
         finally:

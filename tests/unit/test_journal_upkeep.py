@@ -85,7 +85,9 @@ def test_trim_forgets_what_is_old_and_a_range_below_it_is_not_read(
                 await opened.journal.open_room(room)
             await asyncio.gather(*(opened.append("demo", f"{n}") for n in range(35)))
             assert await opened.journal.trim(17) == 0
+            assert opened.forgotten == []
             assert await opened.journal.trim(18) == 35
+            assert opened.forgotten == [("demo", last) for last in (10, 20, 30, 35)]
             assert await opened.journal.read("demo", 0, 10) == []
             assert (await opened.append("demo", "next")).seq == 36
             assert await opened.journal.read("demo", 0, 10) == []
