@@ -22,7 +22,7 @@ from tornado.netutil import bind_sockets
 
 from chat.archive import Archive, ArchiveError
 from chat.archive.file import copy_database
-from chat.fanout import Fanout
+from chat.fanout.waves import Fanout
 from chat.hub import Hub
 from chat.journal import NotKept
 from chat.journal.local import LocalJournal

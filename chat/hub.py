@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 import msgspec
 from msgspec import UNSET, Raw
 
-from chat.audience import Audience, Viewer
 from chat.core import wire
 from chat.core.history import History
 from chat.core.limits import PostLimits
@@ -21,7 +20,9 @@ from chat.core.reject import Rejection, reject
 from chat.core.retraction import purge
 from chat.core.room import Author, Known, Room
 from chat.core.wire import Cursor
-from chat.fanout import Fanout
+from chat.fanout.audience import Audience
+from chat.fanout.row import Viewer
+from chat.fanout.waves import Fanout
 from chat.journal import Busy, Journal, NotKept, Place
 from chat.metrics import Metrics
 from chat.settings import Settings

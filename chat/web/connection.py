@@ -14,7 +14,6 @@ from functools import partial
 
 from tornado.iostream import IOStream, SSLIOStream, StreamBufferFullError, StreamClosedError
 
-from chat.audience import DEFLATE, PLAIN, frame, push
 from chat.core import frames, wire
 from chat.core.comment import clean_name
 from chat.core.frames import FrameError, FrameReader, Message
@@ -34,6 +33,8 @@ from chat.core.reject import (
 )
 from chat.core.room import Author
 from chat.core.wire import Cursor
+from chat.fanout.pieces import DEFLATE, PLAIN, frame
+from chat.fanout.row import Row, push
 from chat.hub import Hub, OpenRoom
 from chat.metrics import Metrics
 from chat.web.identity import Guests
@@ -61,8 +62,10 @@ class Connection:
         "awaits_pong",
         "closing",
         "cursor",
+        "direct",
         "progress_at",
         "ready",
+        "row",
         "send",
         "slot",
         "variant",
@@ -88,8 +91,10 @@ class Connection:
         self.closing = False
         self.awaits_pong = False
         self.progress_at = 0.0
+        self.row: Row | None = None
+        self.direct = not isinstance(stream, SSLIOStream)
         self.send: Callable[[bytes], int] = (
-            self._send_encrypted if isinstance(stream, SSLIOStream) else stream.socket.send
+            stream.socket.send if self.direct else self._send_encrypted
         )
 
     # --- reading --------------------------------------------------------------------------------
@@ -337,7 +342,8 @@ class Connections:
         """Once a second: ping some, end those that are silent or make no progress."""
         self._tick += 1
         for connection in list(self._slots[(self._tick - PONG_SECONDS) % PING_SECONDS]):
-            if connection.awaits_pong:
+            # Who takes nothing cannot have heard the ping: it is slow, and closed as such.
+            if connection.awaits_pong and connection not in self.stalled:
                 connection.end(SILENT, self._spread())
         for connection in list(self._slots[self._tick % PING_SECONDS]):
             connection.ping()

@@ -13,7 +13,7 @@ from chat.archive import Archive
 from chat.core.reject import Rejection
 from chat.core.room import Author
 from chat.core.wire import Ack, Cursor, Page, Post
-from chat.fanout import Fanout
+from chat.fanout.waves import Fanout
 from chat.hub import ROOM_IDLE_SECONDS, Hub, OpenRoom
 from chat.journal.local import LocalJournal
 from chat.metrics import Metrics

@@ -8,99 +8,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from chat.audience import BATCH_LIMIT, DEFLATE, PLAIN, Audience, push
-from chat.core.comment import Comment, Role
+from chat.core.comment import Role
 from chat.core.frames import build_frame
-from chat.core.history import HISTORY_LIMIT, History
-from chat.core.wire import encode_entry
-from chat.metrics import Metrics
-from tests.unit.server_frames import read_messages
-
-
-class SocketViewer:
-    """A viewer at one end of a socket pair; what was sent to it is read at the other."""
-
-    def __init__(self, variant: int = PLAIN, buffer: int | None = None) -> None:
-        self.near, self.far = socket.socketpair()
-        if buffer is not None:
-            self.near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
-        self.near.setblocking(False)
-        self.far.setblocking(False)
-        self.cursor = 0
-        self.variant = variant
-        self.ready = True
-        self.send = self.near.send
-        self.waiting = b""
-        self.gone = False
-        self.received = b""
-
-    def spill(self, tail: memoryview) -> None:
-        self.ready = False
-        self.waiting += bytes(tail)
-
-    def abandon(self) -> None:
-        self.ready = False
-        self.gone = True
-
-    def drain(self) -> None:
-        """Read all that comes, writing what waits as the stream would."""
-        while True:
-            try:
-                self.received += self.far.recv(1 << 20)
-            except BlockingIOError:
-                if not self.waiting:
-                    break
-                self.waiting = self.waiting[self.near.send(self.waiting) :]
-        self.ready = True
-
-    def messages(self) -> list[dict]:
-        self.drain()
-        return read_messages(self.received)
-
-    def close(self) -> None:
-        self.near.close()
-        self.far.close()
-
-
-class Stage:
-    """A room's audience with its history, and waves by hand."""
-
-    def __init__(self, delivery_rate: float = 0) -> None:
-        self.history = History()
-        self.audience = Audience("e1", self.history, lambda _: None, Metrics(), delivery_rate)
-        self.viewers: list[SocketViewer] = []
-        self.clock = 100.0
-
-    def add(self, viewer: SocketViewer) -> SocketViewer:
-        self.audience.add(viewer, self.history.head)
-        self.viewers.append(viewer)
-        return viewer
-
-    def say(self, count: int, user: str = "u", role: Role = Role.VIEWER) -> None:
-        for _ in range(count):
-            seq = self.history.head + 1
-            comment = Comment(seq=seq, user=user, name="N", text=f"text {seq}", at=1, role=role)
-            self.history.append(seq, encode_entry(comment))
-
-    def wave(self, passed: float = 1.0) -> bool:
-        """Have one wave as the fan-out does it."""
-        self.clock += passed
-        wave = self.audience.prepare_wave(self.clock)
-        if wave is None:
-            return False
-        for viewer in self.viewers:
-            if not viewer.ready or viewer not in self.audience.viewers:
-                continue
-            if viewer.cursor == wave.base:
-                viewer.cursor = wave.taken
-                push(viewer, wave.whole[viewer.variant])
-            else:
-                self.audience.serve(viewer)
-        return True
-
-    def waves(self) -> None:
-        while self.audience.is_behind():
-            self.wave()
+from chat.core.history import HISTORY_LIMIT
+from chat.fanout.audience import SMALL_ROWS
+from chat.fanout.pieces import BATCH_LIMIT, DEFLATE
+from chat.fanout.row import ROW_LIMIT
+from tests.unit.audience_stage import (
+    SocketViewer,
+    Stage,
+    assert_gapless,
+    list_covered,
+    list_seqs,
+)
 
 
 @pytest.fixture
@@ -111,29 +31,13 @@ def stage() -> Iterator[Stage]:
         viewer.close()
 
 
-def covered(messages: list[dict]) -> list[tuple[str, int, int]]:
-    return [(m["type"], m["first"], m["last"]) for m in messages if m["type"] in ("batch", "skip")]
-
-
-def seqs(messages: list[dict]) -> list[int]:
-    return [e["seq"] for m in messages if m["type"] == "batch" for e in m["entries"]]
-
-
-def assert_gapless(messages: list[dict], head: int, after: int = 0) -> None:
-    for _, first, last in covered(messages):
-        assert first == after + 1
-        assert last >= first
-        after = last
-    assert after == head
-
-
 def test_wave_sends_the_same_bytes_to_all_in_one_frame(stage: Stage) -> None:
     viewers = [stage.add(SocketViewer()) for _ in range(3)]
     stage.say(5)
     stage.wave()
     received = {bytes(viewer.received) for viewer in viewers if not viewer.drain()}
     assert len(received) == 1
-    assert covered(viewers[0].messages()) == [("batch", 1, 5)]
+    assert list_covered(viewers[0].messages()) == [("batch", 1, 5)]
 
 
 def test_empty_room_plans_nothing_more_after_its_last_viewer_left(stage: Stage) -> None:
@@ -153,7 +57,7 @@ def test_viewer_that_joined_between_two_waves_gets_no_entry_twice(stage: Stage) 
     stage.say(2)
     stage.waves()
     assert_gapless(early.messages(), 6)
-    assert covered(late.messages()) == [("batch", 5, 6)]
+    assert list_covered(late.messages()) == [("batch", 5, 6)]
 
 
 def test_viewer_that_drains_late_gets_exactly_the_range_it_missed(stage: Stage) -> None:
@@ -164,14 +68,14 @@ def test_viewer_that_drains_late_gets_exactly_the_range_it_missed(stage: Stage) 
         fast.drain()
     stage.say(300)
     stage.waves()
-    assert fast.cursor == stage.history.head
+    assert_gapless(fast.messages(), stage.history.head)
     assert slow.cursor < stage.history.head
     slow.drain()
     while slow.cursor < stage.history.head:
         stage.audience.serve(slow)
         slow.drain()
     assert_gapless(slow.messages(), stage.history.head)
-    assert seqs(slow.messages()) == list(range(1, stage.history.head + 1))
+    assert list_seqs(slow.messages()) == list(range(1, stage.history.head + 1))
 
 
 def test_viewer_that_fell_off_the_history_is_told_the_range_it_lost(stage: Stage) -> None:
@@ -215,11 +119,10 @@ def test_paused_viewer_is_no_part_of_a_wave_and_resumes_from_its_cursor(stage: S
     stage.audience.pause(paused)
     stage.say(7)
     stage.waves()
-    assert paused not in stage.audience.viewers
-    assert seqs(paused.messages()) == []
+    assert list_seqs(paused.messages()) == []
     stage.audience.resume(paused)
     assert_gapless(paused.messages(), 7)
-    assert seqs(paused.messages()) == seqs(watching.messages())
+    assert list_seqs(paused.messages()) == list_seqs(watching.messages())
 
 
 def test_viewer_paused_for_too_long_is_told_what_was_trimmed(stage: Stage) -> None:
@@ -262,13 +165,13 @@ def test_flood_is_thinned_alike_for_all_and_the_count_is_told() -> None:
 def test_late_viewer_is_left_out_the_same_comments_as_the_others() -> None:
     stage = Stage(delivery_rate=10)
     on_time, late = stage.add(SocketViewer()), stage.add(SocketViewer())
-    late.ready = False
+    late.stall()
     for _ in range(3):
         stage.say(40)
         stage.wave()
     late.drain()
     stage.audience.serve(late)
-    assert seqs(late.messages()) == seqs(on_time.messages())
+    assert list_seqs(late.messages()) == list_seqs(on_time.messages())
     assert_gapless(late.messages(), stage.history.head)
     for viewer in stage.viewers:
         viewer.close()
@@ -291,7 +194,7 @@ def test_broken_viewer_is_let_go_and_the_others_get_their_wave(stage: Stage) -> 
     stage.say(1)
     stage.wave()
     assert broken.gone
-    assert seqs(well.messages()) == [1]
+    assert list_seqs(well.messages()) == [1]
 
 
 def test_frame_that_the_kernel_took_in_part_is_finished_before_anything_else(stage: Stage) -> None:
@@ -323,14 +226,14 @@ def test_paused_viewer_is_not_served_when_its_socket_drains(stage: Stage) -> Non
     stage.say(3)
     stage.waves()
     assert stage.audience.serve(paused) == 0
-    assert seqs(watching.messages()) == [1, 2, 3]
+    assert list_seqs(watching.messages()) == [1, 2, 3]
 
 
 def test_viewer_that_drains_when_the_history_has_moved_beyond_the_waves_loses_no_order(
     stage: Stage,
 ) -> None:
     late, watching = stage.add(SocketViewer()), stage.add(SocketViewer())
-    late.ready = False
+    late.stall()
     stage.say(100)
     stage.waves()
     stage.say(3 * HISTORY_LIMIT)  # and no wave yet
@@ -349,3 +252,44 @@ def test_history_is_made_once_for_all_who_join_and_kept_for_few_counts(stage: St
     assert stage.audience.recent(50) is stage.audience.recent(50)
     for count in range(300):
         assert len(json.loads(bytes(stage.audience.recent(count)))) == count
+
+
+def test_wave_that_breaks_off_costs_those_it_did_not_reach_nothing(stage: Stage) -> None:
+    viewers = [stage.add(SocketViewer()) for _ in range(3 * ROW_LIMIT)]
+    stage.say(2)
+    wave = stage.audience.prepare_wave(stage.clock)
+    assert wave is not None
+    next(stage.audience.pass_on(wave))  # and no further
+    stage.say(1)
+    stage.waves()
+    for viewer in viewers:
+        assert_gapless(viewer.messages(), 3)
+
+
+def test_viewer_that_joins_within_a_wave_gets_what_comes_after_it(stage: Stage) -> None:
+    early = [stage.add(SocketViewer()) for _ in range(ROW_LIMIT + 1)]
+    stage.say(2)
+    wave = stage.audience.prepare_wave(stage.clock)
+    assert wave is not None
+    steps = stage.audience.pass_on(wave)
+    next(steps)  # the last row still stands before the wave, and has room
+    late = stage.add(SocketViewer())
+    for _ in steps:
+        pass
+    stage.say(1)
+    stage.waves()
+    assert list_seqs(late.messages()) == [3]
+    assert_gapless(early[-1].messages(), 3)
+
+
+def test_rows_that_many_have_left_are_closed_up(stage: Stage) -> None:
+    viewers = [stage.add(SocketViewer()) for _ in range(2 * SMALL_ROWS * ROW_LIMIT)]
+    stage.wave()
+    stayed = viewers[:: ROW_LIMIT // 2]
+    for viewer in set(viewers) - set(stayed):
+        stage.audience.remove(viewer)
+    stage.say(1)
+    stage.waves()
+    assert len({id(viewer.row) for viewer in stayed}) == 1
+    for viewer in stayed:
+        assert list_seqs(viewer.messages()) == [1]

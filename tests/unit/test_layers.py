@@ -14,14 +14,14 @@ ROOT = Path(__file__).resolve().parents[2]
 LAYERS = [
     {"core"},
     {"settings", "metrics"},
-    {"archive", "migrations", "journal", "audience", "fanout", "client"},
+    {"archive", "migrations", "journal", "fanout", "client"},
     {"hub", "loadtest"},
     {"web"},
     {"app"},
     {"server"},
 ]
 RANKS = {part: rank for rank, parts in enumerate(LAYERS) for part in parts}
-BESIDE = {("journal", "archive"), ("fanout", "audience")}  # pairs of a layer
+BESIDE = {("journal", "archive")}  # pairs of a layer
 
 IMPURE = set(
     """

@@ -24,7 +24,7 @@ from chat.core.reject import Rejection
 from chat.core.retraction import Retraction
 from chat.core.room import Author
 from chat.core.wire import Ack, Cursor, Post
-from chat.fanout import Fanout
+from chat.fanout.waves import Fanout
 from chat.hub import Hub, OpenRoom
 from chat.journal.local import LocalJournal
 from chat.metrics import Metrics
@@ -40,6 +40,8 @@ class Sleeper:
     cursor = 0
     variant = 0
     ready = False
+    direct = True
+    row = None
 
     def send(self, data: bytes) -> int:
         raise BlockingIOError

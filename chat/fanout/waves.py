@@ -1,8 +1,8 @@
 """Fan-out: the waves of all rooms of this process.
 
 A wave is one pass over a room's viewers. What the room has to tell is encoded, framed and, for
-those who asked for it, compressed once; each viewer that stands at the head then costs one
-``send``. Nothing here awaits, and nothing is allocated per viewer on the way that all take.
+those who asked for it, compressed once; each viewer that keeps up then costs one ``send``. Nothing
+here awaits, and nothing is allocated per viewer on the way that all take.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ import time
 from collections import deque
 from collections.abc import Generator
 
-from chat.audience import Audience, Wave, push
 from chat.core import pace
+from chat.fanout.audience import Audience, Wave
 from chat.metrics import Metrics
 
 SLICE_SECONDS = 0.004
-SLICE_CHECK_MASK = 0x3F
 
 _log = logging.getLogger(__name__)
 
@@ -113,29 +112,11 @@ class Fanout:
         self.plan(audience)
 
     def _send(self, audience: Audience, wave: Wave) -> Generator[None, None, None]:
-        base, taken, whole, news = wave
         slice_ends = time.monotonic() + SLICE_SECONDS
-        sends = elsewhere = 0
-        for place, viewer in enumerate(list(audience.viewers)):
-            if viewer.ready:
-                if viewer.cursor == base:
-                    viewer.cursor = taken
-                    sends += 1
-                    data = whole[viewer.variant]
-                    try:
-                        accepted = viewer.send(data)
-                    except BlockingIOError:
-                        accepted = 0
-                    except OSError:
-                        viewer.abandon()
-                        continue
-                    if accepted != len(data):
-                        viewer.spill(memoryview(data)[accepted:])
-                else:
-                    elsewhere += audience.serve(viewer)
-                    if news and viewer.ready:
-                        push(viewer, news)
-            if not place & SLICE_CHECK_MASK and time.monotonic() > slice_ends:
+        delivered = 0
+        for count in audience.pass_on(wave):
+            delivered += count
+            if time.monotonic() > slice_ends:
                 yield
                 slice_ends = time.monotonic() + SLICE_SECONDS
-        self._metrics.deliveries.inc(sends * (taken - base) + elsewhere)
+        self._metrics.deliveries.inc(delivered)

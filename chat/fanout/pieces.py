@@ -1,0 +1,126 @@
+"""The bytes that lead viewers on: what a room has to tell, encoded and framed once for all.
+
+It knows the room's history and what of a flood is left out, and nothing of who gets it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from msgspec import Raw
+
+from chat.core import pace, wire
+from chat.core.frames import TEXT, build_compressed, build_frame
+from chat.core.history import History
+from chat.core.thinning import Allowance, choose_left_out
+from chat.metrics import Metrics
+
+BATCH_LIMIT = 512
+BATCH_BYTES = 192 * 1_024
+PIECE_LIMIT = 1_024
+RECENT_COUNTS = 4
+
+PLAIN = 0
+DEFLATE = 1
+
+Variants = tuple[bytes, bytes]
+"""The same frames, plain and compressed; the second is the first where nobody wants it."""
+
+NOTHING: Variants = (b"", b"")
+
+
+class Piece(NamedTuple):
+    """Frames that lead on from a cursor, and the cursor after them."""
+
+    frames: Variants
+    cursor: int
+
+
+class Pieces:
+    """One room's frames, each built once for all who stand at the same place."""
+
+    def __init__(
+        self, epoch: str, history: History, metrics: Metrics, delivery_rate: float
+    ) -> None:
+        self._epoch = epoch
+        self._history = history
+        self._metrics = metrics
+        self._allowance = Allowance(delivery_rate)
+        self._left_out: set[int] = set()
+        self._made: dict[int, Piece] = {}
+        self._recent: dict[int, Raw] = {}
+        self._recent_span = (0, 0)
+
+    def begin_wave(self, first: int, last: int, now: float) -> None:
+        """Decide what of the entries ``first`` to ``last`` is left out, for all and for ever."""
+        self._made.clear()
+        wanted = last - first + 1
+        if wanted <= 0:
+            return
+        granted = self._allowance.take(wanted, now)
+        if granted < wanted:
+            bodies = self._history.slice(first, last)
+            self._left_out |= choose_left_out(first, bodies, granted)
+        if len(self._left_out) > 2 * len(self._history):
+            self._left_out = {seq for seq in self._left_out if seq >= self._history.first}
+
+    def after(self, cursor: int, last: int, *, deflate: bool) -> Piece:
+        """Return what leads on from a cursor, to ``last`` at most."""
+        if cursor >= last:
+            return Piece(NOTHING, cursor)
+        made = self._made.get(cursor)
+        if made is None:
+            if len(self._made) >= PIECE_LIMIT:
+                self._made.clear()
+            made = self._made[cursor] = self._build(cursor, last, deflate)
+        return made
+
+    def skip(self, cursor: int, why: Literal["slow", "trimmed"]) -> Piece:
+        """Return what tells a viewer which entries after its cursor are no more in memory."""
+        last = self._history.first - 1
+        self._metrics.skipped.inc(last - cursor)
+        told = frame(wire.encode(wire.Skip(cursor + 1, last, why)))
+        return Piece((told, told), last)
+
+    def recent(self, count: int) -> Raw:
+        """Return the newest entries as JSON, at most ``count``; made once for all who join."""
+        span = self._history.first, self._history.head
+        if self._recent_span != span:
+            self._recent.clear()
+            self._recent_span = span
+        made = self._recent.get(count)
+        if made is None:
+            if len(self._recent) >= RECENT_COUNTS:
+                self._recent.clear()
+            made = self._recent[count] = wire.join_bodies(self._history.recent(count))
+        return made
+
+    def _build(self, cursor: int, last: int, deflate: bool) -> Piece:
+        history = self._history
+        skip = b""
+        if pace.judge(cursor, history.first) is pace.Verdict.SKIP:
+            skipped = self.skip(cursor, "slow")
+            if skipped.cursor >= last:  # the history moved on since the last wave: the next goes on
+                return skipped
+            skip, cursor = skipped.frames[PLAIN], skipped.cursor
+        first, last = cursor + 1, min(last, cursor + BATCH_LIMIT)
+        bodies: list[bytes] = []
+        size = thinned = 0
+        for seq, body in enumerate(history.slice(first, last), first):
+            if seq in self._left_out:
+                thinned += 1
+            elif bodies and size + len(body) > BATCH_BYTES:
+                last = seq - 1
+                break
+            else:
+                bodies.append(body)
+                size += len(body)
+        payload = wire.encode_batch(self._epoch, first, last, bodies, thinned)
+        plain = skip + frame(payload)
+        packed = skip + build_compressed(TEXT, payload) if deflate else plain
+        return Piece((plain, packed), last)
+
+
+def frame(payload: bytes) -> bytes:
+    """Frame a message as every viewer gets it."""
+    return build_frame(TEXT, payload)

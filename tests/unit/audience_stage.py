@@ -1,0 +1,121 @@
+"""A room's audience over real sockets: viewers at socket pairs, and waves by hand."""
+
+from __future__ import annotations
+
+import socket
+
+from chat.core.comment import Comment, Role
+from chat.core.history import History
+from chat.core.wire import encode_entry
+from chat.fanout.audience import Audience
+from chat.fanout.pieces import PLAIN
+from chat.fanout.row import Row
+from chat.metrics import Metrics
+from tests.unit.server_frames import read_messages
+
+
+class SocketViewer:
+    """A viewer at one end of a socket pair; what was sent to it is read at the other."""
+
+    def __init__(self, variant: int = PLAIN, buffer: int | None = None) -> None:
+        self.near, self.far = socket.socketpair()
+        if buffer is not None:
+            self.near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
+        self.near.setblocking(False)
+        self.far.setblocking(False)
+        self.cursor = 0
+        self.variant = variant
+        self.ready = True
+        self.direct = True
+        self.row: Row | None = None
+        self.send = self.near.send
+        self.waiting = b""
+        self.gone = False
+        self.received = b""
+
+    def spill(self, tail: memoryview) -> None:
+        self.ready = False
+        self.waiting += bytes(tail)
+
+    def abandon(self) -> None:
+        self.ready = False
+        self.gone = True
+
+    def stall(self) -> None:
+        """Take nothing from now on, as if the kernel's buffer were full."""
+        if self.row is not None:
+            self.row.step_out(self)
+        self.ready = False
+
+    def drain(self) -> None:
+        """Read all that comes, writing what waits as the stream would."""
+        while True:
+            try:
+                self.received += self.far.recv(1 << 20)
+            except BlockingIOError:
+                if not self.waiting:
+                    break
+                self.waiting = self.waiting[self.near.send(self.waiting) :]
+        self.ready = True
+
+    def messages(self) -> list[dict]:
+        self.drain()
+        return read_messages(self.received)
+
+    def close(self) -> None:
+        self.near.close()
+        self.far.close()
+
+
+class Stage:
+    """A room's audience with its history, and waves by hand."""
+
+    def __init__(self, delivery_rate: float = 0) -> None:
+        self.history = History()
+        self.audience = Audience("e1", self.history, lambda _: None, Metrics(), delivery_rate)
+        self.viewers: list[SocketViewer] = []
+        self.clock = 100.0
+
+    def add(self, viewer: SocketViewer) -> SocketViewer:
+        self.audience.add(viewer, self.history.head)
+        self.viewers.append(viewer)
+        return viewer
+
+    def say(self, count: int, user: str = "u", role: Role = Role.VIEWER) -> None:
+        for _ in range(count):
+            seq = self.history.head + 1
+            comment = Comment(seq=seq, user=user, name="N", text=f"text {seq}", at=1, role=role)
+            self.history.append(seq, encode_entry(comment))
+
+    def wave(self, passed: float = 1.0) -> bool:
+        """Have one wave, in one go."""
+        self.clock += passed
+        wave = self.audience.prepare_wave(self.clock)
+        if wave is None:
+            return False
+        for _ in self.audience.pass_on(wave):
+            pass
+        return True
+
+    def waves(self) -> None:
+        while self.audience.is_behind():
+            self.wave()
+
+
+def list_covered(messages: list[dict]) -> list[tuple[str, int, int]]:
+    """List the ranges that a viewer was told, in order."""
+    return [(m["type"], m["first"], m["last"]) for m in messages if m["type"] in ("batch", "skip")]
+
+
+def list_seqs(messages: list[dict]) -> list[int]:
+    """List the entries that a viewer got, in order."""
+    return [e["seq"] for m in messages if m["type"] == "batch" for e in m["entries"]]
+
+
+def assert_gapless(messages: list[dict], head: int, after: int = 0) -> None:
+    """Every range begins where the one before ended, from ``after`` to ``head``."""
+    for _, first, last in list_covered(messages):
+        assert first == after + 1
+        assert last >= first
+        after = last
+    assert after == head
