@@ -242,9 +242,10 @@ export class Connection extends EventTarget {
   #beWelcomed(welcome) {
     const { epoch, seq } = this.#cursor;
     const first = epoch === '';
-    const same = epoch === welcome.epoch && welcome.seq >= seq; // of the numbering this viewer knows
+    const same = epoch === welcome.epoch && welcome.reason !== 'ahead'; // the numbering this viewer knows
     const entries = same ? welcome.entries.filter((entry) => entry.seq > seq) : welcome.entries;
-    this.#cursor.moveTo(welcome.epoch, welcome.seq);
+    // A probe's welcome may be older than what a poll brought since it was asked for.
+    this.#cursor.moveTo(welcome.epoch, same ? Math.max(seq, welcome.seq) : welcome.seq);
     this.#failures.reset();
     this.#socketWorked ||= this.#transport?.kind === 'websocket';
     this.#offeredSession = welcome.session ?? '';

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 from playwright.sync_api import Page, Route, WebSocketRoute, expect
@@ -152,6 +153,39 @@ def test_hole_between_batches_is_filled_from_the_cursor(
     say(other, "arrives")
     expect(page.locator(TEXTS)).to_have_text(["lost on the way", "arrives"])
     assert lost
+
+
+def test_welcome_that_was_overtaken_is_no_new_numbering(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
+    page, other = new_page(), enter(new_page(), server.url, room)
+    sockets: list[WebSocketRoute] = []
+
+    def overtake(socket: WebSocketRoute) -> None:
+        sockets.append(socket)
+        is_second = len(sockets) == 2
+
+        def pass_on(text: str | bytes) -> None:
+            message = json.loads(text)
+            if is_second and message["type"] == "welcome":
+                # As written before what the page has by now, through the connection before it.
+                message["seq"] -= 1
+            socket.send(json.dumps(message))
+
+        socket.connect_to_server().on_message(pass_on)
+
+    page.route_web_socket("**/ws/**", overtake)
+    enter(page, server.url, room)
+    for text in ("one", "two"):
+        say(other, text)
+    expect(page.locator(TEXTS)).to_have_text(["one", "two"])
+    sockets[0].close(code=1012)
+    expect_state(page, "connecting")
+    expect_state(page, "live")
+    say(other, "three")
+    expect(page.locator(TEXTS)).to_have_text(["one", "two", "three"])
+    expect(page.locator("[data-role=transcript] .noted")).to_have_count(0)
+    assert len(sockets) == 2
 
 
 def test_hidden_tab_pauses_and_catches_up_when_it_is_seen_again(
