@@ -268,7 +268,7 @@ class Client:
     def _take_welcome(self, welcome: Welcome) -> None:
         if self.cursor is not None and not welcome.recovered:
             first = last = 0
-            if welcome.epoch == self.cursor.epoch:
+            if welcome.epoch == self.cursor.epoch and welcome.reason != "ahead":
                 first = self.cursor.seq + 1
                 last = welcome.seq - len(_bodies.decode(welcome.entries))
             self._keep(Missed(first, last, str(welcome.reason)))

@@ -14,29 +14,31 @@ from websocket import WebSocket, WebSocketException, create_connection
 
 class Client:
     def __init__(self, url: str) -> None:
-        self.url, self.cursor, self.user, self.hello = url, "", "", '{"type":"ping"}'
+        self.url, self.cursor, self.user, self.hello = url, "", "", ""
         self.socket, self.unanswered = WebSocket(), {}  # posts by ref
 
     def follow(self) -> None:
         wait = 2
         while wait is not None:  # null in a goodbye: there is no coming back
             try:
-                self.socket = create_connection(self.url + self.cursor, timeout=45)
-                for message in [self.hello, *self.unanswered.values()]:
-                    self.socket.send(message)
-                while text := self.socket.recv():  # a ping at least, every 30 seconds
-                    wait = self.hear(json.loads(text)).get("reconnect_after", 2)
+                socket = create_connection(self.url + self.cursor, timeout=45)
+                while text := socket.recv():  # a ping at least, every 30 seconds
+                    wait = self.hear(json.loads(text), socket).get("reconnect_after", 2)
             except (OSError, WebSocketException) as loss:
                 print(f"({loss})", file=sys.stderr)
             time.sleep(wait or 0)
 
-    def hear(self, message: dict) -> dict:
+    def hear(self, message: dict, socket: WebSocket) -> dict:
         self.unanswered.pop(message.get("ref"), None)  # an ack, or a reject
         if "message" in message:  # a reject, or a goodbye
             print(f"({message['message']})", file=sys.stderr)
-        if "session" in message and not self.user:  # the first welcome: stay this guest
-            self.user = message["user"]
-            self.hello = json.dumps({"type": "auth", "token": message["session"]})
+        if "session" in message:  # a welcome: be the guest of the first, before anything is said
+            self.user = self.user or message["user"]
+            self.hello = self.hello or json.dumps({"type": "auth", "token": message["session"]})
+            socket.send(self.hello)
+            self.socket = socket
+            for post in list(self.unanswered.values()):
+                socket.send(post)
         if "entries" in message:  # a welcome, or a batch
             self.cursor = f"?cursor={message['epoch']}:{message.get('last', message.get('seq'))}"
             for entry in message["entries"]:

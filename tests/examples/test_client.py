@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
+import socket
 import subprocess
 import sys
 import threading
@@ -73,6 +75,38 @@ def run_client() -> Iterator[Callable[[str], Running]]:
         running.close()
 
 
+class Relay:
+    """Passes connections on to a server; of its first answer the handshake alone comes through."""
+
+    def __init__(self, port: int) -> None:
+        self._target = ("127.0.0.1", port)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept_all, daemon=True).start()
+
+    def _accept_all(self) -> None:
+        is_first = True
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                far = socket.create_connection(self._target)
+                for carry in ((near, far, False), (far, near, is_first)):
+                    threading.Thread(target=self._carry, args=carry, daemon=True).start()
+                is_first = False
+
+    def _carry(self, source: socket.socket, sink: socket.socket, is_cut: bool) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(4096):
+                if is_cut:
+                    sink.sendall(data[: data.index(b"\r\n\r\n") + 4])
+                    break
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        self._listener.close()
+
+
 def follow(server: ServerProcess, room: str, name: str):
     """Join with the bare library, to say and hear from the other side."""
     return create_connection(
@@ -122,6 +156,21 @@ def test_client_posts_what_it_was_given_before_it_leaves(
     late = follow(server, room, "Late")
     assert texts_heard(late, 1) == ["only passing"]
     late.close()
+
+
+def test_post_of_a_client_that_lost_its_welcome_is_shown_once(
+    server: ServerProcess, room: str, run_client: Callable[[str], Running]
+) -> None:
+    other = follow(server, room, "Ana")
+    with contextlib.closing(Relay(server.port)) as relay:
+        client = run_client(f"ws://127.0.0.1:{relay.port}/ws/{room}")
+        client.say("once")
+        assert texts_heard(other, 1) == ["once"]
+        post(other, "and then")
+        assert client.next_line() == "Ana: and then"
+        client.say("at the end")
+        assert texts_heard(other, 2) == ["and then", "at the end"]
+    other.close()
 
 
 def test_client_misses_nothing_and_stays_who_it_is_when_the_server_restarts(
