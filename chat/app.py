@@ -21,16 +21,17 @@ import time
 from tornado.netutil import bind_sockets
 
 from chat.archive import Archive, ArchiveError
-from chat.archive.file import copy_database
+from chat.commands import run_command
 from chat.fanout.waves import Fanout
 from chat.hub import Hub
 from chat.journal import NotKept
 from chat.journal.local import LocalJournal
 from chat.metrics import Metrics
-from chat.settings import Settings, read_settings
+from chat.settings import Settings, read_command
 from chat.web.connection import Connections
 from chat.web.handler import House
 from chat.web.identity import Guests, SecretError, find_secret
+from chat.web.permits import Permits
 from chat.web.routes import build_application, find_folder
 from chat.web.strings import Strings
 from chat.web.ws import Gate
@@ -76,7 +77,7 @@ class Server:
             try:
                 archive = Archive(settings.database)
                 undo.callback(archive.close)
-                guests = Guests(find_secret(settings.secret, archive.path))
+                secret = find_secret(settings.secret, archive.path)
             except (ArchiveError, SecretError) as error:
                 raise StartError(str(error)) from None
             undo.pop_all()
@@ -92,6 +93,7 @@ class Server:
             metrics,
         )
         descriptors = _raise_descriptors()
+        guests = Guests(secret)
         self.connections = Connections(
             self._hub, guests, metrics, _cap_viewers(settings.max_viewers, descriptors)
         )
@@ -101,6 +103,7 @@ class Server:
             metrics=metrics,
             connections=self.connections,
             guests=guests,
+            permits=Permits(secret),
             strings=Strings(find_folder("templates") / "strings"),
         )
         self._answering = house.answering
@@ -208,19 +211,11 @@ def _cap_viewers(wanted: int, descriptors: int) -> int:
 
 
 def _greet(server: Server) -> None:
-    address = server.settings.address
-    host = "127.0.0.1" if address in ("0.0.0.0", "::") else address
-    scheme = "https" if server.settings.certfile else "http"
-    here = f"{scheme}://{f'[{host}]' if ':' in host else host}:{server.port}"
+    here = server.settings.url_at(server.port)
     print(f"danmaku is live. Open {here}/ for the lobby, or {here}/r/demo in several tabs.")
-    print(
-        "Comments are kept in", _describe(server.settings.database), "- Ctrl-C stops.", flush=True
-    )
-
-
-def _describe(database: str) -> str:
-    path = database.removeprefix("sqlite://")
-    return os.path.abspath(path[1:]) if path else "memory only"
+    path = server.settings.database_path
+    kept_in = os.path.abspath(path) if path else "memory only"
+    print("Comments are kept in", kept_in, "- Ctrl-C stops.", flush=True)
 
 
 async def _serve(settings: Settings) -> None:
@@ -242,23 +237,6 @@ async def _serve(settings: Settings) -> None:
         os._exit(1)  # a thread that hangs in the disk would keep the process
 
 
-def _back_up(arguments: list[str]) -> None:
-    """Copy the database, also while a server runs on it."""
-    has_target = bool(arguments) and not arguments[0].startswith("-")
-    target, *flags = arguments if has_target else ["", *arguments]
-    settings = read_settings(flags, os.environ)
-    source = settings.database.removeprefix("sqlite://")[1:]
-    if not target or not source:
-        print("danmaku: Say where to: danmaku backup FILE [--database URL].", file=sys.stderr)
-        raise SystemExit(2)
-    try:
-        copy_database(source, target)
-    except ArchiveError as error:
-        print(f"danmaku: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
-    print(f"{os.path.abspath(source)} is copied to {os.path.abspath(target)}.")
-
-
 def main() -> None:
     """Run the program: read the settings, serve until a signal, exit 0; 1 when it cannot start."""
     logging.basicConfig(
@@ -267,12 +245,11 @@ def main() -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     # A line for each malformed request would let a peer write our log.
     logging.getLogger("tornado.general").setLevel(logging.WARNING)
-    if sys.argv[1:2] == ["backup"]:
-        _back_up(sys.argv[2:])
-        return
-    settings = read_settings(sys.argv[1:], os.environ)
+    command = read_command(sys.argv[1:], os.environ)
+    if command.name:
+        raise SystemExit(run_command(command))
     try:
-        asyncio.run(_serve(settings))
+        asyncio.run(_serve(command.settings))
     except StartError as error:
         print(f"danmaku: {error}", file=sys.stderr)
         raise SystemExit(1) from None

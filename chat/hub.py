@@ -19,6 +19,7 @@ from chat.core.limits import PostLimits
 from chat.core.reject import Rejection, reject
 from chat.core.retraction import purge
 from chat.core.room import Author, Known, Room
+from chat.core.room_settings import SettingsChange, SettingsPatch, change, settings_in
 from chat.core.wire import Cursor
 from chat.fanout.audience import Audience
 from chat.fanout.row import Viewer
@@ -44,11 +45,12 @@ class OpenRoom:
         self.room = room
         self.audience = audience
         self.watched_at = now
+        self.changing = asyncio.Lock()
 
     @property
     def title(self) -> str:
         """The room's title, empty when it has none."""
-        return str(self.room.settings.get("title", ""))
+        return self.room.settings.title
 
     @property
     def settings(self) -> Raw:
@@ -80,6 +82,11 @@ class Hub:
             "danmaku_known_refs",
             "Accepted posts that are known again without a look at the archive",
             lambda: sum(opened.room.count_known() for opened in self._rooms.values()),
+        )
+        metrics.watch(
+            "danmaku_slowed_users",
+            "Users whom slow mode has noted, in all rooms",
+            lambda: sum(opened.room.count_slowed() for opened in self._rooms.values()),
         )
         metrics.watch("danmaku_long_polls", "Long polls that wait", lambda: self._long_polls)
         metrics.watch("danmaku_viewers", "Viewers, by any transport", self.count_viewers)
@@ -128,7 +135,7 @@ class Hub:
         for seq, body in enumerate(found.recent, history.first):
             history.append(seq, body)
         limits = PostLimits(self._settings.post_burst, self._settings.post_rate)
-        room = Room(name, found.epoch, history, limits)
+        room = Room(name, found.epoch, history, limits, found.settings)
         audience = Audience(
             found.epoch,
             history,
@@ -335,6 +342,28 @@ class Hub:
 
         place.add_done_callback(tell)
 
+    async def change_settings(
+        self, opened: OpenRoom, patch: SettingsPatch
+    ) -> wire.SettingsChanged | Rejection:
+        """Change a room's settings; returns once they are durable."""
+        room = opened.room
+        opened.watched_at = time.monotonic()
+        # One after the other: each change begins with what the one before it left.
+        async with opened.changing:
+            if self.is_stopping:
+                return reject("restarting", retry_after=BUSY_SECONDS)
+            settings = change(room.settings, patch)
+            if isinstance(settings, Rejection):
+                return settings
+            entry = SettingsChange(seq=0, settings=settings, at=time.time_ns() // 1_000_000)
+            try:
+                place = await self._journal.append(room.name, entry, None)
+            except Busy:
+                return reject("busy", retry_after=BUSY_SECONDS)
+            except NotKept:
+                return reject("not_kept", retry_after=BUSY_SECONDS)
+        return wire.SettingsChanged(room.epoch, place.seq, settings)
+
     def refuse(self, rejection: Rejection) -> Rejection:
         """Count a rejection by its code."""
         self._metrics.rejected.labels(rejection.code).inc()
@@ -348,6 +377,9 @@ class Hub:
         for seq, body in enumerate(bodies, first):
             opened.room.history.append(seq, body)
             purge(opened.room.history, body)
+            settings = settings_in(body)
+            if settings is not None:
+                opened.room.settings = settings
         opened.audience.mark()
 
     def forget(self, name: str, last: int) -> None:

@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 from urllib.parse import urlsplit
 
 from chat import __version__
@@ -162,6 +162,17 @@ class Settings:
         60, _whole(0, 1_000), "MS", "the least time between two waves of a busy room, milliseconds"
     )
 
+    @property
+    def database_path(self) -> str:
+        """The database's file; empty when everything is in memory."""
+        return self.database.removeprefix("sqlite://")[1:]
+
+    def url_at(self, port: int) -> str:
+        """Return where this machine reaches the server when it listens on a port."""
+        host = "127.0.0.1" if self.address in ("0.0.0.0", "::") else self.address
+        scheme = "https" if self.certfile else "http"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
 
 def flag(setting: Field[Any]) -> str:
     """Return the flag of a setting."""
@@ -182,9 +193,23 @@ def show_default(setting: Field[Any]) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value) or "none"
 
 
+class Command(NamedTuple):
+    """What the program is to do: serve where ``name`` is empty, else what ``options`` belong to."""
+
+    name: str
+    options: Mapping[str, Any]
+    settings: Settings
+
+
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, **options: Any) -> None:
+        def width_80(prog: str) -> argparse.HelpFormatter:
+            return argparse.HelpFormatter(prog, max_help_position=30, width=80)
+
+        super().__init__(allow_abbrev=False, formatter_class=width_80, **options)
+
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"danmaku: {message}. See danmaku --help.\n")
+        self.exit(2, f"danmaku: {message}. See {self.prog} --help.\n")
 
 
 def _build_parser() -> argparse.ArgumentParser:
@@ -192,26 +217,71 @@ def _build_parser() -> argparse.ArgumentParser:
         prog="danmaku",
         description="A live danmaku server: comments that fly across the picture, "
         "pushed to every viewer at once.",
-        epilog="danmaku backup FILE copies the database of a server that may be running. "
-        "Each flag can also be given as a variable: --wave-gap-ms is DANMAKU_WAVE_GAP_MS. "
+        epilog="Each flag can also be given as a variable: --wave-gap-ms is DANMAKU_WAVE_GAP_MS. "
         "A flag wins over a variable.",
-        allow_abbrev=False,
-        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=30, width=80),
     )
     parser.add_argument("--version", action="version", version=f"danmaku {__version__}")
+    _add_settings(parser, shown=True)
+    commands = parser.add_subparsers(
+        dest="command", metavar="COMMAND", title="commands, in place of serving"
+    )
+    _describe_commands(commands)
+    return parser
+
+
+def _add_settings(parser: argparse.ArgumentParser, *, shown: bool) -> None:
+    # Suppressed where it is not given: a command's own parser must not undo what came before it.
     for setting in fields(Settings):
+        described = f"{setting.metadata['help']} (default: {show_default(setting)})"
         parser.add_argument(
             flag(setting),
             metavar=setting.metadata["value"],
-            help=f"{setting.metadata['help']} (default: {show_default(setting)})",
+            default=argparse.SUPPRESS,
+            help=described if shown else argparse.SUPPRESS,
         )
-    return parser
+
+
+def _describe_commands(commands: Any) -> None:
+    about = "Finds the server and its secret by the server's own flags and variables."
+    backup = commands.add_parser(
+        "backup", help="copy the database of a server that may be running", epilog=about
+    )
+    backup.add_argument("file", metavar="FILE", nargs="?", default="", help="where to copy it")
+    room = commands.add_parser(
+        "room",
+        help="show a room's settings, or change them at once",
+        description="Shows the settings of a room, or changes those that are given, at once and "
+        "for everybody in it. An empty text ('') resets one.",
+        epilog=about,
+    )
+    room.add_argument("room", metavar="NAME", help="the room")
+    for name, value, explained in (
+        ("title", "TEXT", "what the room is called"),
+        ("video-url", "URL", "what plays in it: mp4, webm or HLS, http(s) or a path here"),
+        ("delay", "S", "seconds after which a comment is shown, to meet a stream that is late"),
+        ("slow-mode", "S", "seconds between two comments of one viewer; 0 is no wait"),
+    ):
+        room.add_argument(f"--{name}", metavar=value, help=explained)
+    room.add_argument(
+        "--server", metavar="URL", default="", help="where the server is (default: this machine)"
+    )
+    for command in (backup, room):
+        _add_settings(command, shown=False)
 
 
 def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
     """Read the settings; a bad one ends the program with one sentence and exit code 2."""
-    parser = _build_parser()
-    parsed = vars(parser.parse_args(arguments))
+    return read_command(arguments, environment).settings
+
+
+def read_command(arguments: Sequence[str], environment: Mapping[str, str]) -> Command:
+    """Read what to do and with which settings, in any order; ends the program as above."""
+    parsed = vars(_build_parser().parse_args(arguments))
+    settings = _choose({s.name: parsed.pop(s.name, None) for s in fields(Settings)}, environment)
+    return Command(parsed.pop("command") or "", parsed, settings)
+
+
+def _choose(parsed: Mapping[str, str | None], environment: Mapping[str, str]) -> Settings:
     chosen: dict[str, Any] = {}
     for setting in fields(Settings):
         raw, where = parsed[setting.name], flag(setting)

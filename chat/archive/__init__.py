@@ -19,7 +19,8 @@ from chat.archive.file import COPY_MARK, ArchiveError, lock_file
 from chat.archive.schema import entries, migrate, rooms
 from chat.core.comment import Comment
 from chat.core.retraction import Retraction, encode_retracted
-from chat.core.wire import encode_entry
+from chat.core.room_settings import RoomSettings, SettingsChange
+from chat.core.wire import Entry, encode_entry
 
 __all__ = ["Archive", "ArchiveError", "Draft", "Kept", "Numbering"]
 
@@ -29,18 +30,19 @@ SCRUB_MS = 200
 
 
 class Numbering(msgspec.Struct, frozen=True):
-    """A room in the archive: its key there, the life of its numbering, and its newest seq."""
+    """A room in the archive: its key there, the life of its numbering, newest seq, settings."""
 
     room_id: int
     epoch: str
     head: int
+    settings: RoomSettings = RoomSettings()
 
 
 class Draft(msgspec.Struct, frozen=True):
     """An entry that waits for its number; ``ref`` is its sender's own id for it."""
 
     room_id: int
-    entry: Comment | Retraction
+    entry: Entry
     ref: str | None = None
 
     @property
@@ -81,6 +83,9 @@ _HEADS = sa.select(rooms.c.id, rooms.c.head).where(
 )
 _MOVE_HEAD = (
     sa.update(rooms).where(rooms.c.id == sa.bindparam("key")).values(head=sa.bindparam("seq"))
+)
+_SET = (
+    sa.update(rooms).where(rooms.c.id == sa.bindparam("key")).values(settings=sa.bindparam("set"))
 )
 _OVERWRITE = (
     sa.update(entries)
@@ -155,16 +160,18 @@ class Archive:
             find = sa.select(rooms).where(rooms.c.name == name)
             row = connection.execute(find).one_or_none()
             if row is None:
-                made = sa.insert(rooms).values(name=name, epoch=new_epoch, head=0)
+                made = sa.insert(rooms).values(name=name, epoch=new_epoch, head=0, settings="{}")
                 key = connection.execute(made).inserted_primary_key
                 assert key is not None
                 return Numbering(key[0], new_epoch, 0)
-            return Numbering(row.id, row.epoch, row.head)
+            settings = msgspec.json.decode(row.settings, type=RoomSettings)
+            return Numbering(row.id, row.epoch, row.head, settings)
 
     def append(self, drafts: Iterable[Draft]) -> list[Kept]:
         """Number and keep a batch, which is durable when this returns; raises SQLAlchemyError.
 
-        A retraction overwrites the comment that it names in the same transaction.
+        A retraction overwrites the comment that it names in the same transaction, and a change of
+        settings the room's.
         """
         drafts = list(drafts)
         kept: list[Kept] = []
@@ -198,6 +205,7 @@ class Archive:
                 ]
                 connection.execute(_MOVE_HEAD, moved)
             self._overwrite_retracted(connection, drafts)
+            self._keep_settings(connection, drafts)
         return kept
 
     def _find_refs(
@@ -221,6 +229,16 @@ class Archive:
         ]
         if targets:
             connection.execute(_OVERWRITE, targets)
+
+    def _keep_settings(self, connection: sa.Connection, drafts: list[Draft]) -> None:
+        # With the room, not only among its entries: those are trimmed.
+        chosen = [
+            {"key": draft.room_id, "set": msgspec.json.encode(draft.entry.settings).decode()}
+            for draft in drafts
+            if isinstance(draft.entry, SettingsChange)
+        ]
+        if chosen:
+            connection.execute(_SET, chosen)
 
     def read(self, room_id: int, after: int, limit: int) -> list[tuple[int, bytes]]:
         """Return (seq, body) of the next ``limit`` entries after a seq, oldest first."""

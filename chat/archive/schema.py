@@ -28,6 +28,7 @@ rooms = sa.Table(
     sa.Column("name", sa.Text, nullable=False, unique=True),
     sa.Column("epoch", sa.Text, nullable=False),
     sa.Column("head", sa.Integer, nullable=False),
+    sa.Column("settings", sa.Text, nullable=False),
 )
 entries = sa.Table(
     "entries",

@@ -85,19 +85,25 @@ def clean_text(raw: str) -> str | Rejection:
     text = _clean(raw)
     if _NO_INK.fullmatch(text):
         return reject("text_empty")
-    if _is_longer(text, MAX_TEXT_GRAPHEMES, MAX_TEXT_BYTES):
+    if is_longer(text, MAX_TEXT_GRAPHEMES, MAX_TEXT_BYTES):
         return reject("text_too_long")
     return text
 
 
 def clean_name(raw: str) -> str | Rejection:
     """Return the name as it may be shown, or why it may not."""
-    name = _SPACES.sub(" ", _clean(raw))
-    if _NO_INK.fullmatch(name):
+    name = clean_line(raw)
+    if not name:
         return reject("name_empty")
-    if _is_longer(name, MAX_NAME_GRAPHEMES, MAX_NAME_BYTES):
+    if is_longer(name, MAX_NAME_GRAPHEMES, MAX_NAME_BYTES):
         return reject("name_too_long")
     return name
+
+
+def clean_line(raw: str) -> str:
+    """Return a name or a title as it may be shown; empty when there is nothing to see in it."""
+    line = _SPACES.sub(" ", _clean(raw))
+    return "" if _NO_INK.fullmatch(line) else line
 
 
 def _clean(raw: str) -> str:
@@ -108,7 +114,8 @@ def _clean(raw: str) -> str:
     return text.strip()
 
 
-def _is_longer(text: str, graphemes: int, size: int) -> bool:
+def is_longer(text: str, graphemes: int, size: int) -> bool:
+    """Tell whether a text has more than so many graphemes, or bytes in UTF-8."""
     # A grapheme is at least one code point and a code point at most four bytes, so a short text
     # is known to fit without counting either.
     if len(text) <= graphemes and len(text) * 4 <= size:

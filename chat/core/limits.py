@@ -1,12 +1,16 @@
 """How fast one sender may speak.
 
 A bucket of tokens, kept as one number: the time at which it will be full again (the generic cell
-rate algorithm, ITU-T I.371, annex A). A bucket that is full needs no memory at all.
+rate algorithm, ITU-T I.371, annex A). A bucket that is full needs no memory at all. And slow mode,
+which a room may ask for beside it.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
+
 PRUNE_ABOVE = 4_096
+SPEAKERS_LIMIT = 50_000
 
 
 class PostLimits:
@@ -44,3 +48,56 @@ class PostLimits:
 
     def __len__(self) -> int:
         return len(self._full_at)
+
+
+class SlowMode:
+    """The wait between two comments of one sender, where a room asks for one.
+
+    ``seconds`` may change at any time and counts at once; 0 is no wait, and then nobody is noted.
+    ``now`` is any monotonic clock in seconds. Above ``SPEAKERS_LIMIT`` whoever spoke first may
+    speak again.
+    """
+
+    __slots__ = ("_last", "_seconds")
+
+    def __init__(self) -> None:
+        self._seconds = 0
+        # sender -> (when, which comment), the earliest first
+        self._last: OrderedDict[str, tuple[float, object]] = OrderedDict()
+
+    @property
+    def seconds(self) -> int:
+        """The wait between two comments of one sender."""
+        return self._seconds
+
+    @seconds.setter
+    def seconds(self, seconds: int) -> None:
+        self._seconds = seconds
+        if not seconds:
+            self._last.clear()
+
+    def wait(self, sender: str, comment: object, now: float) -> float:
+        """Return the seconds until a sender may say this, 0 for now.
+
+        ``comment`` is what it is known by when it comes again, or None. The comment that the
+        sender waits for may come again: only the journal knows whether it was kept.
+        """
+        if sender not in self._last or self._comes_again(sender, comment):
+            return 0.0
+        return max(0.0, self._last[sender][0] + self._seconds - now)
+
+    def note(self, sender: str, comment: object, now: float) -> None:
+        """Note that a sender has spoken; what comes again counts from its first time."""
+        if not self._seconds or self._comes_again(sender, comment):
+            return
+        last = self._last
+        last[sender] = (now, comment)
+        last.move_to_end(sender)
+        while len(last) > SPEAKERS_LIMIT or next(iter(last.values()))[0] + self._seconds <= now:
+            last.popitem(last=False)
+
+    def _comes_again(self, sender: str, comment: object) -> bool:
+        return comment is not None and self._last.get(sender, (0.0, None))[1] == comment
+
+    def __len__(self) -> int:
+        return len(self._last)

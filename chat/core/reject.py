@@ -54,6 +54,10 @@ REJECTIONS: dict[str, _Rule] = {
     "bad_token": _Rule(
         401, "This token was not signed by this server. Go on without one to be a new guest."
     ),
+    "token_needed": _Rule(
+        401, "This needs a token that was signed for it with this server's secret, a moment ago."
+    ),
+    "not_allowed": _Rule(403, "This token does not allow that here."),
     # what was said may not be shown
     "text_empty": _Rule(422, "The text is empty or has nothing to see in it. Write something."),
     "text_too_long": _Rule(
@@ -63,6 +67,9 @@ REJECTIONS: dict[str, _Rule] = {
     "name_too_long": _Rule(422, "The name is too long. 24 characters and 200 bytes are the most."),
     # not now
     "too_fast": _Rule(429, "You are posting too fast. Wait a moment and send it again."),
+    "slow_mode": _Rule(
+        429, "This room is in slow mode. Wait until you may speak again, and send it then."
+    ),
     "busy": _Rule(503, "The server has more comments than it can keep right now. Send it again."),
     "not_kept": _Rule(
         503, "The comment could not be kept, so it was not shown. Send it again in a moment."

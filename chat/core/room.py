@@ -12,8 +12,9 @@ import msgspec
 
 from chat.core.comment import WHITE, Comment, Role, clean_text
 from chat.core.history import History
-from chat.core.limits import PostLimits
+from chat.core.limits import PostLimits, SlowMode
 from chat.core.reject import Rejection, reject
+from chat.core.room_settings import RoomSettings
 from chat.core.wire import Post
 
 REF_SECONDS = 120.0
@@ -40,18 +41,36 @@ class Known(msgspec.Struct, frozen=True):
 
 
 class Room:
-    """One room: its numbering's life (``epoch``), recent history, and limits on posting."""
+    """One room: its numbering's life (``epoch``), recent history, settings, limits on posting."""
 
-    __slots__ = ("_limits", "_refs", "epoch", "history", "name", "settings")
+    __slots__ = ("_limits", "_refs", "_settings", "_slow_mode", "epoch", "history", "name")
 
-    def __init__(self, name: str, epoch: str, history: History, limits: PostLimits) -> None:
+    def __init__(
+        self,
+        name: str,
+        epoch: str,
+        history: History,
+        limits: PostLimits,
+        settings: RoomSettings | None = None,
+    ) -> None:
         self.name = name
         self.epoch = epoch
         self.history = history
-        self.settings: dict[str, object] = {}
         self._limits = limits
+        self._slow_mode = SlowMode()
+        self.settings = settings or RoomSettings()
         # (user, ref) -> (seq, when), oldest first
         self._refs: OrderedDict[tuple[str, str], tuple[int, float]] = OrderedDict()
+
+    @property
+    def settings(self) -> RoomSettings:
+        """What the room's hosts chose; a new slow mode counts at once."""
+        return self._settings
+
+    @settings.setter
+    def settings(self, settings: RoomSettings) -> None:
+        self._settings = settings
+        self._slow_mode.seconds = settings.slow_mode
 
     def admit(self, author: Author, post: Post, now: float, at: int) -> Comment | Known | Rejection:
         """Decide on a post.
@@ -64,10 +83,16 @@ class Room:
         text = clean_text(post.text)
         if isinstance(text, Rejection):
             return text
-        wait = self._limits.take(author.limited_as or author.user, now)
-        if wait:
-            # Rounded up: who waits as long as told must not be too fast again.
-            return reject("too_fast", retry_after=math.ceil(wait * 1000) / 1000)
+        sender = author.limited_as or author.user
+        # Slow mode is for viewers; hosts and moderators hold the room together.
+        is_slowed = author.role is Role.VIEWER
+        known_by = None if post.ref is None else (author.user, post.ref)
+        if is_slowed and (wait := self._slow_mode.wait(sender, known_by, now)):
+            return reject("slow_mode", retry_after=_round_up(wait))
+        if wait := self._limits.take(sender, now):
+            return reject("too_fast", retry_after=_round_up(wait))
+        if is_slowed:
+            self._slow_mode.note(sender, known_by, now)
         return Comment(
             seq=0,
             user=author.user,
@@ -85,6 +110,10 @@ class Room:
         """Count the posts whose retries are known here."""
         return len(self._refs)
 
+    def count_slowed(self) -> int:
+        """Count the senders whom slow mode has noted."""
+        return len(self._slow_mode)
+
     def remember(self, user: str, ref: str, seq: int, now: float) -> None:
         """Note that a post was accepted, so that a retry gets the same answer."""
         refs = self._refs
@@ -94,3 +123,8 @@ class Room:
             if len(refs) <= REF_LIMIT and when > now - REF_SECONDS:
                 break
             del refs[key]
+
+
+def _round_up(seconds: float) -> float:
+    # To milliseconds: who waits as long as told must not be too fast again.
+    return math.ceil(seconds * 1000) / 1000

@@ -15,6 +15,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from chat.core.comment import WHITE, Comment, Mode, Role, Size
 from chat.core.reject import Rejection, reject
 from chat.core.retraction import Retraction
+from chat.core.room_settings import RoomSettings, SettingsChange, SettingsPatch
 
 MAX_MESSAGE_BYTES = 8 * 1024
 MAX_REF_LENGTH = 64
@@ -25,6 +26,9 @@ Ref = Annotated[str, Meta(min_length=1, max_length=MAX_REF_LENGTH, pattern=r"^[^
 
 _ROOM_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _CURSOR = re.compile(r"([0-9a-z]{1,32}):(0|[1-9][0-9]{0,17})")
+
+
+Entry = Comment | Retraction | SettingsChange
 
 
 class Cursor(Struct, frozen=True):
@@ -110,6 +114,7 @@ class HttpPost(Struct, frozen=True, forbid_unknown_fields=True):
 
 _incoming = msgspec.json.Decoder(Incoming)
 _http_post = msgspec.json.Decoder(HttpPost)
+_settings_patch = msgspec.json.Decoder(SettingsPatch)
 _MISSING = re.compile(r"missing required field `(\w+)`")
 _UNKNOWN = re.compile(r"contains unknown field `(.*)`", re.DOTALL)
 _AT = re.compile(r" - at `\$\.(\w+).*`$")
@@ -128,6 +133,14 @@ def decode_http_post(data: bytes) -> HttpPost | Rejection:
     """Read the body of a posting request."""
     try:
         return _http_post.decode(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        return _explain(data, error)
+
+
+def decode_settings_patch(data: bytes) -> SettingsPatch | Rejection:
+    """Read the body of a request that changes a room's settings."""
+    try:
+        return _settings_patch.decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         return _explain(data, error)
 
@@ -172,6 +185,10 @@ _EXPECTED = (
     (re.compile(r"Expected `str` of length >="), "is empty"),
     (re.compile(r"Expected `str` of length <= (\d+)"), r"is longer than \1 characters"),
     (re.compile(r"Expected `str"), "must be a text"),
+    (re.compile(r"Expected `(?:int|float)` <= ([\d]+)"), r"is more than \1"),
+    (re.compile(r"Expected `(?:int|float)` >= ([\d]+)"), r"is less than \1"),
+    (re.compile(r"Expected `int"), "must be a whole number"),
+    (re.compile(r"Expected `float"), "must be a number"),
     (re.compile(r"Invalid enum value '(\w{0,32})'"), r"cannot be \1"),
 )
 
@@ -279,7 +296,7 @@ def encode(message: Struct) -> bytes:
     return _encoder.encode(message)
 
 
-def encode_entry(entry: Comment | Retraction) -> bytes:
+def encode_entry(entry: Entry) -> bytes:
     """Encode a numbered entry: the body that is kept, and sent as it was kept."""
     return _encoder.encode(entry)
 
@@ -332,6 +349,14 @@ class Posted(Struct, frozen=True, omit_defaults=True):
     seq: int
     dup: bool = False
     session: str = ""
+
+
+class SettingsChanged(Struct, frozen=True):
+    """The answer of ``PATCH /api/rooms/{room}/settings``: all settings, and the entry's place."""
+
+    epoch: str
+    seq: int
+    settings: RoomSettings
 
 
 class Failure(Struct, frozen=True):

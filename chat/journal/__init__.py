@@ -12,8 +12,8 @@ from typing import Protocol
 
 import msgspec
 
-from chat.core.comment import Comment
-from chat.core.retraction import Retraction
+from chat.core.room_settings import RoomSettings
+from chat.core.wire import Entry
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -24,10 +24,11 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Opened(msgspec.Struct, frozen=True):
-    """A room as the journal has it: epoch, newest seq, and recent bodies, oldest first."""
+    """A room as the journal has it: epoch, newest seq, settings, recent bodies, oldest first."""
 
     epoch: str
     head: int
+    settings: RoomSettings
     recent: list[bytes]
 
 
@@ -58,13 +59,12 @@ class Journal(Protocol):
     def close_room(self, room: str) -> None:
         """Stop delivering a room."""
 
-    def append(
-        self, room: str, entry: Comment | Retraction, ref: str | None
-    ) -> asyncio.Future[Place]:
+    def append(self, room: str, entry: Entry, ref: str | None) -> asyncio.Future[Place]:
         """Number and keep an entry of an open room.
 
         The future brings its place once it is durable, or raises NotKept. Raises Busy at once.
-        With a retraction, the text of its target is gone from the archive.
+        With a retraction, the text of its target is gone from the archive; with a change of
+        settings, the room opens with these from then on.
         """
 
     async def read(self, room: str, after: int, limit: int) -> list[bytes]:

@@ -19,8 +19,8 @@ import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
 from chat.archive import Archive, Draft, Kept, Numbering
-from chat.core.comment import Comment
 from chat.core.retraction import Retraction
+from chat.core.wire import Entry
 from chat.journal import Busy, Deliver, Forget, NotKept, Opened, Place
 from chat.metrics import Metrics
 
@@ -93,16 +93,15 @@ class LocalJournal:
         # One step of the writer's thread: what commits after it is delivered, not read.
         numbering, found = await self._call(self._writer, open_and_read)
         self._rooms[room] = _Open(numbering.room_id, numbering.head)
-        return Opened(numbering.epoch, numbering.head, [body for _, body in found])
+        bodies = [body for _, body in found]
+        return Opened(numbering.epoch, numbering.head, numbering.settings, bodies)
 
     def close_room(self, room: str) -> None:
         """Stop delivering a room."""
         self._rooms.pop(room, None)
         self._uncertain.discard(room)
 
-    def append(
-        self, room: str, entry: Comment | Retraction, ref: str | None
-    ) -> asyncio.Future[Place]:
+    def append(self, room: str, entry: Entry, ref: str | None) -> asyncio.Future[Place]:
         """Put an entry into the next commit."""
         if self._closing or len(self._pending) >= PENDING_LIMIT:
             raise Busy

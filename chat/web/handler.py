@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 from msgspec import Struct
@@ -19,6 +20,7 @@ from chat.settings import Settings
 from chat.web.connection import Connections
 from chat.web.identity import Guests
 from chat.web.origin import is_allowed_origin
+from chat.web.permits import Permits
 from chat.web.strings import Strings
 
 _log = logging.getLogger(__name__)
@@ -35,6 +37,7 @@ class House:
     metrics: Metrics
     connections: Connections
     guests: Guests
+    permits: Permits
     strings: Strings
     answering: set[asyncio.Task[Any]] = field(default_factory=set)
     """The API's requests that are not answered yet."""
@@ -104,6 +107,8 @@ class Handler(RequestHandler):
         if rejection.retry_after is not None:
             # Whole seconds, up: who waits as told must not be too early.
             self.set_header("Retry-After", str(math.ceil(rejection.retry_after)))
+        if rejection.status == HTTPStatus.UNAUTHORIZED:
+            self.set_header("WWW-Authenticate", "Bearer")  # RFC 9110, section 11.6.1
         self.write_rejection(rejection)
 
     def write_rejection(self, rejection: Rejection) -> None:

@@ -37,20 +37,42 @@ def find_secret(chosen: str, database: str | None) -> bytes:
     The operator's own; or the one beside the database file, made at first start; or, where all is
     in memory, one for this run. Belongs to whoever holds the database's lock.
     """
-    if chosen:
-        return chosen.encode()
-    if not database:
-        return secrets.token_bytes(_SECRET_BYTES)
-    path = Path(database + ".secret")
+    if chosen or not database:
+        return chosen.encode() or secrets.token_bytes(_SECRET_BYTES)
+    path = _beside(database)
     try:
         if not path.exists():
             _write_secret(path)
+    except OSError as error:
+        raise SecretError(f"The secret {path} cannot be used: {error.strerror}.") from None
+    return read_secret(chosen, database)
+
+
+def read_secret(chosen: str, database: str | None) -> bytes:
+    """Return the key that a server with these settings signs with; never makes one."""
+    if chosen:
+        return chosen.encode()
+    if not database:
+        raise SecretError(
+            "A server that keeps all in memory has a secret for each run; "
+            "give it one with --secret or DANMAKU_SECRET, and the same here."
+        )
+    path = _beside(database)
+    try:
         secret = path.read_bytes().strip()
+    except FileNotFoundError:
+        raise SecretError(
+            f"There is no secret {path}. Give --database or --secret as the server has it."
+        ) from None
     except OSError as error:
         raise SecretError(f"The secret {path} cannot be used: {error.strerror}.") from None
     if len(secret) < _SECRET_BYTES:
         raise SecretError(f"The secret {path} is too short; delete it to have a new one made.")
     return secret
+
+
+def _beside(database: str) -> Path:
+    return Path(database + ".secret")
 
 
 def _write_secret(path: Path) -> None:

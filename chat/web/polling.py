@@ -1,4 +1,4 @@
-"""The HTTP API: short and long polling, posting without a connection, and the list of rooms."""
+"""The HTTP API: short and long polling, posting without a connection, rooms and their settings."""
 
 from __future__ import annotations
 
@@ -46,10 +46,22 @@ class ApiHandler(Handler):
 
     def options(self, *_args: str) -> None:
         """Answer a browser that asks before it calls (CORS preflight)."""
-        self.set_header("Access-Control-Allow-Methods", "GET, POST")
+        self.set_header("Access-Control-Allow-Methods", "GET, POST, PATCH")
         self.set_header("Access-Control-Allow-Headers", "Content-Type, Authorization")
         self.set_header("Access-Control-Max-Age", "3600")
         self.set_status(204)
+
+    def read_token(self) -> str | None:
+        """Return the token that came with the request."""
+        scheme, _, token = self.request.headers.get("Authorization", "").partition(" ")
+        # Other schemes are a proxy's matter, not ours.
+        return token.strip() if scheme.lower() == "bearer" else None
+
+    def read_body(self) -> bytes:
+        """Return the body, which is no larger than a message may be."""
+        if len(self.request.body) > wire.MAX_MESSAGE_BYTES:
+            raise Refused(reject("too_large"))
+        return self.request.body
 
     def read_number(
         self, name: str, default: float, least: float, most: float, *, whole: bool = False
@@ -100,6 +112,17 @@ class RoomInfo(ApiHandler):
         )
 
 
+class RoomSettingsDoor(ApiHandler):
+    """``PATCH /api/rooms/{room}/settings``: change some, for who holds a permit."""
+
+    async def patch(self, name: str) -> None:
+        """Answer with all settings once the change is durable."""
+        self.require(self.house.permits.check(self.read_token(), name))
+        patch = self.require(wire.decode_settings_patch(self.read_body()))
+        opened = await self.open_room(name)
+        self.write_json(self.require(await self.house.hub.change_settings(opened, patch)))
+
+
 class Entries(ApiHandler):
     """``GET /api/rooms/{room}/entries?after=&wait=&limit=``: the next entries after a cursor."""
 
@@ -131,10 +154,8 @@ class Comments(ApiHandler):
 
     async def post(self, name: str) -> None:
         """Answer 201 once the comment is durable."""
-        if len(self.request.body) > wire.MAX_MESSAGE_BYTES:
-            raise Refused(reject("too_large"))
-        body: wire.HttpPost = self.require(wire.decode_http_post(self.request.body))
-        session = self._read_session()
+        body: wire.HttpPost = self.require(wire.decode_http_post(self.read_body()))
+        session = self.read_token()
         author = self._find_author(session, body)
         opened = await self.open_room(name)
         answer: asyncio.Future[wire.Ack | Rejection] = asyncio.get_running_loop().create_future()
@@ -148,11 +169,6 @@ class Comments(ApiHandler):
         self.set_status(201)
         offered = self.house.guests.sign(author) if session is None else ""
         self.write_json(wire.Posted(ack.ref, ack.epoch, ack.seq, ack.dup, offered))
-
-    def _read_session(self) -> str | None:
-        scheme, _, token = self.request.headers.get("Authorization", "").partition(" ")
-        # Other schemes are a proxy's matter, not ours.
-        return token.strip() if scheme.lower() == "bearer" else None
 
     def _find_author(self, session: str | None, body: wire.HttpPost) -> Author:
         guests = self.house.guests

@@ -35,6 +35,7 @@ def build_application(house: House) -> Application:
             url(rf"/ws/{name}", RoomSocket, given),
             url(rf"/api/rooms/{name}/entries", polling.Entries, given),
             url(rf"/api/rooms/{name}/comments", polling.Comments, given),
+            url(rf"/api/rooms/{name}/settings", polling.RoomSettingsDoor, given),
             url(rf"/api/rooms/{name}", polling.RoomInfo, given),
             url(r"/api/rooms", polling.Rooms, given),
             url(r"/", pages.Lobby, given),

@@ -33,6 +33,7 @@ export class Composer {
   #recalled = -1;
   #draft = '';
   #slowSeconds = 0;
+  #slowSince = -Infinity;
   #freeAt = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
@@ -76,9 +77,13 @@ export class Composer {
     this.#field.placeholder = name ? t('composer.placeholder_as', { name }) : t('composer.placeholder');
   }
 
-  /** Slow mode: a wait after each comment; 0 for those whom it does not bind. @param {number} seconds */
+  /** Slow mode: a wait after each comment; 0 for those whom it does not bind. A change counts at once. @param {number} seconds */
   setSlow(seconds) {
+    if (seconds === this.#slowSeconds) return;
     this.#slowSeconds = seconds;
+    if (seconds === 0) this.#slowSince = -Infinity;
+    this.#freeAt = this.#slowSince + seconds * 1000;
+    this.#startWait(0);
   }
 
   /** @param {KeyboardEvent} event */
@@ -109,7 +114,9 @@ export class Composer {
 
   /** @param {{post?: Post}} outcome */
   #accepted({ post }) {
-    if (post && this.#slowSeconds > 0) this.#startWait(this.#slowSeconds);
+    if (!post || this.#slowSeconds === 0) return;
+    this.#slowSince = performance.now();
+    this.#startWait(this.#slowSeconds);
   }
 
   /** @param {{post?: Post, code: string, message: string, retryAfter: number | null}} outcome */

@@ -77,6 +77,7 @@ export function openPolling(address, listener) {
       if (state !== null) ({ viewers, settings } = state);
       if (page !== null) {
         const fresh = !polite || !page.recovered;
+        if (fresh && state === null) ({ viewers, settings } = await ask(room)); // a change may be among what was missed
         if (fresh) tell({ ...page, type: 'welcome', room: address.room, seq: page.last, settings, viewers, name });
         else if (page.last >= page.first) tell({ ...page, type: 'batch' });
         if (state !== null && !fresh) tell({ type: 'viewers', count: viewers });

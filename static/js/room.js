@@ -20,6 +20,7 @@ import { Stage } from './stage.js';
 import { runTestCard } from './testcard.js';
 import { Transcript } from './transcript.js';
 import { Video } from './video.js';
+import { newestSettings } from './wire.js';
 
 /** @typedef {import('./wire.js').Entry} Entry */
 /** @typedef {import('./wire.js').RoomSettings} RoomSettings */
@@ -52,7 +53,7 @@ let isHidden = makeFilter(preferences);
 function applySettings(changed) {
   settings = changed;
   find('room-title').textContent = settings.title || room;
-  composer.setSlow(role === 'viewer' ? (settings.slow_seconds ?? 0) : 0);
+  composer.setSlow(role === 'viewer' ? (settings.slow_mode ?? 0) : 0);
   stage.configure(stageSettings(preferences, settings));
   video.load(settings.video_url ?? '');
 }
@@ -84,8 +85,10 @@ function take(entries, source) {
       transcript.clear(entry.before);
       stage.clear(entry.before);
       transcript.note(t('transcript.cleared'));
-    } else if (entry.kind === 'settings') applySettings(entry.settings);
+    }
   }
+  const changed = newestSettings(entries);
+  if (changed) applySettings(changed);
 }
 
 /**

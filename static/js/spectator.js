@@ -7,6 +7,7 @@ import { Beat } from './beat.js';
 import { Connection } from './connection.js';
 import { stageSettings } from './overlay-look.js';
 import { Stage } from './stage.js';
+import { newestSettings } from './wire.js';
 
 /** @typedef {import('./wire.js').Entry} Entry */
 
@@ -30,7 +31,7 @@ export class Spectator {
     this.stage = new Stage(element, { beat: new Beat(), settings: stageSettings(look) });
     this.#connection = new Connection({ room, origin, history: 0, listenOnly: true });
     this.#on('welcome', ({ settings }) => this.#obey(settings));
-    this.#on('entries', ({ entries, source }) => source !== 'history' && this.#take(entries));
+    this.#on('entries', ({ entries, source }) => this.#take(entries, source));
     this.#on('lost', ({ restarted }) => restarted && this.stage.clear());
     this.#on('state', ({ state, detail }) => {
       if (state === 'offline' && detail === 'ended') this.#startWithin(2 * AGAIN_AFTER_MS, AGAIN_AFTER_MS);
@@ -82,13 +83,14 @@ export class Spectator {
     this.wear(this.#look);
   }
 
-  /** @param {Entry[]} entries */
-  #take(entries) {
-    for (const entry of entries) {
+  /** @param {Entry[]} entries @param {string} source */
+  #take(entries, source) {
+    for (const entry of source === 'history' ? [] : entries) {
       if (entry.kind === 'comment') this.stage.add(entry);
       else if (entry.kind === 'retract') this.stage.remove(entry.target);
       else if (entry.kind === 'clear') this.stage.clear(entry.before);
-      else if (entry.kind === 'settings') this.#obey(entry.settings);
     }
+    const changed = newestSettings(entries);
+    if (changed) this.#obey(changed);
   }
 }

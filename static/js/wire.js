@@ -25,8 +25,8 @@
  * @typedef {object} RoomSettings what a room's hosts chose; a missing one means the default
  * @property {string} [title]
  * @property {string} [video_url]
- * @property {number} [slow_seconds]
- * @property {number} [delay]   seconds after `at` at which a comment is shown
+ * @property {number} [slow_mode]  seconds between two comments of one viewer
+ * @property {number} [delay]      seconds after `at` at which a comment is shown
  *
  * @typedef {object} Welcome
  * @property {'welcome'} type
@@ -87,3 +87,9 @@ export const TEXT_GRAPHEMES = 100;
 export const TEXT_BYTES = 1000;
 export const NAME_GRAPHEMES = 24;
 export const ROOM_NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
+
+/** The newest settings that entries bring, or null: those before them are past. @param {Entry[]} entries @returns {RoomSettings | null} */
+export function newestSettings(entries) {
+  const change = entries.findLast(({ kind }) => kind === 'settings');
+  return change?.kind === 'settings' ? change.settings : null;
+}

@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +21,7 @@ from chat.archive import Archive, ArchiveError, Draft
 from chat.archive.file import copy_database
 from chat.core.comment import Comment
 from chat.core.retraction import Retraction
+from chat.core.room_settings import RoomSettings, SettingsChange
 
 OpenArchive = Callable[..., Archive]
 OLD, NEW = 1_000, 9_000
@@ -242,7 +246,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0099"
-down_revision = "0001"
+down_revision = "0002"
 
 
 def upgrade() -> None:
@@ -277,6 +281,30 @@ def test_database_is_copied_before_it_is_migrated(
     before = path.with_name(path.name + ".before-0099")
     archive = open_archive(before)
     assert b"kept" in archive.read(demo.room_id, 0, 1)[0][1]
+
+
+def test_database_of_the_first_schema_is_brought_up_with_all_that_it_holds(
+    open_archive: OpenArchive, path: Path
+) -> None:
+    engine = sa.create_engine(f"sqlite:///{path}")
+    config = Config()
+    config.set_main_option("script_location", chat.archive.schema.MIGRATIONS)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.exec_driver_sql("INSERT INTO rooms VALUES (1, 'demo', 'e1', 7)")
+        connection.exec_driver_sql("INSERT INTO entries VALUES (1,7,17,'comment','g','k1','{}')")
+    engine.dispose()
+    archive = open_archive()
+    assert path.with_name(path.name + ".before-0002").exists()
+    demo = archive.open_room("demo", "unused")
+    assert (demo.epoch, demo.head, demo.settings) == ("e1", 7, RoomSettings())
+    assert archive.read(demo.room_id, 6, 9) == [(7, b"{}")]
+    chosen = RoomSettings(title="Film")
+    archive.append([Draft(demo.room_id, SettingsChange(seq=0, settings=chosen, at=NEW))])
+    archive.close()
+    again = open_archive().open_room("demo", "unused")
+    assert (again.head, again.settings) == (8, chosen)
 
 
 def test_migration_that_fails_leaves_the_database_as_it_was(

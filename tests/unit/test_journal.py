@@ -15,6 +15,8 @@ import pytest
 import chat.journal.local
 from chat.archive import Archive
 from chat.core.comment import Comment
+from chat.core.room_settings import RoomSettings, SettingsChange
+from chat.core.wire import encode_entry
 from chat.journal import Busy, Journal, NotKept
 from chat.journal.local import LocalJournal
 from chat.metrics import Metrics
@@ -35,7 +37,7 @@ class Opened:
         for seq, body in enumerate(bodies, first):
             entry = json.loads(body)
             assert entry["seq"] == seq
-            self.delivered.append((room, seq, entry["text"]))
+            self.delivered.append((room, seq, entry.get("text", entry["kind"])))
 
     def forget(self, room: str, last: int) -> None:
         self.forgotten.append((room, last))
@@ -163,6 +165,38 @@ def test_room_that_is_closed_is_not_delivered_and_opens_again_where_it_was(
             assert [json.loads(body)["text"] for body in again.recent] == ["a"]
             await opened.append("demo", "b")
             assert opened.delivered == [("demo", 2, "b")]
+
+    run(steps)
+
+
+def test_settings_are_an_entry_and_the_room_opens_with_the_newest(
+    open_journal: OpenJournal,
+) -> None:
+    async def steps() -> None:
+        async with open_journal() as opened:
+            assert (await opened.journal.open_room("demo")).settings == RoomSettings()
+            await opened.journal.open_room("music")
+            chosen = [RoomSettings(title="弹幕", delay=delay) for delay in (0, 4.5, 3)]
+            changes = [SettingsChange(seq=0, settings=settings, at=17) for settings in chosen]
+            places = [opened.journal.append("demo", change, None) for change in changes[:2]]
+            opened.append("music", "hi")
+            assert [(await place).seq for place in places] == [1, 2]
+            opened.journal.close_room("demo")
+            found = await opened.journal.open_room("demo")
+            assert found.settings == chosen[1]
+            assert found.recent == [
+                encode_entry(SettingsChange(seq=seq, settings=settings, at=17))
+                for seq, settings in enumerate(chosen[:2], 1)
+            ]
+            assert (await opened.journal.append("demo", changes[2], None)).seq == 3
+            await opened.journal.trim(10**13)
+            opened.journal.close_room("demo")
+            found = await opened.journal.open_room("demo")
+            assert (found.head, found.recent, found.settings) == (3, [], chosen[2])
+            delivered = [entry for entry in opened.delivered if entry[0] == "demo"]
+            assert delivered == [("demo", seq, "settings") for seq in (1, 2, 3)]
+            opened.journal.close_room("music")
+            assert (await opened.journal.open_room("music")).settings == RoomSettings()
 
     run(steps)
 

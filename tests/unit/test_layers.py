@@ -17,6 +17,7 @@ LAYERS = [
     {"archive", "migrations", "journal", "fanout", "client"},
     {"hub", "loadtest"},
     {"web"},
+    {"commands"},
     {"app"},
     {"server"},
 ]

@@ -1,0 +1,142 @@
+"""What the program does besides serving: ``backup`` copies a database, ``room`` sets a room.
+
+A command says what it did, or one sentence of what is wrong, and gives the exit code. It changes a
+room through the server's own door, never through its database.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import re
+import ssl
+import sys
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from chat.archive.file import ArchiveError, copy_database
+from chat.settings import Command, Settings
+from chat.web.identity import SecretError, read_secret
+from chat.web.permits import Permits
+
+ANSWER_SECONDS = 10.0
+
+_UNITS = {"delay": "s", "slow_mode": "s"}
+_NUMBER = re.compile(r"\d+(\.\d+)?")
+
+
+class CommandError(Exception):
+    """A command cannot do its work; the text is one sentence, ``code`` the exit code."""
+
+    def __init__(self, sentence: str, code: int = 1) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+def run_command(command: Command) -> int:
+    """Do what a command says; return the exit code."""
+    settings, options = command.settings, command.options
+    try:
+        done = (
+            _back_up(settings, **options)
+            if command.name == "backup"
+            else _set_room(settings, **options)
+        )
+        print(done)
+    except (ArchiveError, SecretError) as error:
+        print(f"danmaku: {error}", file=sys.stderr)
+        return 1
+    except CommandError as error:
+        print(f"danmaku: {error}", file=sys.stderr)
+        return error.code
+    return 0
+
+
+def _back_up(settings: Settings, file: str) -> str:
+    source = settings.database_path
+    if not file or not source:
+        raise CommandError("Say where to: danmaku backup FILE [--database URL].", 2)
+    copy_database(source, file)
+    return f"{os.path.abspath(source)} is copied to {os.path.abspath(file)}."
+
+
+def _set_room(settings: Settings, room: str, server: str, **given: str | None) -> str:
+    address = f"/api/rooms/{quote(room, safe='')}"
+    patch = {name: _read_value(name, raw) for name, raw in given.items() if raw is not None}
+    if not patch:
+        return _describe(room, _ask(settings, server, "GET", address)["settings"])
+    permit = Permits(read_secret(settings.secret, settings.database_path)).sign(room)
+    headers = {"Authorization": f"Bearer {permit}", "Content-Type": "application/json"}
+    answer = _ask(settings, server, "PATCH", address + "/settings", json.dumps(patch), headers)
+    return _describe(room, answer["settings"])
+
+
+def _read_value(name: str, raw: str) -> Any:
+    """Return a value as JSON has it; what is no number is for the server to refuse."""
+    if raw == "":
+        return None
+    if name not in _UNITS or not _NUMBER.fullmatch(raw):
+        return raw
+    return float(raw) if "." in raw else int(raw)
+
+
+def _describe(room: str, chosen: Mapping[str, Any]) -> str:
+    lines = [
+        f"  {name.replace('_', '-')}: {value}{' ' + _UNITS[name] if name in _UNITS else ''}"
+        for name, value in chosen.items()
+    ]
+    return "\n".join([f"{room}:", *lines]) if lines else f"{room} has no settings of its own."
+
+
+def _ask(
+    settings: Settings,
+    server: str,
+    method: str,
+    path: str,
+    body: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Any:
+    url = server.rstrip("/") or settings.url_at(settings.port)
+    try:
+        with contextlib.closing(_connect(settings, url, is_own=not server)) as connection:
+            connection.request(method, urlsplit(url).path + path, body, dict(headers or {}))
+            response = connection.getresponse()
+            answer = json.loads(response.read())
+            sentence = "" if response.status == 200 else answer["error"]["message"]
+    except ssl.SSLError as error:
+        raise CommandError(f"{url} cannot be trusted: {error.reason}.") from None
+    except OSError as error:
+        raise CommandError(
+            f"No server answers at {url} ({error.strerror or error}). "
+            "Start it, or say where it is with --server."
+        ) from None
+    except (http.client.HTTPException, ValueError, LookupError, TypeError):
+        raise CommandError(f"What answers at {url} is no danmaku server.") from None
+    if response.status == http.client.UNAUTHORIZED:
+        raise CommandError(
+            f"The server at {url} has another secret. Give --secret or --database as it has them."
+        )
+    if sentence:
+        raise CommandError(str(sentence))
+    return answer
+
+
+def _connect(settings: Settings, url: str, *, is_own: bool) -> http.client.HTTPConnection:
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https"):
+        raise CommandError(f"--server must be an address such as http://127.0.0.1:8888, not {url}.")
+    if parts.scheme == "http":
+        return http.client.HTTPConnection(host, port, timeout=ANSWER_SECONDS)
+    context = ssl.create_default_context(cafile=settings.certfile if is_own else None)
+    if is_own:
+        # It is known by its very certificate, which seldom names this machine's own address.
+        context.check_hostname = False
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    return http.client.HTTPSConnection(host, port, timeout=ANSWER_SECONDS, context=context)

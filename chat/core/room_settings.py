@@ -1,0 +1,117 @@
+"""What a room's hosts choose for it: a title, a video, the stream's delay, slow mode.
+
+A change names the fields to change and makes whole new settings, which travel as an entry of the
+room's journal. Who may change them is not decided here.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import msgspec
+import regex
+from msgspec import UNSET, Meta, UnsetType
+
+from chat.core.comment import clean_line, is_longer
+from chat.core.reject import Rejection, reject
+
+MAX_TITLE_GRAPHEMES = 80
+MAX_TITLE_BYTES = 400
+MAX_URL_LENGTH = 2_000
+MAX_DELAY_SECONDS = 600
+MAX_SLOW_MODE_SECONDS = 3_600
+
+# A site and a place on it, without a password, which everybody would read; or a place on our own
+# origin: browsers take `//` and `/\` for the beginning of another site's name.
+_URL = regex.compile(
+    r"""(?: (?i:https?)://[^\s\p{C}/?\#@\\]+ (?: [/?\#][^\s\p{C}\\]* )?
+          | /(?!/) [^\s\p{C}\\]* )""",
+    regex.VERBOSE,
+)
+
+
+class RoomSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The settings of a room; those that nobody chose are left out of the JSON.
+
+    ``delay``: seconds after which a comment is shown, so that it meets a stream that comes late.
+    ``slow_mode``: seconds between two comments of one user, 0 for no such wait.
+    """
+
+    title: str = ""
+    video_url: str = ""
+    delay: float = 0
+    slow_mode: int = 0
+
+
+class SettingsPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to change; null means back to the default, and an absent field stays as it is."""
+
+    title: str | UnsetType | None = UNSET
+    video_url: Annotated[str, Meta(max_length=MAX_URL_LENGTH)] | UnsetType | None = UNSET
+    delay: Annotated[float, Meta(ge=0, le=MAX_DELAY_SECONDS)] | UnsetType | None = UNSET
+    slow_mode: Annotated[int, Meta(ge=0, le=MAX_SLOW_MODE_SECONDS)] | UnsetType | None = UNSET
+
+
+class SettingsChange(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="settings"):
+    """The room's settings are these from here on; ``at`` in Unix milliseconds.
+
+    ``seq`` is 0 until the journal has numbered it.
+    """
+
+    seq: int
+    settings: RoomSettings
+    at: int
+
+
+_CHANGE = b'{"kind":"settings",'
+_decoder = msgspec.json.Decoder(SettingsChange)
+
+
+def settings_in(body: bytes) -> RoomSettings | None:
+    """Return the settings that an entry's body brings; None when it is another kind of entry.
+
+    Bodies are the encoder's own, and it writes the kind first: the others cost a comparison.
+    """
+    return _decoder.decode(body).settings if body.startswith(_CHANGE) else None
+
+
+def change(settings: RoomSettings, patch: SettingsPatch) -> RoomSettings | Rejection:
+    """Return the settings after a change, or why it cannot be."""
+    title, url, delay = patch.title, patch.video_url, patch.delay
+    if isinstance(title, str):
+        title = clean_line(title)
+        if is_longer(title, MAX_TITLE_GRAPHEMES, MAX_TITLE_BYTES):
+            most = f"{MAX_TITLE_GRAPHEMES} characters and {MAX_TITLE_BYTES} bytes"
+            return reject("bad_field", detail=f"title is longer than {most}")
+    if isinstance(url, str):
+        url = url.strip()
+        if url and not _is_playable(url):
+            detail = "video_url must be an http or https address, or a path that begins with /"
+            return reject("bad_field", detail=detail)
+    if isinstance(delay, float) and delay.is_integer():
+        delay = int(delay)
+    chosen = {
+        "title": title,
+        "video_url": url,
+        "delay": delay,
+        "slow_mode": patch.slow_mode,
+    }
+    # None and what is empty are the very default: a value that only equals it would be written.
+    changed = {
+        name: value or _DEFAULTS[name] for name, value in chosen.items() if value is not UNSET
+    }
+    return msgspec.structs.replace(settings, **changed)
+
+
+_DEFAULTS = {name: getattr(RoomSettings(), name) for name in RoomSettings.__struct_fields__}
+
+
+def _is_playable(url: str) -> bool:
+    if not _URL.fullmatch(url):
+        return False
+    try:
+        parts = urlsplit(url)
+        return url.startswith("/") or (bool(parts.hostname) and parts.port != 0)
+    except ValueError:
+        return False
