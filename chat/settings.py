@@ -159,7 +159,7 @@ class Settings:
         200.0, _number(0, 100_000), "N", "comments a second that a viewer is sent; 0 sends all"
     )
     wave_gap_ms: int = _setting(
-        60, _whole(0, 1_000), "MS", "the least time between two waves of a busy room, milliseconds"
+        80, _whole(0, 1_000), "MS", "the least time between two waves of a busy room, milliseconds"
     )
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -25,11 +26,16 @@ class ServerProcess:
     """
 
     def __init__(
-        self, database: Path, *flags: str, environment: dict[str, str] | None = None
+        self,
+        database: Path,
+        *flags: str,
+        environment: dict[str, str] | None = None,
+        open_files: int | None = None,
     ) -> None:
         self.database = database
         self.flags = flags
         self.environment = environment or {}
+        self.open_files = open_files
         self.port = 0
         self.log: list[str] = []
         self.process: subprocess.Popen[str] | None = None
@@ -53,6 +59,7 @@ class ServerProcess:
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, "PYTHONUNBUFFERED": "1", **self.environment},
+            preexec_fn=None if self.open_files is None else self._limit,
         )
         self._lines = queue.Queue()
         self._readers = [
@@ -67,6 +74,10 @@ class ServerProcess:
         assert found, line
         self.port = int(found[1])
         return self
+
+    def _limit(self) -> None:
+        assert self.open_files is not None
+        resource.setrlimit(resource.RLIMIT_NOFILE, (self.open_files, self.open_files))
 
     def _read_output(self, stream) -> None:
         for line in stream:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from chat.app import SPARE_DESCRIPTORS
 from tests.integration.api import Api
 from tests.integration.viewer import Viewer
 from tests.serving import ServerProcess
@@ -92,3 +95,35 @@ def test_connections_over_the_limit_are_told_to_come_back(start_server: StartSer
         with Viewer(server, "demo") as next_one:
             assert next_one.welcome["seq"] == 1
     assert json.loads(Api(server).get("/api/rooms").body)["rooms"][0]["viewers"] <= 1
+
+
+def test_connections_for_the_last_descriptors_are_closed_and_who_is_there_is_served(
+    start_server: StartServer,
+) -> None:
+    open_files = 300
+    server = start_server("--post-rate", "0", open_files=open_files)
+    assert server.take_log(f"at most {open_files - SPARE_DESCRIPTORS} viewers")
+    with Viewer(server, "demo") as viewer:
+        with ExitStack() as held:
+            for _ in range(open_files):
+                last = held.enter_context(socket.create_connection(("127.0.0.1", server.port), 10))
+                last.sendall(b"GET")  # and never the rest
+            assert is_closed_by_peer(last)
+            assert viewer.say("still here")["type"] == "ack"
+        while (samples := try_metrics(server)) is None:
+            viewer.say("until the server has seen them go")
+        assert 1 <= samples["danmaku_turned_away_total"] < open_files
+
+
+def try_metrics(server: ServerProcess) -> dict[str, float] | None:
+    try:
+        return read_metrics(server)
+    except ConnectionError:
+        return None
+
+
+def is_closed_by_peer(connection: socket.socket) -> bool:
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
