@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import base64
-import json
-from collections.abc import Callable
+import contextlib
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, WebSocketRoute, expect
+from playwright.sync_api import Browser, Page, expect
 
+from chat.web.routes import find_hls
+from tests.hosting import choose
 from tests.serving import ServerProcess
 
 NewPage = Callable[..., Page]
@@ -18,49 +23,100 @@ TESTCARD = "[data-role=testcard]"
 NOTICE = "[data-role=video-notice]"
 
 
+RECORD = """async ([mimeType, milliseconds]) => {
+    const canvas = Object.assign(document.createElement('canvas'), {width: 64, height: 36});
+    const context = canvas.getContext('2d');
+    const options = {mimeType, videoKeyFrameIntervalDuration: 1000};
+    const recorder = new MediaRecorder(canvas.captureStream(10), options);
+    const parts = [];
+    recorder.ondataavailable = ({data}) => parts.push(data);
+    recorder.start();
+    let hue = 0;
+    const drawing = setInterval(() => {
+        context.fillStyle = `hsl(${hue += 20} 80% 50%)`;
+        context.fillRect(0, 0, 64, 36);
+    }, 50);
+    await new Promise(resolve => setTimeout(resolve, milliseconds));
+    clearInterval(drawing);
+    await new Promise(resolve => { recorder.onstop = resolve; recorder.stop(); });
+    const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
+    return btoa(Array.from(bytes, byte => String.fromCharCode(byte)).join(''));
+}"""
+HLS_TYPE = "application/vnd.apple.mpegurl"
+NO_NATIVE_HLS = f"""
+    const asked = HTMLMediaElement.prototype.canPlayType;
+    HTMLMediaElement.prototype.canPlayType = function (type) {{
+        return type === '{HLS_TYPE}' ? '' : asked.call(this, type);
+    }};
+"""
+
+
+class MediaSite:
+    """Another site, which lets any page read its files."""
+
+    def __init__(self) -> None:
+        files = self.files = dict[str, tuple[str, bytes]]()
+
+        class Door(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                kind, data = files.get(self.path, ("text/plain", b""))
+                self.send_response(200 if data else 404)
+                self.send_header("Access-Control-Allow-Origin", "*")
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                with contextlib.suppress(OSError):  # a browser that has seen enough goes
+                    self.wfile.write(data)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
 @pytest.fixture(scope="module")
-def clip(browser: Browser) -> bytes:
-    """Three seconds of WebM, recorded by the browser itself."""
-    page = browser.new_page()
-    encoded = page.evaluate(
-        """async () => {
-            const canvas = Object.assign(document.createElement('canvas'), {width: 64, height: 36});
-            const context = canvas.getContext('2d');
-            const recorder = new MediaRecorder(canvas.captureStream(10), {mimeType: 'video/webm'});
-            const parts = [];
-            recorder.ondataavailable = ({data}) => parts.push(data);
-            recorder.start();
-            let hue = 0;
-            const drawing = setInterval(() => {
-                context.fillStyle = `hsl(${hue += 20} 80% 50%)`;
-                context.fillRect(0, 0, 64, 36);
-            }, 50);
-            await new Promise(resolve => setTimeout(resolve, 3000));
-            clearInterval(drawing);
-            await new Promise(resolve => { recorder.onstop = resolve; recorder.stop(); });
-            const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
-            return btoa(Array.from(bytes, byte => String.fromCharCode(byte)).join(''));
-        }"""
-    )
+def media(browser: Browser) -> Iterator[MediaSite]:
+    """A site with what the browser recorded itself: two clips, and one of them again as HLS."""
+    site, page = MediaSite(), browser.new_page()
+
+    def record(kind: str, milliseconds: int) -> bytes:
+        return base64.b64decode(page.evaluate(RECORD, [kind, milliseconds]))
+
+    site.files["/clip.webm"] = ("video/webm", record("video/webm", 2000))
+    film = record("video/mp4;codecs=avc1.42E01E", 4000)
     page.close()
-    return base64.b64decode(encoded)
+    site.files["/film.mp4"] = ("video/mp4", film)
+    beginning, *pieces = split_film(film)
+    site.files["/beginning.mp4"] = ("video/mp4", beginning)
+    playlist = ["#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-TARGETDURATION:2"]
+    playlist.append('#EXT-X-MAP:URI="beginning.mp4"')
+    for number, piece in enumerate(pieces):
+        site.files[f"/{number}.m4s"] = ("video/mp4", piece)
+        playlist += ["#EXTINF:1.0,", f"{number}.m4s"]
+    playlist.append("#EXT-X-ENDLIST")
+    site.files["/film.m3u8"] = (HLS_TYPE, "\n".join(playlist).encode())
+    yield site
+    site.close()
 
 
-def choose_video(page: Page, url: str) -> None:
-    """Let the room's settings name a video, as its host would."""
-
-    def change(socket: WebSocketRoute) -> None:
-        upstream = socket.connect_to_server()
-
-        def pass_on(text: str | bytes) -> None:
-            message = json.loads(text)
-            if message["type"] == "welcome":
-                message["settings"] = {**message["settings"], "video_url": url, "title": "Film"}
-            socket.send(json.dumps(message))
-
-        upstream.on_message(pass_on)
-
-    page.route_web_socket("**/ws/**", change)
+def split_film(film: bytes) -> list[bytes]:
+    """Part a fragmented MP4 into its beginning and its fragments (ISO 14496-12, section 4.2)."""
+    pieces, at = [b""], 0
+    while at < len(film):
+        size, kind = struct.unpack_from(">I4s", film, at)
+        if kind == b"moof":
+            pieces.append(b"")
+        if kind in (b"ftyp", b"moov", b"moof", b"mdat"):
+            pieces[-1] += film[at : at + size]
+        at += size
+    assert len(pieces) > 2, "one fragment is no test of a playlist"
+    return pieces
 
 
 def wait_in_page(page: Page, condition: str) -> bool:
@@ -96,25 +152,119 @@ def test_room_without_a_video_shows_the_test_card_with_a_running_clock(
     expect(clock).not_to_have_text(shown, timeout=2500)
 
 
+PLAYS = "document.querySelector('video').currentTime > 0.2"
+
+
+@pytest.mark.parametrize("name", ["clip.webm", "film.mp4"])
 def test_video_of_the_room_plays_in_the_place_of_the_test_card(
-    server: ServerProcess, room: str, new_page: NewPage, clip: bytes
+    server: ServerProcess, room: str, new_page: NewPage, media: MediaSite, name: str
 ) -> None:
+    choose(server, room, video_url=f"{media.url}/{name}", title="Film")
     page = new_page()
-    page.route("**/clip.webm", lambda route: route.fulfill(body=clip, content_type="video/webm"))
-    choose_video(page, f"{server.url}/clip.webm")
     enter(page, server, room)
     expect(page.locator(VIDEO)).to_be_visible()
     expect(page.locator(TESTCARD)).to_be_hidden()
     expect(page.locator("[data-role=room-title]")).to_have_text("Film")
-    assert wait_in_page(page, "document.querySelector('video').currentTime > 0.2")
+    assert wait_in_page(page, PLAYS)
+
+
+def test_another_video_is_shown_at_once_to_who_is_watching(
+    server: ServerProcess, room: str, new_page: NewPage, media: MediaSite
+) -> None:
+    page = new_page()
+    enter(page, server, room)
+    page.evaluate("document.documentElement.dataset.mark = 'the same page'")
+    expect(page.locator(TESTCARD)).to_be_visible()
+    for name in ("clip.webm", "film.mp4"):
+        choose(server, room, video_url=f"{media.url}/{name}")
+        expect(page.locator(VIDEO)).to_have_attribute("src", f"{media.url}/{name}")
+        assert wait_in_page(page, PLAYS)
+    choose(server, room, video_url=None)
+    expect(page.locator(TESTCARD)).to_be_visible()
+    expect(page.locator(VIDEO)).to_be_hidden()
+    assert page.evaluate("document.documentElement.dataset.mark") == "the same page"
+
+
+def test_change_of_something_else_leaves_the_video_running(
+    server: ServerProcess, room: str, new_page: NewPage, media: MediaSite
+) -> None:
+    choose(server, room, video_url=f"{media.url}/film.mp4")
+    page = new_page()
+    enter(page, server, room)
+    assert wait_in_page(page, PLAYS)
+    page.evaluate(
+        """document.querySelector('video').addEventListener(
+            'loadstart', () => document.documentElement.dataset.mark = 'begun again')"""
+    )
+    choose(server, room, title="Friday", delay=1)
+    expect(page.locator("[data-role=room-title]")).to_have_text("Friday")
+    assert page.evaluate("document.documentElement.dataset.mark") is None
+    assert wait_in_page(page, "document.querySelector('video').currentTime > 0.5")
+
+
+def test_stream_of_a_playlist_plays_by_hls_js_where_the_browser_cannot(
+    server: ServerProcess, room: str, new_page: NewPage, media: MediaSite
+) -> None:
+    if not (find_hls() / "hls.mjs").is_file():
+        pytest.skip("hls.js is not there; npm ci brings it")
+    choose(server, room, video_url=f"{media.url}/film.m3u8")
+    page = new_page()
+    page.add_init_script(NO_NATIVE_HLS)
+    enter(page, server, room)
+    expect(page.locator(VIDEO)).to_be_visible()
+    # Across the pieces of the playlist, by a source that hls.js feeds.
+    assert wait_in_page(page, "document.querySelector('video').currentTime > 1.5")
+    assert page.locator(VIDEO).get_attribute("src").startswith("blob:")
+    expect(page.locator(NOTICE)).to_be_hidden()
+    choose(server, room, video_url=f"{media.url}/clip.webm")
+    expect(page.locator(VIDEO)).to_have_attribute("src", f"{media.url}/clip.webm")
+    assert wait_in_page(page, PLAYS)
+
+
+def test_stream_of_a_playlist_plays_where_the_browser_can(
+    server: ServerProcess, room: str, new_page: NewPage, media: MediaSite
+) -> None:
+    choose(server, room, video_url=f"{media.url}/film.m3u8")
+    page = new_page()
+    if not page.evaluate(f"document.createElement('video').canPlayType('{HLS_TYPE}')"):
+        return  # then the test above is this one
+    enter(page, server, room)
+    assert wait_in_page(page, "document.querySelector('video').currentTime > 1.5")
+    expect(page.locator(VIDEO)).to_have_attribute("src", f"{media.url}/film.m3u8")
+
+
+def test_stream_that_neither_the_browser_nor_hls_js_can_play_is_told(
+    server: ServerProcess, room: str, new_page: NewPage, media: MediaSite
+) -> None:
+    choose(server, room, video_url=f"{media.url}/film.m3u8")
+    page = new_page()
+    page.add_init_script(NO_NATIVE_HLS)
+    page.route("**/vendor/**", lambda route: route.fulfill(status=404, body=""))
+    enter(page, server, room)
+    expect(page.locator(NOTICE)).to_contain_text("no hls.js")
+    expect(page.locator(TESTCARD)).to_be_visible()
+
+
+@pytest.mark.parametrize("name", ["broken.mp4", "broken.m3u8"])
+def test_video_that_cannot_be_played_is_told_in_a_sentence_over_the_test_card(
+    server: ServerProcess, room: str, new_page: NewPage, media: MediaSite, name: str
+) -> None:
+    choose(server, room, video_url=f"{media.url}/{name}")
+    page = new_page()
+    enter(page, server, room)
+    expect(page.locator(NOTICE)).to_be_visible()
+    expect(page.locator(TESTCARD)).to_be_visible()
+    expect(page.locator("[data-role=on-air-text]")).to_have_text("No stream")
+    choose(server, room, video_url=f"{media.url}/clip.webm")
+    expect(page.locator(VIDEO)).to_be_visible()
+    expect(page.locator(NOTICE)).to_be_hidden()
 
 
 def test_mute_key_and_button_agree_and_are_remembered(
-    server: ServerProcess, room: str, new_page: NewPage, clip: bytes
+    server: ServerProcess, room: str, new_page: NewPage, media: MediaSite
 ) -> None:
+    choose(server, room, video_url=f"{media.url}/clip.webm")
     page = new_page()
-    page.route("**/clip.webm", lambda route: route.fulfill(body=clip, content_type="video/webm"))
-    choose_video(page, f"{server.url}/clip.webm")
     enter(page, server, room)
     expect(page.locator(VIDEO)).to_be_visible()
     page.locator("[data-role=screen]").hover()
@@ -127,24 +277,6 @@ def test_mute_key_and_button_agree_and_are_remembered(
     assert page.evaluate("document.querySelector('video').muted")
     page.reload()
     expect(mute).to_have_attribute("aria-pressed", "false")
-
-
-@pytest.mark.parametrize("name", ["broken.mp4", "live.m3u8"])
-def test_video_that_cannot_be_played_is_told_in_a_sentence_over_the_test_card(
-    server: ServerProcess, room: str, new_page: NewPage, name: str
-) -> None:
-    page = new_page()
-
-    def fail(route: Route) -> None:
-        route.fulfill(status=404, body="")
-
-    page.route(f"**/{name}", fail)
-    page.route("**/vendor/**", fail)
-    choose_video(page, f"{server.url}/{name}")
-    enter(page, server, room)
-    expect(page.locator(NOTICE)).to_be_visible()
-    expect(page.locator(TESTCARD)).to_be_visible()
-    expect(page.locator("[data-role=on-air-text]")).to_have_text("No stream")
 
 
 def test_fullscreen_keeps_the_stage_and_the_composer(

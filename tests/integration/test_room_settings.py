@@ -23,20 +23,13 @@ import trustme
 from chat.commands import run_command
 from chat.settings import read_command
 from chat.web.permits import Permits
+from tests.hosting import choose, permit, secret_of
 from tests.integration.api import Answer, Api
 from tests.integration.viewer import Viewer
 from tests.serving import ROOT, ServerProcess
 
 StartServer = Callable[..., ServerProcess]
 FILM = "https://example.org/film.mp4"
-
-
-def secret_of(server: ServerProcess) -> bytes:
-    return Path(f"{server.database}.secret").read_bytes().strip()
-
-
-def permit(server: ServerProcess, room: str) -> str:
-    return Permits(secret_of(server)).sign(room)
 
 
 def patch(
@@ -48,12 +41,6 @@ def patch(
     answer = api.call("PATCH", f"/api/rooms/{room}/settings", data, **headers)
     api.close()
     return answer
-
-
-def choose(server: ServerProcess, room: str, **fields: Any) -> dict[str, Any]:
-    answer = patch(server, room, fields, permit(server, room))
-    assert answer.status == 200, answer.body
-    return answer.json
 
 
 def state_of(server: ServerProcess, room: str) -> dict[str, Any]:
