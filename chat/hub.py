@@ -158,7 +158,7 @@ class Hub:
                 self._journal.close_room(name)
 
     def live_rooms(self) -> list[OpenRoom]:
-        """Return the rooms that somebody watches or has spoken in, the most watched first.
+        """Return the rooms that somebody watches, spoke in or set up, the most watched first.
 
         A room that was only asked for is open too, for a while, and no news to anybody.
         """

@@ -73,6 +73,7 @@ export class Video extends EventTarget {
     this.#hls?.destroy();
     this.#hls = null;
     this.#video.removeAttribute('src');
+    this.#video.load(); // or the last one would be heard on, unseen
     this.#changed();
     if (url === '') return;
     const hls = /\.m3u8(\?|$)/i.test(url) && !this.#video.canPlayType(HLS_TYPE);

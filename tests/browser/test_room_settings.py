@@ -166,3 +166,19 @@ def test_slow_mode_speaks_the_readers_language(
     expect(page.locator(LIVE)).to_be_visible()
     say(page, "二")
     expect(page.locator(HINT)).to_contain_text("慢速模式")
+
+
+def test_who_polls_has_the_settings_and_every_change(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
+    choose(server, room, title="Friday", slow_mode=60)
+    page = new_page()
+    page.route_web_socket("**/ws/**", lambda socket: socket.close())
+    page.goto(f"{server.url}/r/{room}")
+    expect(page.locator(LIVE)).to_be_visible(timeout=20_000)
+    expect(page.locator(TITLE)).to_have_text("Friday")
+    say(page, "one")
+    expect(page.locator(WAIT)).to_be_visible()
+    choose(server, room, title="Saturday", slow_mode=0)
+    expect(page.locator(TITLE)).to_have_text("Saturday")
+    expect(page.locator(WAIT)).to_be_hidden()

@@ -182,6 +182,8 @@ def test_another_video_is_shown_at_once_to_who_is_watching(
     choose(server, room, video_url=None)
     expect(page.locator(TESTCARD)).to_be_visible()
     expect(page.locator(VIDEO)).to_be_hidden()
+    expect(page.locator(NOTICE)).to_be_hidden()
+    assert wait_in_page(page, "document.querySelector('video').readyState === 0")  # and unheard
     assert page.evaluate("document.documentElement.dataset.mark") == "the same page"
 
 
