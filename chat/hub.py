@@ -73,23 +73,36 @@ class Hub:
         self._long_polls = 0
         self.is_stopping = False
         metrics.watch("danmaku_rooms", "Rooms that are open", lambda: len(self._rooms))
-        metrics.watch(
+        self._watch_rooms(
             "danmaku_history_entries",
             "Entries in the histories of the open rooms",
-            lambda: sum(len(opened.room.history) for opened in self._rooms.values()),
+            lambda opened: len(opened.room.history),
         )
-        metrics.watch(
+        self._watch_rooms(
             "danmaku_known_refs",
             "Accepted posts that are known again without a look at the archive",
-            lambda: sum(opened.room.count_known() for opened in self._rooms.values()),
+            lambda opened: opened.room.count_known(),
         )
-        metrics.watch(
+        self._watch_rooms(
+            "danmaku_limited_users",
+            "Users who spoke so lately that their burst is not whole again, in all rooms",
+            lambda opened: opened.room.count_limited(),
+        )
+        self._watch_rooms(
             "danmaku_slowed_users",
             "Users whom slow mode has noted, in all rooms",
-            lambda: sum(opened.room.count_slowed() for opened in self._rooms.values()),
+            lambda opened: opened.room.count_slowed(),
+        )
+        self._watch_rooms(
+            "danmaku_made_bytes",
+            "Bytes of batches and recent histories that are kept for the next who needs the same",
+            lambda opened: opened.audience.count_bytes(),
         )
         metrics.watch("danmaku_long_polls", "Long polls that wait", lambda: self._long_polls)
         metrics.watch("danmaku_viewers", "Viewers, by any transport", self.count_viewers)
+
+    def _watch_rooms(self, name: str, help: str, count: Callable[[OpenRoom], int]) -> None:
+        self._metrics.watch(name, help, lambda: sum(map(count, self._rooms.values())))
 
     def start(self) -> None:
         """Begin to take deliveries from the journal."""

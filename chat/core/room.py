@@ -110,6 +110,10 @@ class Room:
         """Count the posts whose retries are known here."""
         return len(self._refs)
 
+    def count_limited(self) -> int:
+        """Count the users whom the limits on posting have noted."""
+        return len(self._limits)
+
     def count_slowed(self) -> int:
         """Count the senders whom slow mode has noted."""
         return len(self._slow_mode)

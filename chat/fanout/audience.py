@@ -21,6 +21,7 @@ from chat.metrics import Metrics
 
 COUNT_SECONDS = 1.0
 POLLER_SECONDS = 10.0
+POLLER_LIMIT = 20_000
 SMALL_ROWS = 4
 
 
@@ -112,6 +113,8 @@ class Audience:
     def note_poller(self, poller: object, until: float) -> None:
         """Count somebody who polls as a viewer until a while after ``until``."""
         is_new = poller not in self._pollers
+        if is_new and len(self._pollers) >= POLLER_LIMIT:
+            return  # it is answered, but not counted
         self._pollers[poller] = until + POLLER_SECONDS
         if is_new:
             self._plan(self)
@@ -225,6 +228,10 @@ class Audience:
             push(viewer, frames[viewer.variant])
         self._align(viewer)
         return max(0, viewer.cursor - before)
+
+    def count_bytes(self) -> int:
+        """Count the bytes of the frames and histories that were made once for all."""
+        return self._pieces.count_bytes()
 
     def recent(self, count: int) -> Raw:
         """Return the newest entries as JSON, at most ``count``; made once for all who join."""

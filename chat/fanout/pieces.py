@@ -51,6 +51,11 @@ class Pieces:
         self._recent: dict[int, Raw] = {}
         self._recent_span = (0, 0)
 
+    def count_bytes(self) -> int:
+        """Count the bytes that are kept for whoever comes to stand at the same place."""
+        frames = (variant for piece in self._made.values() for variant in set(piece.frames))
+        return sum(map(len, frames)) + sum(len(memoryview(raw)) for raw in self._recent.values())
+
     def begin_wave(self, first: int, last: int, now: float) -> None:
         """Decide what of the entries ``first`` to ``last`` is left out, for all and for ever."""
         self._made.clear()

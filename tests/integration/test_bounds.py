@@ -8,11 +8,12 @@ import functools
 import pytest
 
 import chat.core.room
+import chat.fanout.audience
 import chat.hub
 import chat.journal.local
 from chat.core.history import History
 from chat.core.reject import Rejection
-from chat.core.wire import Ack, Cursor, Post
+from chat.core.wire import Ack, Cursor, Page, Post
 from chat.hub import Hub
 from tests.integration.test_hub import AUTHOR, enter, open_hub, poll, post, run
 
@@ -76,6 +77,42 @@ def test_long_polls_over_the_limit_are_told_when_to_come_back(
                 await post(hub, opened, "hi")
                 assert (await waiting).last == 1
             assert read_metric(hub, "danmaku_long_polls") == 0
+
+    run(steps)
+
+
+def test_pollers_over_the_limit_are_answered_and_not_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(chat.fanout.audience, "POLLER_LIMIT", 3)
+
+    async def steps() -> None:
+        async with open_hub() as hub:
+            opened = await enter(hub, "demo")
+            await post(hub, opened, "hi")
+            cursor = Cursor(opened.room.epoch, 0)
+            for number in range(5):
+                page = await hub.read_page(opened, cursor, 50, 0, f"poller {number}")
+                assert isinstance(page, Page)
+                assert page.last == 1
+            assert read_metric(hub, "danmaku_viewers") == 3
+
+    run(steps)
+
+
+def test_what_is_made_once_for_all_who_join_is_counted_and_bounded() -> None:
+    async def steps() -> None:
+        async with open_hub(post_rate=0) as hub:
+            opened = await enter(hub, "demo")
+            assert read_metric(hub, "danmaku_made_bytes") == 0
+            for number in range(10):
+                await post(hub, opened, f"{number}")
+            sizes = []
+            for count in range(1, 11):
+                opened.audience.recent(count)
+                sizes.append(read_metric(hub, "danmaku_made_bytes"))
+            whole = len(bytes(opened.audience.recent(10)))
+            assert whole <= max(sizes) < 4 * whole
 
     run(steps)
 
