@@ -1,7 +1,7 @@
 """Room, history, archive and resume against a model: a list of bodies, and how many are forgotten.
 
-Whatever is posted, retracted, trimmed, closed and opened again, in whatever order: who comes with a
-cursor gets exactly what the list has after it, or is told why not.
+Whatever is posted, retracted, set, trimmed, closed and opened again, in whatever order: who comes
+with a cursor gets exactly what the list has after it, or is told why not.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from chat.core.history import History
 from chat.core.reject import Rejection
 from chat.core.retraction import Retraction
 from chat.core.room import Author
+from chat.core.room_settings import SettingsPatch
 from chat.core.wire import Ack, Cursor, Post
 from chat.fanout.waves import Fanout
 from chat.hub import Hub, OpenRoom
@@ -31,6 +32,8 @@ from chat.metrics import Metrics
 from chat.settings import Settings
 
 RESUME_LIMIT = 8
+titles = st.sampled_from([None, "", "a", "b"])
+delays = st.sampled_from([None, 0.0, 2.0])
 OLD = 10**13  # later than any comment's time: all of them are old
 
 
@@ -77,6 +80,7 @@ class RoomMachine(RuleBasedStateMachine):
         self.model: list[dict[str, Any]] = []
         self.forgotten = 0
         self.refs: dict[tuple[str, str], int] = {}
+        self.chosen: dict[str, Any] = {}
         self.texts = itertools.count(1)
 
     def set_limits(self, values: dict[tuple[Any, str], Any]) -> None:
@@ -125,6 +129,15 @@ class RoomMachine(RuleBasedStateMachine):
             self.model[target - 1] = {"kind": "retracted"}
         self.model.append({"kind": "retract", "target": target})
         assert self.runner.run(steps()) == len(self.model)
+
+    @rule(patch=st.fixed_dictionaries({}, optional={"title": titles, "delay": delays}))
+    def set_room(self, patch: dict[str, Any]) -> None:
+        changed = self.runner.run(self.hub.change_settings(self.opened, SettingsPatch(**patch)))
+        assert not isinstance(changed, Rejection)
+        merged = {**self.chosen, **patch}
+        self.chosen = {name: value for name, value in merged.items() if value}
+        self.model.append({"kind": "settings", "settings": self.chosen})
+        assert (changed.epoch, changed.seq) == (self.epoch, len(self.model))
 
     @rule()
     def close_and_open(self) -> None:
@@ -193,7 +206,8 @@ class RoomMachine(RuleBasedStateMachine):
 
     def read(self, welcome: Any) -> tuple[list[int], list[dict[str, Any]]]:
         bodies = json.loads(bytes(welcome.entries))
-        known = ("kind", "text", "target")
+        assert json.loads(bytes(welcome.settings)) == self.chosen
+        known = ("kind", "text", "target", "settings")
         short = [{key: body[key] for key in known if key in body} for body in bodies]
         return [body["seq"] for body in bodies], short
 
