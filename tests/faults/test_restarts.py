@@ -45,6 +45,7 @@ def test_nothing_acked_is_lost_and_no_hole_is_silent_over_kills(
         return ready
 
     ready = asyncio.run(steps())
+    print(f"ready again after {statistics.median(ready):.1f} s, {max(ready):.1f} s at most")
     assert statistics.median(ready) <= 3, ready
 
 
