@@ -17,7 +17,7 @@ from chat.metrics import Metrics
 
 BATCH_LIMIT = 512
 BATCH_BYTES = 192 * 1_024
-PIECE_LIMIT = 1_024
+MADE_BYTES = 16 * 1_024 * 1_024
 RECENT_COUNTS = 4
 
 PLAIN = 0
@@ -48,17 +48,17 @@ class Pieces:
         self._allowance = Allowance(delivery_rate)
         self._left_out: set[int] = set()
         self._made: dict[int, Piece] = {}
+        self._made_bytes = 0
         self._recent: dict[int, Raw] = {}
         self._recent_span = (0, 0)
 
     def count_bytes(self) -> int:
         """Count the bytes that are kept for whoever comes to stand at the same place."""
-        frames = (variant for piece in self._made.values() for variant in set(piece.frames))
-        return sum(map(len, frames)) + sum(len(memoryview(raw)) for raw in self._recent.values())
+        return self._made_bytes + sum(len(memoryview(raw)) for raw in self._recent.values())
 
     def begin_wave(self, first: int, last: int, now: float) -> None:
         """Decide what of the entries ``first`` to ``last`` is left out, for all and for ever."""
-        self._made.clear()
+        self._forget_made()
         wanted = last - first + 1
         if wanted <= 0:
             return
@@ -75,10 +75,16 @@ class Pieces:
             return Piece(NOTHING, cursor)
         made = self._made.get(cursor)
         if made is None:
-            if len(self._made) >= PIECE_LIMIT:
-                self._made.clear()
+            if self._made_bytes >= MADE_BYTES:
+                self._forget_made()
             made = self._made[cursor] = self._build(cursor, last, deflate)
+            plain, packed = made.frames
+            self._made_bytes += len(plain) + (0 if packed is plain else len(packed))
         return made
+
+    def _forget_made(self) -> None:
+        self._made.clear()
+        self._made_bytes = 0
 
     def skip(self, cursor: int, why: Literal["slow", "trimmed"]) -> Piece:
         """Return what tells a viewer which entries after its cursor are no more in memory."""

@@ -9,12 +9,15 @@ import pytest
 
 import chat.core.room
 import chat.fanout.audience
+import chat.fanout.pieces
 import chat.hub
 import chat.journal.local
 from chat.core.history import History
 from chat.core.reject import Rejection
 from chat.core.wire import Ack, Cursor, Page, Post
+from chat.fanout.pieces import Pieces
 from chat.hub import Hub
+from chat.metrics import Metrics
 from tests.integration.test_hub import AUTHOR, enter, open_hub, poll, post, run
 
 
@@ -115,6 +118,24 @@ def test_what_is_made_once_for_all_who_join_is_counted_and_bounded() -> None:
             assert whole <= max(sizes) < 4 * whole
 
     run(steps)
+
+
+@pytest.mark.parametrize("deflate", [False, True])
+def test_batches_made_for_viewers_that_lag_are_bounded_in_bytes(
+    monkeypatch: pytest.MonkeyPatch, deflate: bool
+) -> None:
+    monkeypatch.setattr(chat.fanout.pieces, "MADE_BYTES", 100_000)
+    history = History()
+    for seq in range(1, 501):
+        history.append(seq, b'{"seq":%d,"text":"%s"}' % (seq, b"w" * 100))
+    pieces = Pieces("e", history, Metrics(), 0)
+    pieces.begin_wave(1, 500, 0.0)
+    largest = sum(map(len, pieces.after(0, 500, deflate=deflate).frames))
+    for cursor in range(500):
+        assert pieces.after(cursor, 500, deflate=deflate).cursor == 500
+        assert 0 < pieces.count_bytes() < 100_000 + largest
+    pieces.begin_wave(501, 500, 1.0)
+    assert pieces.count_bytes() == 0
 
 
 def test_rooms_over_the_limit_are_told_when_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
