@@ -142,7 +142,7 @@ runTestCard(find('testcard'), beat);
 showStatus(connection, beat);
 countDropped(find('dropped'), stage, beat);
 fillLookCard(find('look-card'), { preferences, rename: (name) => connection.rename(name) });
-fillSettingsCard(find('settings-card'), preferences);
+fillSettingsCard(find('settings-card'), preferences, room);
 attachCard(find('look-card'), find('look-button'));
 attachCard(find('settings-card'), find('settings-button'));
 attachCard(find('keys-card'), find('keys-button'));

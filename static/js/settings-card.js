@@ -38,8 +38,8 @@ export function stageSettings({ values }, room) {
   };
 }
 
-/** @param {HTMLElement} card @param {Preferences} preferences */
-export function fillSettingsCard(card, preferences) {
+/** @param {HTMLElement} card @param {Preferences} preferences @param {string} room whose overlay it leads to */
+export function fillSettingsCard(card, preferences, room) {
   const form = find('settings', card);
   const words = make('ul', { class: 'chips', 'data-role': 'hidden-words' });
   const users = make('ul', { class: 'chips', 'data-role': 'hidden-users' });
@@ -56,6 +56,7 @@ export function fillSettingsCard(card, preferences) {
     makeGroup(t('settings.hidden_users'), users, make('p', { class: 'meta', 'data-role': 'no-hidden-users' }, t('settings.no_hidden_users'))),
     makeSwitch('announce', t('settings.announce')),
     ...makeAppearanceFields(preferences),
+    makeOverlayLink(room),
     reset,
   );
 
@@ -123,6 +124,11 @@ function makeSwitch(name, label) {
 /** @param {string} legend @param {...Node} children */
 function makeGroup(legend, ...children) {
   return make('fieldset', { class: 'labelled' }, make('legend', {}, legend), ...children);
+}
+
+/** The way for whoever streams this room. @param {string} room */
+function makeOverlayLink(room) {
+  return make('a', { 'data-role': 'overlay-link', href: `/r/${room}/overlay/compose`, target: '_blank', rel: 'noopener' }, t('settings.overlay'));
 }
 
 /** @param {Preferences} preferences */

@@ -118,6 +118,17 @@ def test_settings_apply_at_once_are_kept_and_reset(
     expect(page.get_by_label("Merge equal comments")).to_be_checked()
 
 
+def test_settings_lead_a_streamer_to_the_overlay_of_the_room(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
+    page = enter(new_page(), server, room)
+    page.locator("[data-role=settings-button]").click()
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="Overlay").click()
+    address = opened.value.locator("[data-role=address]")
+    expect(address).to_have_value(f"{server.url}/r/{room}/overlay")
+
+
 def test_larger_size_makes_comments_larger(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
