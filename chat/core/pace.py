@@ -5,6 +5,9 @@ from __future__ import annotations
 from enum import Enum, auto
 
 STALL_SECONDS = 15.0
+CROWD = 8
+CALM_LENGTHS = 2.5
+CALM_SECONDS = 0.15
 
 
 class Verdict(Enum):
@@ -14,13 +17,19 @@ class Verdict(Enum):
     SKIP = auto()
 
 
-def next_wave_at(last_start: float, last_length: float, gap: float) -> float:
-    """Return the earliest start of the next wave.
+def next_wave_at(last_start: float, last_length: float, gap: float, waiting: int) -> float:
+    """Return the earliest start of the next wave, which has ``waiting`` comments to bring.
 
     A room that was idle is past this time and sends at once. A busy one waits for the gap, or for
     as long as its last wave took; that one was sent in slices, between which all others had a turn.
+    Where a crowd speaks, waves that are long take two fifths of the time and not more, as far as
+    that keeps nobody waiting for long: a later wave brings more at the same price, and who speaks
+    needs the other three to be heard.
     """
-    return last_start + max(gap, last_length)
+    spacing = max(gap, last_length)
+    if waiting >= CROWD:
+        spacing = max(spacing, min(CALM_LENGTHS * last_length, CALM_SECONDS))
+    return last_start + spacing
 
 
 def judge(cursor: int, oldest: int) -> Verdict:

@@ -177,9 +177,9 @@ class Audience:
         """There are new entries in the history."""
         self._plan(self)
 
-    def is_behind(self) -> bool:
-        """Tell whether there is something for another wave."""
-        return self.sent < self._history.head
+    def count_waiting(self) -> int:
+        """Count the entries that the next wave has to bring."""
+        return self._history.head - self.sent
 
     def prepare_wave(self, now: float) -> Wave | None:
         """Move ``sent`` on and return what leads from the old one to the new; None for nothing."""

@@ -41,8 +41,8 @@ class Fanout:
         """Have a wave for a room as soon as its pace allows, when there is anything for one."""
         if audience in self._under_way:
             return  # a wave that ends looks for what came meanwhile
-        if audience.is_behind():
-            at = pace.next_wave_at(audience.last_start, audience.last_length, self._gap)
+        if waiting := audience.count_waiting():
+            at = pace.next_wave_at(audience.last_start, audience.last_length, self._gap, waiting)
         elif audience.is_miscounted():
             at = audience.count_due_at()
         else:
@@ -57,7 +57,7 @@ class Fanout:
             if timer.when() <= loop.time() + delay:
                 return
             timer.cancel()
-        self._timers[audience] = loop.call_later(delay, self._begin, audience)
+        self._timers[audience] = loop.call_later(delay, self._plan_again, audience)
 
     def forget(self, audience: Audience) -> None:
         """Drop what is planned for a room that closes."""
@@ -70,6 +70,11 @@ class Fanout:
         for audience in list(self._timers):
             self._begin(audience)
         await self._settled.wait()
+
+    def _plan_again(self, audience: Audience) -> None:
+        # With what is there by now, which may be worth a little more patience.
+        self.forget(audience)
+        self.plan(audience)
 
     def _begin(self, audience: Audience) -> None:
         self.forget(audience)

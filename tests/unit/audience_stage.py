@@ -98,7 +98,7 @@ class Stage:
         return True
 
     def waves(self) -> None:
-        while self.audience.is_behind():
+        while self.audience.count_waiting():
             self.wave()
 
 

@@ -46,7 +46,7 @@ def test_empty_room_plans_nothing_more_after_its_last_viewer_left(stage: Stage) 
     stage.audience.remove(viewer)
     stage.say(3)
     assert not stage.wave()
-    assert not stage.audience.is_behind()
+    assert not stage.audience.count_waiting()
     assert not stage.audience.is_miscounted()
 
 
@@ -107,7 +107,7 @@ def test_wave_that_comes_after_the_history_moved_on_skips_and_goes_on_in_order(
     stage.say(10)
     stage.wave()
     stage.say(2 * HISTORY_LIMIT + BATCH_LIMIT)  # while the loop was held up
-    while stage.audience.is_behind():
+    while stage.audience.count_waiting():
         stage.wave()
         viewer.drain()
         stage.audience.serve(viewer)
@@ -129,7 +129,7 @@ def test_viewer_paused_for_too_long_is_told_what_was_trimmed(stage: Stage) -> No
     paused, watching = stage.add(SocketViewer()), stage.add(SocketViewer())
     stage.audience.pause(paused)
     stage.say(3 * HISTORY_LIMIT)
-    while stage.audience.is_behind():
+    while stage.audience.count_waiting():
         stage.wave()
         watching.drain()
     stage.audience.resume(paused)
@@ -239,7 +239,7 @@ def test_viewer_that_drains_when_the_history_has_moved_beyond_the_waves_loses_no
     stage.say(3 * HISTORY_LIMIT)  # and no wave yet
     late.drain()
     stage.audience.serve(late)
-    while stage.audience.is_behind():
+    while stage.audience.count_waiting():
         stage.wave()
         late.drain()
         watching.drain()

@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.core.pace import STALL_SECONDS, Verdict, is_stalled, judge, next_wave_at
+from chat.core.pace import (
+    CALM_SECONDS,
+    CROWD,
+    STALL_SECONDS,
+    Verdict,
+    is_stalled,
+    judge,
+    next_wave_at,
+)
 
 seconds = st.floats(0, 1000)
 
 
-@given(seconds, st.floats(0, 5), st.floats(0, 1))
+@given(seconds, st.floats(0, 5), st.floats(0, 1), st.integers(1, 1000))
 def test_waves_keep_the_gap_and_do_not_overtake_one_another(
-    start: float, length: float, gap: float
+    start: float, length: float, gap: float, waiting: int
 ) -> None:
-    following = next_wave_at(start, length, gap)
+    following = next_wave_at(start, length, gap, waiting)
     assert following >= start + gap
     assert following >= start + length
 
 
 def test_idle_room_sends_at_once() -> None:
-    assert next_wave_at(10.0, 0.001, 0.04) <= 10.04
+    assert next_wave_at(10.0, 0.001, 0.04, waiting=1) <= 10.04
+
+
+def test_few_comments_wait_for_no_more_than_the_gap() -> None:
+    assert next_wave_at(10.0, 0.06, 0.08, waiting=CROWD - 1) == 10.08
+
+
+def test_crowd_waits_until_a_long_wave_is_a_part_of_the_time_only() -> None:
+    assert next_wave_at(10.0, 0.05, 0.08, waiting=CROWD) == pytest.approx(10.125)
+    assert next_wave_at(10.0, 0.01, 0.08, waiting=CROWD) == 10.08
+
+
+@given(st.floats(0, 5), st.integers(1, 1000))
+def test_crowd_is_never_kept_waiting_for_long(length: float, waiting: int) -> None:
+    assert next_wave_at(0.0, length, 0.08, waiting) <= max(length, CALM_SECONDS)
 
 
 def test_viewer_within_the_history_is_served() -> None:
