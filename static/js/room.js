@@ -76,8 +76,9 @@ function take(entries, source) {
   for (const entry of entries) {
     if (entry.kind === 'comment') {
       const mine = isOwn(entry);
-      transcript.add(entry, { own: mine });
+      // The stage first: it measures before it writes, the list after. The other way round the page is laid out once more.
       if (source !== 'history' && !isHidden(entry)) stage.add(entry, { own: mine });
+      transcript.add(entry, { own: mine });
     } else if (entry.kind === 'retract') {
       transcript.remove(entry.target);
       stage.remove(entry.target);
