@@ -230,6 +230,8 @@ def test_viewer_that_takes_nothing_is_closed_with_its_code_and_others_lose_nothi
             slow_reader, slow_writer = await quarters.connect("demo")
             slow_writer.transport.pause_reading()
             fast_reader, fast_writer = await quarters.connect("demo")
+            for _ in range(PING_SECONDS):
+                quarters.connections.sweep(time.monotonic())
             data, posted = b"", 0
             while not quarters.connections.stalled:
                 for _ in range(50):
@@ -242,6 +244,9 @@ def test_viewer_that_takes_nothing_is_closed_with_its_code_and_others_lose_nothi
                     batches = [m for m in read_messages(data) if m["type"] == "batch"]
                     seqs = [entry["seq"] for batch in batches for entry in batch["entries"]]
                 assert seqs == list(range(1, posted + 1))
+            # It answers no ping either, since it has not seen it: that is no second reason.
+            for _ in range(PONG_SECONDS):
+                quarters.connections.sweep(time.monotonic())
             quarters.connections.sweep(time.monotonic() + STALL_SECONDS + 1)
             assert not quarters.connections.stalled
             slow_writer.transport.resume_reading()
