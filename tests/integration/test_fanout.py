@@ -229,9 +229,9 @@ def test_viewer_that_takes_nothing_is_closed_with_its_code_and_others_lose_nothi
         async with Quarters() as quarters:
             slow_reader, slow_writer = await quarters.connect("demo")
             slow_writer.transport.pause_reading()
-            fast_reader, fast_writer = await quarters.connect("demo")
             for _ in range(PING_SECONDS):
                 quarters.connections.sweep(time.monotonic())
+            fast_reader, fast_writer = await quarters.connect("demo")
             data, posted = b"", 0
             while not quarters.connections.stalled:
                 for _ in range(50):
