@@ -9,12 +9,15 @@ const ROW_AIR = 4; // between two lanes; stage.css puts a comment in the middle 
 const SPARE_MOST = 400;
 const SIZES_MOST = 1000;
 
+// Either outline, 85 % opaque, is then at least 3 : 1 against the colour, whatever picture shines through it (WCAG 2, large text).
+const DARK_BELOW = 0.175; // relative luminance
+
 /** Whether an outline around this colour must be light to be seen. @param {string | undefined} color "#rrggbb" */
-export function isNearBlack(color) {
+export function isDark(color) {
   const match = /^#([0-9a-f]{2})([0-9a-f]{2})([0-9a-f]{2})$/i.exec(color ?? '#ffffff');
   if (!match) return false;
   const [red, green, blue] = match.slice(1).map((pair) => parseInt(pair, 16) / 255);
-  return 0.2126 * red ** 2.2 + 0.7152 * green ** 2.2 + 0.0722 * blue ** 2.2 < 0.05; // relative luminance, WCAG 2
+  return 0.2126 * red ** 2.2 + 0.7152 * green ** 2.2 + 0.0722 * blue ** 2.2 < DARK_BELOW;
 }
 
 /** @param {string} kind @param {string} text @param {string} [tag] */
@@ -79,7 +82,7 @@ export class CommentElements {
     const classes = ['comment'];
     if (size !== 'normal') classes.push(`comment-${size}`);
     if (own) classes.push('comment-own');
-    if (isNearBlack(color)) classes.push('comment-dark');
+    if (isDark(color)) classes.push('comment-dark');
     if (role === 'host' || role === 'moderator') {
       classes.push('comment-staff');
       element.append(part('badge', role === 'host' ? 'H' : 'M'));

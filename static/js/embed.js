@@ -15,6 +15,7 @@ import { DEFAULT_LOOK, readLook } from './overlay-look.js';
 import { Spectator } from './spectator.js';
 
 const STYLE = new URL('../css/stage.css', import.meta.url).href;
+const CONTROLS_PX = 72; // as high as a browser's own controls get
 const HERE = new URL(import.meta.url).origin;
 
 /** Where the absolute position 0, 0 of an element is, in the window. @param {HTMLElement} element */
@@ -119,7 +120,11 @@ export class DanmakuStage extends HTMLElement {
     sizes.observe(video);
     sizes.observe(document.documentElement); // a page that flows anew moves the video without resizing it
     addEventListener('resize', cover, { signal });
-    const follow = () => this.#spectator?.stage.setPaused(video.paused && video.readyState > 0);
+    const follow = () => {
+      const stage = this.#spectator?.stage;
+      stage?.setPaused(video.paused && video.readyState > 0);
+      stage?.configure({ reservedBottomPx: video.controls ? CONTROLS_PX : 0 });
+    };
     for (const type of ['play', 'pause', 'loadedmetadata', 'emptied']) video.addEventListener(type, follow, { signal });
     signal.addEventListener('abort', () => sizes.disconnect());
     cover();

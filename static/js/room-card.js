@@ -1,6 +1,6 @@
 /** One live room in the lobby: its test card, what is being said drifting over it, how many watch. */
 
-import { isNearBlack } from './comment-elements.js';
+import { isDark } from './comment-elements.js';
 import { make } from './elements.js';
 import { t } from './i18n.js';
 import { hueOf } from './people.js';
@@ -53,7 +53,7 @@ export class RoomCard {
     element.style.setProperty('--height', `${LANES[seq % LANES.length]}%`); // consecutive seqs share no lane
     element.style.setProperty('--start', String((seq * 7.3) % 16)); // scattered over the 16 s of a crossing
     if (color) element.style.color = color;
-    element.classList.toggle('near-black', isNearBlack(color));
+    element.classList.toggle('dark', isDark(color));
     this.#drifting.set(seq, element);
     this.#passing.append(element);
   }

@@ -245,6 +245,8 @@ export class Stage extends EventTarget {
     const still = motion === 'still' || (motion === 'auto' && this.#stillness.matches);
     if (still === this.#placement.still) return;
     this.#placement.still = still;
+    this.#plane.classList.toggle('stage-still', still);
+    this.#elements.forgetSizes();
     this.#takeOff(() => true);
   }
 

@@ -210,7 +210,7 @@ export class Transcript extends EventTarget {
 function makeRow({ seq, user, name, text, at, role }, own) {
   const row = make('p', { class: own ? 'said own' : 'said', 'data-seq': seq, 'data-hue': hueOf(user), tabindex: -1 });
   if (role === 'host' || role === 'moderator') row.append(make('span', { class: `badge ${role}` }, t(`role.${role}`)));
-  row.append(make('bdi', { class: 'name' }, name), make('bdi', { class: 'text' }, text));
+  row.append(make('bdi', { class: 'name' }, name), ' ', make('bdi', { class: 'text' }, text)); // a space: a place to break
   row.append(make('time', { datetime: new Date(at).toISOString(), 'aria-hidden': 'true' }, timeFormat.format(at)));
   return row;
 }
