@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import threading
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any, ClassVar
 import msgspec
 import pytest
 from playwright.sync_api import Page, expect
+
+from tests.hosting import choose
 
 NewPage = Callable[..., Page]
 StartServer = Callable[..., Any]
@@ -208,6 +211,30 @@ def test_stage_lies_over_the_video_of_another_sites_page(
     plane = "document.querySelector('danmaku-stage').shadowRoot.querySelector('.stage-plane')"
     page.wait_for_function(f"() => getComputedStyle({plane}).opacity === '0.25'")
     stage.evaluate("(element) => element.remove()")
+
+
+def test_stage_over_another_sites_video_keeps_the_rooms_delay_and_clear_of_its_controls(
+    start_server: StartServer, new_page: NewPage, other_site: str, room: str
+) -> None:
+    server = start_server("--allowed-origins", other_site, "--post-rate", "0")
+    OtherSite.page = (
+        EXAMPLE.read_text()
+        .replace("http://127.0.0.1:8888", server.url)
+        .replace('"demo"', f'"{room}"')
+    )
+    page = new_page()
+    page.goto(other_site)
+    say_until_flying(page, server.url, room, "at the foot", mode="bottom")
+    foot = page.locator(FLYING, has_text="at the foot").last.bounding_box()
+    video = page.locator("video").bounding_box()
+    assert foot is not None
+    assert video is not None
+    assert foot["y"] + foot["height"] <= video["y"] + video["height"] - 60
+    choose(server, room, delay=2.5)
+    began = time.monotonic()
+    post(server.url, room, "a goal")
+    page.locator(FLYING, has_text="a goal").wait_for(state="attached")
+    assert 2.4 < time.monotonic() - began < 6
 
 
 def test_stage_of_a_page_that_is_not_allowed_stays_empty(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 
@@ -223,3 +224,33 @@ def test_nothing_of_the_room_page_scrolls(
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= width
         assert box["y"] + box["height"] <= height
+
+
+def test_text_stands_clear_of_a_long_name_and_of_one_from_right_to_left(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
+    page = new_page(viewport={"width": 1280, "height": 800})
+    enter(page, server.url, room)
+    for name in ("Mika", "ليلى", "W" * 24):
+        page.locator("[data-role=look-button]").click()
+        page.get_by_label("Your name").fill(name)
+        page.get_by_label("Your name").press("Enter")
+        page.keyboard.press("Escape")
+        expect(page.locator(FIELD)).to_have_attribute("placeholder", re.compile(name))
+        say(page, f"hello, said {len(name)}")
+        expect(row(page, f"hello, said {len(name)}")).to_have_count(1)
+    places = page.evaluate(
+        """[...document.querySelectorAll('[data-role=transcript] [data-seq]')].map((row) => {
+            const [name, text] = ['.name', '.text'].map((part) => row.querySelector(part));
+            const word = new Range();
+            word.setStart(text.firstChild, 0);
+            word.setEnd(text.firstChild, 'hello,'.length);
+            const lines = word.getClientRects().length;
+            const [before] = [...name.getClientRects()].reverse();
+            return {gap: word.getBoundingClientRect().left - before.right, lines};
+        })"""
+    )
+    assert [lines for _, lines in map(dict.values, places)] == [1, 1, 1]
+    gaps = [place["gap"] for place in places]
+    assert 6 < gaps[0] < 10
+    assert abs(gaps[1] - gaps[0]) < 1

@@ -67,6 +67,9 @@ def test_axe_finds_nothing_on_the_pages_and_their_cards(
     page.goto(f"{server.url}/")
     expect(page.locator(f"[data-room={room}]")).to_be_visible()
     assert find_violations(page) == []
+    page.goto(f"{server.url}/r/{room}/overlay/compose")
+    expect(page.locator("[data-role=stage] [data-role=comment]").first).to_be_attached()
+    assert find_violations(page) == []
     page.goto(f"{server.url}/r/NOT-A-ROOM!")
     assert find_violations(page) == []
 

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from urllib.parse import quote, urlencode
 
+import pytest
 from playwright.sync_api import Page, expect
 from websocket import create_connection
 
+from tests.hosting import choose
 from tests.serving import ServerProcess
 
 NewPage = Callable[..., Page]
+
+LIVE = '[data-role=status][data-state="live"]'
+FLYING = "[data-role=stage] [data-role=comment]"
 
 HOSTILE = [
     "<img src=x onerror=alert(1)>",
@@ -37,76 +45,242 @@ HOSTILE = [
 ]
 
 
-def test_hostile_texts_and_names_are_shown_as_text(
+# A name has 24 characters at most.
+HOSTILE_NAMES = [text for text in HOSTILE if len(text) <= 24] + [
+    "<img onerror=alert(1)>",
+    "<script>alert()</script>",
+    "</bdi></p><b>bold</b>",
+    "<iframe srcdoc=x>",
+    "<base href=//e.org/>",
+    "<style>*{}</style>",
+    "<details ontoggle=x>",
+    "<math><mtext><b>x",
+    "<link rel=stylesheet>",
+    "<form><button>x",
+    "${alert(1)}",
+    "__proto__",
+    "constructor",
+    "{{ 7 * 7 }}",
+    'Mika\'s "friend"',
+]
+
+# Elements of kinds that the pages themselves never hold inside what viewers write.
+COUNT_STRANGERS = """
+    document.querySelectorAll(
+        'iframe, base, math, details, template, script, link, style, svg:not(.icon), form, bdi > *'
+    ).length
+"""
+
+
+@dataclass
+class Harm:
+    """What a page must not do: open a dialog, fail, log an error, hold a foreign element."""
+
+    page: Page
+    done: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("dialog", self._take_dialog)
+        self.page.on("console", self._take_line)
+
+    def _take_dialog(self, dialog) -> None:
+        self.done.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    def _take_line(self, line) -> None:
+        if line.type == "error":  # a violation of the page's policy is one
+            self.done.append(f"console: {line.text}")
+
+    def count(self) -> int:
+        """Return how many elements there are that nobody may bring."""
+        return self.page.evaluate(COUNT_STRANGERS)
+
+
+def enter(page: Page, server: ServerProcess, room: str) -> None:
+    page.goto(f"{server.url}/r/{room}")
+    expect(page.locator(LIVE)).to_be_visible()
+
+
+def say_as_new(server: ServerProcess, room: str, text: str, name: str = "Mika") -> None:
+    """Say something by a connection of its own, so that nobody is too fast."""
+    socket = create_connection(f"{server.ws_url}/ws/{room}?name={quote(name)}")
+    socket.recv()
+    socket.send_text(json.dumps({"type": "post", "text": text}))
+    assert json.loads(socket.recv())["type"] in ("ack", "batch", "viewers")
+    socket.close()
+
+
+def test_hostile_texts_are_shown_as_text(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     page = new_page()
-    dialogs: list[str] = []
-    problems: list[str] = []
-    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.goto(f"{server.url}/r/{room}")
-    expect(page.locator('[data-role=status][data-state="live"]')).to_be_visible()
-    before = page.evaluate(COUNT_STRANGERS)
-    for text in HOSTILE:  # a connection each: none of them is too fast
-        socket = create_connection(f"{server.url.replace('http', 'ws')}/ws/{room}")
-        socket.recv()
-        socket.send_text(_post(text))
-        socket.recv()
-        socket.close()
+    harm = Harm(page)
+    enter(page, server, room)
+    before = harm.count()
+    for text in HOSTILE:
+        say_as_new(server, room, text)
     texts = page.locator("[data-role=transcript] [data-seq] .text")
     expect(texts).to_have_text(HOSTILE, use_inner_text=False)
     page.reload()
     expect(texts).to_have_text(HOSTILE, use_inner_text=False)
     page.goto(f"{server.url}/")
-    expect(page.locator(".passing span")).to_have_count(5)
-    page.goto(f"{server.url}/r/{room}")
+    expect(page.locator(f"[data-room={room}] .passing span")).to_have_count(5)
+    enter(page, server, room)
     expect(texts).to_have_count(len(HOSTILE))
-    assert page.evaluate(COUNT_STRANGERS) == before
-    assert dialogs == []
-    assert problems == []
+    assert harm.count() == before
+    assert harm.done == []
 
 
-def test_hostile_name_is_shown_as_text(server: ServerProcess, room: str, new_page: NewPage) -> None:
+def test_hostile_names_are_shown_as_text_in_the_transcript_the_menu_and_the_settings(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
     page = new_page()
-    dialogs: list[str] = []
-    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
-    page.goto(f"{server.url}/r/{room}")
+    harm = Harm(page)
+    enter(page, server, room)
+    before = harm.count()
+    for name in HOSTILE_NAMES:
+        say_as_new(server, room, "hello", name)
+    names = page.locator("[data-role=transcript] [data-seq] .name")
+    expect(names).to_have_text(HOSTILE_NAMES, use_inner_text=False)
+    hidden = page.locator("[data-role=hidden-users] li")
+    for number, name in enumerate(HOSTILE_NAMES[:5]):
+        page.locator("[data-role=transcript] [data-seq]").nth(number).click()
+        page.locator("[data-role=comment-card] button", has_text=name).click()
+        expect(hidden).to_have_count(number + 1)
+    expect(hidden).to_contain_text(HOSTILE_NAMES[:5])
+    page.reload()
+    expect(hidden).to_contain_text(HOSTILE_NAMES[:5])
+    assert harm.count() == before
+    assert harm.done == []
+
+
+def test_hostile_name_of_ones_own_is_shown_as_text(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
+    page = new_page()
+    harm = Harm(page)
+    enter(page, server, room)
     name = "<img onerror=alert(1)>"
     page.locator("[data-role=look-button]").click()
     page.get_by_label("Your name").fill(name)
     page.get_by_label("Your name").press("Enter")
-    field = page.locator("[data-role=composer] [data-role=text]")
-    field.fill("who am I")
-    field.press("Enter")
+    text = page.locator("[data-role=composer] [data-role=text]")
+    text.fill("who am I")
+    text.press("Enter")
     expect(page.locator("[data-role=transcript] [data-seq] .name")).to_have_text(name)
-    assert dialogs == []
+    assert harm.done == []
 
 
-def test_room_page_runs_under_a_strict_policy_without_a_violation(
+def test_hostile_titles_are_shown_as_text(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
+    page, lobby = new_page(), new_page()
+    harms = [Harm(page), Harm(lobby)]
+    enter(page, server, room)
+    lobby.goto(server.url)
+    expect(lobby.locator(f"[data-room={room}] h3")).to_have_text(room)
+    before = [harm.count() for harm in harms]
+    for title in HOSTILE:
+        choose(server, room, title=title)
+        expect(page.locator("[data-role=room-title]")).to_have_text(title)
+    expect(lobby.locator(f"[data-room={room}] h3")).to_have_text(title)
+    assert [harm.count() for harm in harms] == before
+    assert [harm.done for harm in harms] == [[], []]
+
+
+def test_hostile_hidden_words_are_kept_as_text(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     page = new_page()
-    errors: list[str] = []
-    page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
-    for path in (f"/r/{room}", "/"):
-        answer = page.goto(server.url + path)
-        assert answer is not None
-        policy = answer.headers["content-security-policy"]
-        assert "require-trusted-types-for 'script'" in policy
-        assert "unsafe-inline" not in policy
-        page.locator("[data-role=settings-button]").click()
+    harm = Harm(page)
+    enter(page, server, room)
+    before = harm.count()
+    page.locator("[data-role=settings-button]").click()
+    word = page.locator("[data-role=settings-card]").get_by_placeholder("A word to hide")
+    for text in HOSTILE:
+        word.fill(text)
+        word.press("Enter")
+    chips = page.locator("[data-role=hidden-words] button")
+    expect(chips).to_have_text(HOSTILE, use_inner_text=False)
+    page.reload()
+    expect(chips).to_have_text(HOSTILE, use_inner_text=False)
+    assert harm.count() == before
+    assert harm.done == []
+
+
+def test_hostile_words_in_an_overlays_address_bring_nothing_onto_it(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
+    page = new_page()
+    harm = Harm(page)
+    page.goto(f"{server.url}/r/{room}/overlay")
+    before = harm.count()
+    for text in HOSTILE:
+        words = dict.fromkeys(("font", "size", "modes", "motion", "delay", "most", "merge"), text)
+        page.goto(f"{server.url}/r/{room}/overlay?{urlencode({**words, 'names': 'on'})}")
+        assert harm.count() == before
+    # Of modes that are none, nothing flies; the rest is as if it had not been said.
+    query = urlencode({**words, "names": "on", "modes": "scroll", "font": "x;} * {display:none"})
+    page.goto(f"{server.url}/r/{room}/overlay?{query}")
+    say_until_flying(page, server, room, "<img onerror=alert(1)>")
+    expect(page.locator(".comment-name").first).to_have_text("<img onerror=alert(1)>")
+    assert harm.count() == before
+    assert harm.done == []
+
+
+def say_until_flying(page: Page, server: ServerProcess, room: str, name: str = "Mika") -> None:
+    """Say something until it flies: an overlay does not tell when it is connected."""
+    for _ in range(20):
+        say_as_new(server, room, "hello", name)
+        try:
+            expect(page.locator(FLYING).first).to_contain_text("hello", timeout=1000)
+        except AssertionError:
+            continue
+        return
+    pytest.fail("nothing flew")
+
+
+def test_hostile_font_in_the_overlay_composers_address_is_a_word_in_a_field(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
+    page = new_page()
+    harm = Harm(page)
+    compose = f"{server.url}/r/{room}/overlay/compose"
+    page.goto(compose)
+    before = harm.count()
+    for text in HOSTILE:
+        page.goto(f"{compose}?{urlencode({'font': text})}")
+        expect(page.locator("[data-role=address]")).to_have_value(re.compile("^http"))
+        assert set("<>(){};:=").isdisjoint(page.locator("[name=font]").input_value())
+    assert harm.count() == before
+    assert harm.done == []
+
+
+# OBS puts the operator's own style into an overlay, older ones by `innerHTML`.
+STYLED_FROM_OUTSIDE = {"/r/{room}/overlay"}
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/r/{room}", "/r/{room}/overlay", "/r/{room}/overlay/compose"]
+)
+def test_page_runs_under_a_strict_policy_without_a_violation(
+    server: ServerProcess, room: str, new_page: NewPage, path: str
+) -> None:
+    page = new_page()
+    harm = Harm(page)
+    answer = page.goto(server.url + path.format(room=room))
+    assert answer is not None
+    policy = answer.headers["content-security-policy"]
+    assert "script-src 'self';" in policy
+    assert "unsafe-eval" not in policy
+    assert ("unsafe-inline" in policy) == (path in STYLED_FROM_OUTSIDE)
+    assert ("require-trusted-types-for 'script'" in policy) == (path not in STYLED_FROM_OUTSIDE)
+    settings = page.locator("[data-role=settings-button]")
+    if settings.count():
+        settings.click()
         expect(page.locator("#settings-card")).to_be_visible()
-    assert errors == []
-
-
-# Elements of kinds that the pages themselves never hold inside what viewers write.
-COUNT_STRANGERS = """
-    document.querySelectorAll(
-        'iframe, base, math, details, template, script, link, style, svg:not(.icon), form'
-    ).length
-"""
-
-
-def _post(text: str) -> str:
-    return json.dumps({"type": "post", "text": text})
+    if path.endswith("overlay"):
+        say_until_flying(page, server, room)
+    if path.endswith("compose"):
+        expect(page.locator(FLYING).first).to_be_attached()
+    assert harm.done == []

@@ -262,6 +262,48 @@ def test_video_that_cannot_be_played_is_told_in_a_sentence_over_the_test_card(
     expect(page.locator(NOTICE)).to_be_hidden()
 
 
+STAND = """new Promise(resolve => {
+    const left = () => document.querySelector('[data-role=comment]').getBoundingClientRect().left;
+    const first = left();
+    let frames = 0;
+    const look = () => {
+        if (left() !== first) resolve(null);
+        else if ((frames += 1) > 20) resolve(first);
+        else requestAnimationFrame(look);
+    };
+    requestAnimationFrame(look);
+})"""
+
+
+def test_comments_stand_still_while_the_video_is_paused_and_then_fly_on(
+    server: ServerProcess, room: str, new_page: NewPage, media: MediaSite
+) -> None:
+    choose(server, room, video_url=f"{media.url}/film.mp4")
+    page = new_page()
+    enter(page, server, room)
+    assert wait_in_page(page, PLAYS)
+    text = page.locator("[data-role=text]")
+    text.fill("wait for the picture")
+    text.press("Enter")
+    flying = page.locator("[data-role=stage] [data-role=comment]")
+    expect(flying).to_have_count(1)
+    page.locator("[data-role=screen]").hover(position={"x": 5, "y": 5})
+    page.locator("[data-role=play]").click()
+    assert wait_in_page(page, "document.querySelector('video').paused")
+    stood = page.evaluate(STAND)
+    assert stood is not None
+    text.fill("not before it goes on")
+    text.press("Enter")
+    expect(page.locator("[data-role=transcript] [data-seq]")).to_have_count(2)
+    assert page.evaluate(STAND) == stood
+    assert flying.count() == 1
+    page.locator("[data-role=screen]").hover(position={"x": 5, "y": 5})
+    page.locator("[data-role=play]").click()
+    moved = "document.querySelector('[data-role=comment]').getBoundingClientRect().left < "
+    assert wait_in_page(page, f"{moved}{stood} - 20")
+    assert page.evaluate(STAND) is None
+
+
 def test_mute_key_and_button_agree_and_are_remembered(
     server: ServerProcess, room: str, new_page: NewPage, media: MediaSite
 ) -> None:
