@@ -33,9 +33,15 @@ ROOM_LIMIT = 10_000
 ROOM_IDLE_SECONDS = 300.0
 WAIT_LIMIT = 20_000
 BUSY_SECONDS = 1.0
+RETRY_LIMIT = 8
 LOBBY_ENTRIES = 5
 
 Answer = Callable[[wire.Ack | Rejection], None]
+
+
+def encode_settings(room: Room) -> Raw:
+    """Return a room's settings as JSON."""
+    return Raw(msgspec.json.encode(room.settings))
 
 
 class OpenRoom:
@@ -46,6 +52,8 @@ class OpenRoom:
         self.audience = audience
         self.watched_at = now
         self.changing = asyncio.Lock()
+        # Posts on their way to the disk, by user and ref, and who else asked what became of them.
+        self.pending: dict[tuple[str, str], list[Answer]] = {}
 
     @property
     def title(self) -> str:
@@ -55,7 +63,7 @@ class OpenRoom:
     @property
     def settings(self) -> Raw:
         """The room's settings as JSON."""
-        return Raw(msgspec.json.encode(self.room.settings))
+        return encode_settings(self.room)
 
 
 class Hub:
@@ -152,6 +160,7 @@ class Hub:
         audience = Audience(
             found.epoch,
             history,
+            lambda: encode_settings(room),
             self._fanout.plan,
             self._metrics,
             self._settings.delivery_rate,
@@ -329,6 +338,10 @@ class Hub:
         if self.is_stopping:
             answer(self.refuse(reject("restarting", retry_after=BUSY_SECONDS)))
             return
+        key = None if post.ref is None else (author.user, post.ref)
+        if key in opened.pending:
+            self._answer_with(opened.pending[key], answer)
+            return
         admitted = room.admit(author, post, now, at=time.time_ns() // 1_000_000)
         if isinstance(admitted, Rejection):
             answer(self.refuse(admitted))
@@ -339,12 +352,20 @@ class Hub:
         try:
             place = self._journal.append(room.name, admitted, post.ref)
         except Busy:
+            room.withdraw(author, post)
             answer(self.refuse(reject("busy", retry_after=BUSY_SECONDS)))
             return
+        retries: list[Answer] = []
+        if key is not None:
+            opened.pending[key] = retries
 
         def tell(place: asyncio.Future[Place]) -> None:
+            if key is not None:
+                del opened.pending[key]
             if place.exception() is not None:
-                answer(self.refuse(reject("not_kept", retry_after=BUSY_SECONDS)))
+                room.withdraw(author, post)
+                for each in (answer, *retries):
+                    each(self.refuse(reject("not_kept", retry_after=BUSY_SECONDS)))
                 return
             kept = place.result()
             if not kept.dup:
@@ -352,8 +373,17 @@ class Hub:
             if post.ref is not None:
                 room.remember(author.user, post.ref, kept.seq, time.monotonic())
             answer(wire.Ack(post.ref, room.epoch, kept.seq, kept.dup))
+            for each in retries:
+                each(wire.Ack(post.ref, room.epoch, kept.seq, dup=True))
 
         place.add_done_callback(tell)
+
+    def _answer_with(self, retries: list[Answer], answer: Answer) -> None:
+        # A retry that came before the disk was done: what becomes of the first is its answer too.
+        if len(retries) < RETRY_LIMIT:
+            retries.append(answer)
+        else:
+            answer(self.refuse(reject("busy", retry_after=BUSY_SECONDS)))
 
     async def change_settings(
         self, opened: OpenRoom, patch: SettingsPatch
@@ -365,6 +395,9 @@ class Hub:
         async with opened.changing:
             if self.is_stopping:
                 return reject("restarting", retry_after=BUSY_SECONDS)
+            if not self._journal.is_certain(room.name):
+                # An earlier change may be on the disk, and this one would take it back.
+                return reject("busy", retry_after=BUSY_SECONDS)
             settings = change(room.settings, patch)
             if isinstance(settings, Rejection):
                 return settings
@@ -388,6 +421,8 @@ class Hub:
         if opened is None:
             return
         for seq, body in enumerate(bodies, first):
+            if seq <= opened.room.history.head:
+                continue  # taken before a delivery broke off
             opened.room.history.append(seq, body)
             purge(opened.room.history, body)
             settings = settings_in(body)

@@ -41,6 +41,11 @@ class PostLimits:
             self._prune(now)
         return 0.0
 
+    def give_back(self, user: str) -> None:
+        """Give a token back that was taken for nothing."""
+        if user in self._full_at:
+            self._full_at[user] -= self._interval
+
     def _prune(self, now: float) -> None:
         self._full_at = {user: at for user, at in self._full_at.items() if at > now}
         # Twice what is in use, so that a room of many speakers does not prune at every post.
@@ -95,6 +100,10 @@ class SlowMode:
         last.move_to_end(sender)
         while len(last) > SPEAKERS_LIMIT or next(iter(last.values()))[0] + self._seconds <= now:
             last.popitem(last=False)
+
+    def forget(self, sender: str) -> None:
+        """Take back that a sender has spoken."""
+        self._last.pop(sender, None)
 
     def _comes_again(self, sender: str, comment: object) -> bool:
         return comment is not None and self._last.get(sender, (0.0, None))[1] == comment

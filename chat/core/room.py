@@ -78,8 +78,10 @@ class Room:
         ``now`` is the monotonic clock in seconds, ``at`` the server's clock in Unix milliseconds.
         A post whose ref was accepted in the last two minutes is ``Known`` and costs no token.
         """
-        if post.ref is not None and (kept := self._refs.get((author.user, post.ref))):
-            return Known(kept[0])
+        if post.ref is not None:
+            seq, when = self._refs.get((author.user, post.ref), (0, -math.inf))
+            if when > now - REF_SECONDS:
+                return Known(seq)
         text = clean_text(post.text)
         if isinstance(text, Rejection):
             return text
@@ -105,6 +107,12 @@ class Room:
             size=post.size,
             role=author.role,
         )
+
+    def withdraw(self, author: Author, post: Post) -> None:
+        """Take back what an admitted post counted for: it was not kept, so nothing was said."""
+        sender = author.limited_as or author.user
+        self._limits.give_back(sender)
+        self._slow_mode.forget(sender)
 
     def count_known(self) -> int:
         """Count the posts whose retries are known here."""

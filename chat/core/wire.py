@@ -259,11 +259,15 @@ class Viewers(_Outgoing, frozen=True, tag="viewers"):
 
 
 class Skip(_Outgoing, frozen=True, tag="skip"):
-    """The entries ``first..last`` will not come; ``why`` is slow or trimmed."""
+    """The entries ``first..last`` will not come; ``why`` is slow or trimmed.
+
+    ``settings`` are the room's of now: a change of them may be among what does not come.
+    """
 
     first: int
     last: int
     why: Literal["slow", "trimmed"]
+    settings: Raw
 
 
 class Identity(_Outgoing, frozen=True, tag="identity"):

@@ -39,13 +39,14 @@ class Audience:
 
     ``sent`` is the seq that the last wave reached: nobody is led beyond it but by a wave, since a
     wave decides what of a flood is left out, and decides it for all. ``plan`` is called when there
-    is something for a wave.
+    is something for a wave; ``settings`` returns the room's, as JSON.
     """
 
     def __init__(
         self,
         epoch: str,
         history: History,
+        settings: Callable[[], Raw],
         plan: Callable[[Audience], None],
         metrics: Metrics,
         delivery_rate: float,
@@ -54,7 +55,7 @@ class Audience:
         self.last_start = 0.0
         self.last_length = 0.0
         self._history = history
-        self._pieces = Pieces(epoch, history, metrics, delivery_rate)
+        self._pieces = Pieces(epoch, history, settings, metrics, delivery_rate)
         self._plan = plan
         # Each viewer is in a row, apart with a cursor of its own, or paused.
         self._rows: list[Row] = []

@@ -5,6 +5,7 @@ It knows the room's history and what of a flood is left out, and nothing of who 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from msgspec import Raw
@@ -40,10 +41,16 @@ class Pieces:
     """One room's frames, each built once for all who stand at the same place."""
 
     def __init__(
-        self, epoch: str, history: History, metrics: Metrics, delivery_rate: float
+        self,
+        epoch: str,
+        history: History,
+        settings: Callable[[], Raw],
+        metrics: Metrics,
+        delivery_rate: float,
     ) -> None:
         self._epoch = epoch
         self._history = history
+        self._settings = settings
         self._metrics = metrics
         self._allowance = Allowance(delivery_rate)
         self._left_out: set[int] = set()
@@ -90,7 +97,7 @@ class Pieces:
         """Return what tells a viewer which entries after its cursor are no more in memory."""
         last = self._history.first - 1
         self._metrics.skipped.inc(last - cursor)
-        told = frame(wire.encode(wire.Skip(cursor + 1, last, why)))
+        told = frame(wire.encode(wire.Skip(cursor + 1, last, why, self._settings())))
         return Piece((told, told), last)
 
     def recent(self, count: int) -> Raw:

@@ -67,6 +67,9 @@ class Journal(Protocol):
         settings, the room opens with these from then on.
         """
 
+    def is_certain(self, room: str) -> bool:
+        """Tell whether all that was kept of a room is delivered; not so after a NotKept."""
+
     async def read(self, room: str, after: int, limit: int) -> list[bytes]:
         """Return the bodies of the next ``limit`` entries that follow a seq; raises NotKept.
 

@@ -7,6 +7,7 @@ flood shares it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import time
@@ -111,6 +112,10 @@ class LocalJournal:
         self._wake.set()
         return place
 
+    def is_certain(self, room: str) -> bool:
+        """Tell whether there is nothing to look for on the disk."""
+        return room not in self._uncertain
+
     async def read(self, room: str, after: int, limit: int) -> list[bytes]:
         """Read from the archive, beside the writer."""
         room_id = self._rooms[room].room_id
@@ -173,9 +178,9 @@ class LocalJournal:
 
     async def _look_again(self) -> None:
         # Not only with the next comment: what was kept after all is shown also if nobody speaks.
-        try:
+        with contextlib.suppress(NotKept):
             await self._reconcile()
-        except NotKept:
+        if self._uncertain:
             asyncio.get_running_loop().call_later(LOOK_AGAIN_SECONDS, self._wake.set)
 
     async def _pace(self) -> None:
@@ -227,30 +232,44 @@ class LocalJournal:
             if not entry.dup:
                 fresh.setdefault(pending.room, []).append(entry.body)
         for room, bodies in fresh.items():
-            self._deliver_next(room, bodies)
+            # Where an earlier delivery is due yet, these come after it, from the disk.
+            if room in self._uncertain or not self._deliver_next(room, bodies):
+                self._uncertain.add(room)
         for pending, entry in zip(batch, kept, strict=True):
             _resolve(pending.place, Place(entry.seq, entry.dup))
 
-    def _deliver_next(self, room: str, bodies: list[bytes]) -> None:
+    def _deliver_next(self, room: str, bodies: list[bytes]) -> bool:
         opened = self._rooms.get(room)
-        if opened is not None:
-            first = opened.delivered + 1
-            opened.delivered += len(bodies)
-            self._deliver(room, first, bodies)
+        if opened is None:
+            return True
+        try:
+            self._deliver(room, opened.delivered + 1, bodies)
+        except Exception:
+            # The one loop that commits must outlive a bug in what takes its deliveries.
+            _log.exception("a delivery failed")
+            return False
+        opened.delivered += len(bodies)
+        return True
 
     async def _reconcile(self) -> None:
-        """After a failed commit: deliver what the disk has of it after all."""
+        """After a failed commit or delivery: deliver what the disk has of it after all."""
         for room in list(self._uncertain):
-            while (opened := self._rooms.get(room)) is not None:
-                after, room_id = opened.delivered, opened.room_id
-                found = await self._call(
-                    self._writer,
-                    lambda: self._archive.read(room_id, after, RECONCILE_PAGE),  # noqa: B023
-                )
-                if not found:
-                    break
-                self._deliver_next(room, [body for _, body in found])
-            self._uncertain.discard(room)
+            if await self._catch_up(room):
+                self._uncertain.discard(room)
+
+    async def _catch_up(self, room: str) -> bool:
+        """Deliver what a room has on the disk; return whether that went well."""
+        while (opened := self._rooms.get(room)) is not None:
+            after, room_id = opened.delivered, opened.room_id
+            found = await self._call(
+                self._writer,
+                lambda: self._archive.read(room_id, after, RECONCILE_PAGE),  # noqa: B023
+            )
+            if not found:
+                break
+            if not self._deliver_next(room, [body for _, body in found]):
+                return False
+        return True
 
 
 def _resolve(place: asyncio.Future[Place], outcome: Place | Exception) -> None:

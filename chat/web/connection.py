@@ -54,6 +54,7 @@ class Connection:
     """A viewer that follows a room over WebSocket."""
 
     __slots__ = (
+        "_answer_due",
         "_author",
         "_errors",
         "_house",
@@ -77,8 +78,11 @@ class Connection:
         house: Connections,
         opened: OpenRoom,
         author: Author,
+        answer: bytes,
         variant: int,
     ) -> None:
+        # The answer to the handshake: it goes out with whatever is the first to be said.
+        self._answer_due = answer
         self.variant = variant
         self._stream = stream
         self._house = house
@@ -99,7 +103,7 @@ class Connection:
 
     # --- reading --------------------------------------------------------------------------------
 
-    async def run(self, answer: bytes, cursor: Cursor | None, recent: int) -> None:
+    async def run(self, cursor: Cursor | None, recent: int) -> None:
         """Answer the handshake, and follow the room until the connection ends."""
         try:
             session = self._house.guests.sign(self._author)
@@ -107,10 +111,9 @@ class Connection:
                 self._opened, self, self._author, session, cursor, recent
             )
             if isinstance(welcome, Rejection):
-                self.put(answer)
                 self._house.put_off(self)
             else:
-                self.put(answer + frame(wire.encode(welcome)))
+                self.put(self._take_answer() + frame(wire.encode(welcome)))
             await self._read()
         except StreamClosedError:
             pass
@@ -220,6 +223,10 @@ class Connection:
 
     # --- writing --------------------------------------------------------------------------------
 
+    def _take_answer(self) -> bytes:
+        answer, self._answer_due = self._answer_due, b""
+        return answer
+
     def write(self, message: wire.Outgoing) -> None:
         """Send one message to this viewer alone."""
         self.put(frame(wire.encode(message)))
@@ -266,7 +273,8 @@ class Connection:
         if self.closing:
             return
         bye = wire.encode(wire.Bye(closing.code, closing.message, reconnect_after))
-        self.put(frame(bye) + frames.build_close(closing.code, closing.message))
+        goodbye = frame(bye) + frames.build_close(closing.code, closing.message)
+        self.put(self._take_answer() + goodbye)
         self._house.metrics.closed.labels(str(closing.code)).inc()
         self.closing = True
         self.ready = False
@@ -281,7 +289,7 @@ class Connection:
 
     def ping(self) -> None:
         """Ask for a sign of life."""
-        if self.ready:
+        if self.ready and not self._answer_due:
             self.awaits_pong = True
             push(self, frames.PING_FRAME)
 
@@ -299,7 +307,7 @@ class Connections:
         self._count = 0
         self._opened_ever = 0
         self._tick = 0
-        metrics.watch("danmaku_connections", "WebSocket connections", lambda: self._count)
+        metrics.watch("danmaku_connections", "WebSocket connections", self.count)
         metrics.watch(
             "danmaku_slow_viewers",
             "Connections that do not take what they are sent",
@@ -319,18 +327,20 @@ class Connections:
         stream.max_write_buffer_size = WRITE_BUFFER_LIMIT
         stream.set_nodelay(True)
         variant = DEFLATE if upgrade.deflate else PLAIN
-        connection = Connection(stream, self, opened, author, variant)
-        answer = answer_upgrade(upgrade)
+        connection = Connection(stream, self, opened, author, answer_upgrade(upgrade), variant)
         if self._count >= self._max_viewers:
-            connection.put(answer)
             connection.end(FULL, self._spread())
             return
         # Connections are pinged in turn, a slot a second, and each is in the slot it came in.
         connection.slot = self._opened_ever % PING_SECONDS
         self._opened_ever += 1
         self._count += 1
-        run = connection.run(answer, upgrade.cursor, upgrade.recent)
+        run = connection.run(upgrade.cursor, upgrade.recent)
         self._slots[connection.slot][connection] = asyncio.get_running_loop().create_task(run)
+
+    def count(self) -> int:
+        """Count the connections."""
+        return self._count
 
     def forget(self, connection: Connection) -> None:
         """Let a connection go that has ended."""

@@ -11,10 +11,13 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import pytest
 import trustme
 from websockets.sync.client import ClientConnection, connect
 
+import chat.journal.local
 from chat.app import Server
+from chat.core.comment import Comment
 from chat.core.handshake import PREFIX
 from chat.core.pace import STALL_SECONDS
 from chat.settings import Settings
@@ -287,6 +290,42 @@ def test_viewer_that_answers_its_ping_stays(server: ServerProcess, room: str) ->
                     frames = read_frames(data)
             assert pings >= 2
             assert not any(frame.opcode == 0x8 for frame in frames)
+            writer.close()
+
+    asyncio.run(scenario())
+
+
+def test_nothing_goes_out_before_the_handshake_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chat.journal.local, "RECENT_LIMIT", 1)
+
+    async def scenario() -> None:
+        async with Quarters() as quarters:
+            journal, may_read = quarters.server._journal, asyncio.Event()
+            read = journal.read
+
+            async def read_late(*where):  # as from a slow disk
+                await may_read.wait()
+                return await read(*where)
+
+            monkeypatch.setattr(journal, "read", read_late)
+            opened = await journal.open_room("demo")
+            for number in range(3):
+                comment = Comment(seq=0, user="u", name="N", text=f"{number}", at=1)
+                await journal.append("demo", comment, None)
+            journal.close_room("demo")  # and so the hub opens it with the last entry alone
+            reader, writer = await asyncio.open_connection("127.0.0.1", quarters.server.port)
+            target = f"{PREFIX}demo?cursor={opened.epoch}:0"
+            writer.write(UPGRADE.format(target=target, host="x", more="").encode())
+            while not quarters.connections.count():
+                await asyncio.sleep(0)
+            for _ in range(PING_SECONDS):
+                quarters.connections.sweep(time.monotonic())
+            may_read.set()
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+            data = b""
+            while not (told := read_messages(data)):
+                data += await reader.read(1 << 16)
+            assert [entry["seq"] for entry in told[0]["entries"]] == [1, 2, 3]
             writer.close()
 
     asyncio.run(scenario())

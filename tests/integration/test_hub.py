@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
+import chat.journal.local
 from chat.archive import Archive
+from chat.core.history import HISTORY_LIMIT
 from chat.core.reject import Rejection
 from chat.core.room import Author
+from chat.core.room_settings import SettingsPatch
 from chat.core.wire import Ack, Cursor, Page, Post
 from chat.fanout.waves import Fanout
-from chat.hub import ROOM_IDLE_SECONDS, Hub, OpenRoom
+from chat.hub import RETRY_LIMIT, ROOM_IDLE_SECONDS, Hub, OpenRoom
 from chat.journal.local import LocalJournal
 from chat.metrics import Metrics
 from chat.settings import Settings
+from tests.unit.audience_stage import SocketViewer
 
 AUTHOR = Author("g-1", "Owl")
 
@@ -45,6 +52,12 @@ async def enter(hub: Hub, name: str) -> OpenRoom:
 async def post(hub: Hub, opened: OpenRoom, text: str) -> Ack | Rejection:
     answer: asyncio.Future[Ack | Rejection] = asyncio.get_running_loop().create_future()
     hub.post(opened, AUTHOR, Post(text), answer.set_result)
+    return await answer
+
+
+async def say(hub: Hub, opened: OpenRoom, text: str, ref: str) -> Ack | Rejection:
+    answer: asyncio.Future[Ack | Rejection] = asyncio.get_running_loop().create_future()
+    hub.post(opened, AUTHOR, Post(text, ref), answer.set_result)
     return await answer
 
 
@@ -142,5 +155,71 @@ def test_hub_that_stops_refuses_and_wakes_the_long_polls() -> None:
                 assert isinstance(refused, Rejection)
                 assert refused.code == "restarting"
                 assert refused.retry_after
+
+    run(steps)
+
+
+def test_retry_before_the_disk_is_done_has_the_first_ones_answer_and_costs_no_token() -> None:
+    async def steps() -> None:
+        async with open_hub(post_burst=5) as hub:
+            demo = await enter(hub, "demo")
+            refs = [f"k{number}" for number in range(5)]
+            firsts = [asyncio.ensure_future(say(hub, demo, ref, ref)) for ref in refs]
+            await asyncio.sleep(0)
+            retries = await asyncio.gather(*(say(hub, demo, ref, ref) for ref in refs))
+            acks = await asyncio.gather(*firsts)
+            assert [ack.seq for ack in acks if isinstance(ack, Ack)] == [1, 2, 3, 4, 5]
+            assert retries == [Ack(ack.ref, ack.epoch, ack.seq, dup=True) for ack in acks]
+            assert demo.room.history.head == 5
+
+    run(steps)
+
+
+def test_retries_of_a_post_on_its_way_are_bounded() -> None:
+    async def steps() -> None:
+        async with open_hub(post_burst=1) as hub:
+            demo = await enter(hub, "demo")
+            asks = (say(hub, demo, "hi", "k1") for _ in range(RETRY_LIMIT + 2))
+            *answered, refused = await asyncio.gather(*asks)
+            assert {ack.seq for ack in answered if isinstance(ack, Ack)} == {1}
+            assert isinstance(refused, Rejection)
+            assert refused.code == "busy"
+
+    run(steps)
+
+
+def test_post_that_was_refused_for_a_full_queue_counts_for_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def steps() -> None:
+        async with open_hub(post_burst=1) as hub:
+            demo = await enter(hub, "demo")
+            await hub.change_settings(demo, SettingsPatch(slow_mode=3600))
+            monkeypatch.setattr(chat.journal.local, "PENDING_LIMIT", 0)
+            refused = await post(hub, demo, "one")
+            assert isinstance(refused, Rejection)
+            assert refused.code == "busy"
+            monkeypatch.undo()
+            assert isinstance(await post(hub, demo, "one"), Ack)
+
+    run(steps)
+
+
+def test_viewer_that_is_told_of_a_hole_is_told_the_settings() -> None:
+    async def steps() -> None:
+        async with open_hub(post_rate=0) as hub:
+            demo = await enter(hub, "demo")
+            viewer = SocketViewer()
+            with contextlib.closing(viewer):
+                await hub.join(demo, viewer, AUTHOR, "", None, 0)
+                demo.audience.pause(viewer)
+                patch = SettingsPatch(video_url="https://example.org/film.mp4")
+                await hub.change_settings(demo, patch)
+                for _ in range(2 * HISTORY_LIMIT // 500 + 1):
+                    await asyncio.gather(*(post(hub, demo, "x") for _ in range(500)))
+                demo.audience.resume(viewer)
+                (skip,) = [told for told in viewer.messages() if told["type"] == "skip"]
+                assert skip["first"] == 1
+                assert skip["settings"] == {"video_url": "https://example.org/film.mp4"}
 
     run(steps)

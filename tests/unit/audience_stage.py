@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 
+from msgspec import Raw
+
 from chat.core.comment import Comment, Role
 from chat.core.history import History
 from chat.core.wire import encode_entry
@@ -72,7 +74,10 @@ class Stage:
 
     def __init__(self, delivery_rate: float = 0) -> None:
         self.history = History()
-        self.audience = Audience("e1", self.history, lambda _: None, Metrics(), delivery_rate)
+        self.settings = Raw(b"{}")
+        self.audience = Audience(
+            "e1", self.history, lambda: self.settings, lambda _: None, Metrics(), delivery_rate
+        )
         self.viewers: list[SocketViewer] = []
         self.clock = 100.0
 

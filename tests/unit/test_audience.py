@@ -96,7 +96,13 @@ def test_viewer_that_fell_off_the_history_is_told_the_range_it_lost(stage: Stage
     messages = slow.messages()
     assert_gapless(messages, stage.history.head)
     assert [message for message in messages if message["type"] == "skip"] == [
-        {"type": "skip", "first": stood_at + 1, "last": stage.history.first - 1, "why": "slow"}
+        {
+            "type": "skip",
+            "first": stood_at + 1,
+            "last": stage.history.first - 1,
+            "why": "slow",
+            "settings": {},
+        }
     ]
 
 

@@ -333,3 +333,25 @@ def test_what_a_failed_commit_left_on_the_disk_is_delivered_after_all(
             assert opened.delivered == [("demo", 1, "a"), ("demo", 2, "b"), ("demo", 3, "c")]
 
     run(steps)
+
+
+def test_bug_in_a_delivery_costs_neither_acks_nor_entries(
+    open_journal: OpenJournal, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def steps() -> None:
+        async with open_journal() as opened:
+            await opened.journal.open_room("demo")
+
+            def fail() -> None:
+                raise RuntimeError("a bug")
+
+            opened.on_delivery = fail
+            assert (await opened.append("demo", "a")).seq == 1
+            assert not opened.journal.is_certain("demo")
+            opened.on_delivery = lambda: None
+            assert (await opened.append("demo", "b")).seq == 2
+            assert opened.journal.is_certain("demo")
+            assert opened.delivered == [("demo", 1, "a"), ("demo", 2, "b")]
+            assert "a delivery failed" in caplog.text
+
+    run(steps)

@@ -184,7 +184,10 @@ def as_sent(message: msgspec.Struct) -> object:
         ),
         (wire.Viewers(3), {"type": "viewers", "count": 3}),
         (wire.Pong(), {"type": "pong"}),
-        (wire.Skip(3, 9, "slow"), {"type": "skip", "first": 3, "last": 9, "why": "slow"}),
+        (
+            wire.Skip(3, 9, "slow", msgspec.Raw(b"{}")),
+            {"type": "skip", "first": 3, "last": 9, "why": "slow", "settings": {}},
+        ),
         (
             wire.Identity("g-1", "Owl", Role.VIEWER),
             {"type": "identity", "user": "g-1", "name": "Owl", "role": "viewer"},
