@@ -307,7 +307,7 @@ class Connections:
         self._count = 0
         self._opened_ever = 0
         self._tick = 0
-        metrics.watch("danmaku_connections", "WebSocket connections", self.count)
+        metrics.watch("danmaku_connections", "WebSocket connections", lambda: self._count)
         metrics.watch(
             "danmaku_slow_viewers",
             "Connections that do not take what they are sent",
@@ -337,10 +337,6 @@ class Connections:
         self._count += 1
         run = connection.run(upgrade.cursor, upgrade.recent)
         self._slots[connection.slot][connection] = asyncio.get_running_loop().create_task(run)
-
-    def count(self) -> int:
-        """Count the connections."""
-        return self._count
 
     def forget(self, connection: Connection) -> None:
         """Let a connection go that has ended."""

@@ -300,10 +300,12 @@ def test_nothing_goes_out_before_the_handshake_is_answered(monkeypatch: pytest.M
 
     async def scenario() -> None:
         async with Quarters() as quarters:
-            journal, may_read = quarters.server._journal, asyncio.Event()
+            journal = quarters.server._journal
+            asked, may_read = asyncio.Event(), asyncio.Event()
             read = journal.read
 
             async def read_late(*where):  # as from a slow disk
+                asked.set()
                 await may_read.wait()
                 return await read(*where)
 
@@ -316,8 +318,7 @@ def test_nothing_goes_out_before_the_handshake_is_answered(monkeypatch: pytest.M
             reader, writer = await asyncio.open_connection("127.0.0.1", quarters.server.port)
             target = f"{PREFIX}demo?cursor={opened.epoch}:0"
             writer.write(UPGRADE.format(target=target, host="x", more="").encode())
-            while not quarters.connections.count():
-                await asyncio.sleep(0)
+            await asked.wait()
             for _ in range(PING_SECONDS):
                 quarters.connections.sweep(time.monotonic())
             may_read.set()
