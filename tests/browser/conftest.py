@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import http.server
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.browser.stage_page import StageFiles
 
 FLAGS = [
     "--no-sandbox",
@@ -55,3 +59,21 @@ def new_page(new_context: Callable[..., BrowserContext]) -> Callable[..., Page]:
         return page
 
     return open_page
+
+
+@pytest.fixture(scope="session")
+def stage_url() -> Iterator[str]:
+    files = http.server.ThreadingHTTPServer(("127.0.0.1", 0), StageFiles)
+    threading.Thread(target=files.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{files.server_port}/stage_page.html"
+    files.shutdown()
+    files.server_close()
+
+
+@pytest.fixture
+def page(stage_url: str, new_page: Callable[..., Page]) -> Page:
+    """Open a page with nothing but a stage."""
+    page = new_page(viewport={"width": 1280, "height": 720})
+    page.goto(stage_url)
+    page.wait_for_function("() => window.ready")
+    return page

@@ -338,3 +338,19 @@ def test_fullscreen_keeps_the_stage_and_the_composer(
     assert kept == [True, True]
     page.keyboard.press("f")
     assert wait_in_page(page, "document.fullscreenElement === null")
+
+
+def test_bar_goes_with_the_pointer_after_a_click_and_stays_for_the_keyboard(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
+    page = new_page()
+    enter(page, server, room)
+    bar, theatre = page.locator("[data-role=player-bar]"), page.locator("[data-role=theatre]")
+    page.locator("[data-role=screen]").hover()
+    theatre.click()
+    expect(bar).to_have_css("opacity", "1")
+    page.locator("[data-role=viewer-count]").hover()
+    expect(bar).to_have_css("opacity", "0")
+    page.keyboard.press("Tab")
+    expect(page.locator("[data-role=fullscreen]")).to_be_focused()
+    expect(bar).to_have_css("opacity", "1")

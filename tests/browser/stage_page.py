@@ -1,0 +1,54 @@
+"""A page with nothing but a stage: who serves it, and what tests do on it."""
+
+from __future__ import annotations
+
+import http.server
+from pathlib import Path
+from typing import Any, ClassVar
+
+from playwright.sync_api import Page
+
+ROOT = Path(__file__).resolve().parents[2]
+POLICY = "default-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'"
+FLYING = "[data-role=stage] [data-role=comment]"
+BOX = "(seq) => boxes().find((box) => box.seq === seq) ?? null"
+
+
+class StageFiles(http.server.SimpleHTTPRequestHandler):
+    """The stage's own files and the test page, under a strict policy."""
+
+    extensions_map: ClassVar = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
+
+    def translate_path(self, path: str) -> str:
+        """Serve `/static/` from the repository and the rest from beside this test."""
+        home = ROOT if path.startswith("/static/") else Path(__file__).parent
+        return str(home / path.split("?")[0].lstrip("/"))
+
+    def end_headers(self) -> None:
+        """Every answer carries the policy."""
+        self.send_header("Content-Security-Policy", POLICY)
+        super().end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Requests are not worth a line."""
+
+
+def say(page: Page, text: str, own: bool = False, **more: Any) -> int:
+    """Say something on the stage and wait until it is there; returns its seq."""
+    seq: int = page.evaluate("([text, more, own]) => say(text, more, {own})", [text, more, own])
+    page.wait_for_selector(f'{FLYING}[data-seq="{seq}"]', state="attached")
+    return seq
+
+
+def box(page: Page, seq: int) -> dict[str, float]:
+    """Return where a comment is."""
+    found = page.evaluate(BOX, seq)
+    assert found is not None
+    return dict(found)
+
+
+def wait_until_left(page: Page, seq: int, pixels: float) -> None:
+    """Wait until a comment's left edge is left of `pixels`."""
+    page.wait_for_function(
+        "([seq, pixels]) => boxes().find((box) => box.seq === seq).left < pixels", arg=[seq, pixels]
+    )
