@@ -5,9 +5,10 @@
         async for entry in room:
             print(entry)
 
-It keeps the cursor, notices holes, comes back after a loss with the server's own delay or a
-jittered back-off, and sends again, under the same ref, what was not answered. What it could not
-get is told as ``Missed``, never passed over.
+It keeps the cursor, notices holes and a server that has gone silent, comes back after a loss with
+the server's own delay or a jittered back-off, and sends again, under the same ref, what was not
+answered or could not be kept just then. What it could not get is told as ``Missed``, never passed
+over; ``state`` tells whether it is there.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ import random
 import secrets
 from collections import deque
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 import msgspec
-from tornado.httpclient import HTTPClientError
+from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, websocket_connect
 
 from chat.core.comment import WHITE, Comment, Mode, Size
@@ -34,6 +35,7 @@ from chat.core.wire import (
     Cursor,
     Identity,
     Outgoing,
+    Ping,
     Post,
     Reject,
     Skip,
@@ -44,7 +46,16 @@ from chat.core.wire import (
 BUFFER_LIMIT = 10_000
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
+FAILURES_BEFORE_OFFLINE = 3
 CONNECT_SECONDS = 10.0
+# A read that waits cannot see that the other end died, and the server's own pings are answered
+# below us, unseen: after so long without a message we ask for one, and then wait so long for it.
+QUIET_SECONDS = 30.0
+ANSWER_SECONDS = 15.0
+# What says that the server could not keep a post just now, and for how long that is believed.
+PASSING_CODES = frozenset({"busy", "not_kept", "restarting"})
+PATIENCE_SECONDS = 60.0
+SHORTEST_WAIT = 0.1
 MESSAGE_LIMIT = 8 * 1_024 * 1_024
 
 _outgoing = msgspec.json.Decoder(Outgoing)
@@ -56,12 +67,14 @@ class Missed(msgspec.Struct, frozen=True):
     """Entries that will not come: ``first..last``, 0..0 when the numbering itself is another.
 
     ``why`` is the server's word (slow, trimmed, thinned, epoch, ahead, limit), or ``unread`` when
-    this client's own buffer overflowed.
+    this client's own buffer overflowed. ``settings`` are the room's after them, where the server
+    told them: a change of them may be among what will not come.
     """
 
     first: int
     last: int
     why: str
+    settings: dict[str, Any] | None = None
 
 
 class Other(msgspec.Struct, frozen=True):
@@ -73,14 +86,19 @@ class Other(msgspec.Struct, frozen=True):
 
 
 Entry = Comment | Other | Missed
+State = Literal["connecting", "live", "offline"]
 
 
 class PostRejected(Exception):
-    """The server did not take a post; ``retry_after`` seconds when trying again can work."""
+    """The server did not take the post ``ref``.
+
+    ``retry_after`` is in seconds when the same text and ref can work then, None when they cannot.
+    """
 
     def __init__(self, reject: Reject) -> None:
         super().__init__(f"{reject.code}: {reject.message}")
         self.code = reject.code
+        self.ref = reject.ref
         self.retry_after = reject.retry_after
 
 
@@ -113,12 +131,26 @@ class Client:
         self._unanswered: dict[str, tuple[bytes, asyncio.Future[Ack]]] = {}
         self._connection: WebSocketClientConnection | None = None
         self._is_in = False
+        self._failures = 0
         self._task: asyncio.Task[None] | None = None
         self._over: ClientClosed | None = None
         self.cursor = cursor
         self.session = session
         self.identity: Identity | None = None
         self.welcome: Welcome | None = None
+
+    @property
+    def state(self) -> State:
+        """Whether this client is in the room, in the words of the page's status.
+
+        ``live``: it is. ``connecting``: it is not yet, or not again. ``offline``: it failed to get
+        in several times in a row and still tries, now and then; or it is over for good.
+        """
+        if self._over is not None:
+            return "offline"
+        if self._is_in:
+            return "live"
+        return "connecting" if self._failures < FAILURES_BEFORE_OFFLINE else "offline"
 
     async def __aenter__(self) -> Client:
         """Join the room; raises ClientClosed when the server does not want this viewer."""
@@ -158,19 +190,33 @@ class Client:
     ) -> Ack:
         """Say something; return its ack once it is durable. Raises PostRejected or ClientClosed.
 
-        Lost connections are ridden out: it is sent again under the same ref.
+        Lost connections are ridden out, and a server that cannot keep it just now for up to a
+        minute: it is sent again under the same ref. All other rejections are the caller's, also
+        those of who speaks too fast.
         """
-        if self._over is not None:
-            raise self._over
         ref = ref or secrets.token_hex(8)
         message = encode(Post(text, ref, mode, color, size))
+        patience = PATIENCE_SECONDS
+        try:
+            while True:
+                try:
+                    return await self._say(ref, message)
+                except PostRejected as rejected:
+                    wait = max(SHORTEST_WAIT, rejected.retry_after or 0)
+                    patience -= wait
+                    if rejected.code not in PASSING_CODES or patience < 0:
+                        raise
+                await asyncio.sleep(wait)
+        finally:
+            self._unanswered.pop(ref, None)
+
+    async def _say(self, ref: str, message: bytes) -> Ack:
+        if self._over is not None:
+            raise self._over
         answer: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
         self._unanswered[ref] = (message, answer)
         self._send(message)
-        try:
-            return await answer
-        finally:
-            self._unanswered.pop(ref, None)
+        return await answer
 
     def __aiter__(self) -> Client:
         """Iterate over the entries, beginning with the history."""
@@ -195,41 +241,43 @@ class Client:
             self._end(ClientClosed(f"the client failed: {error!r}"))
 
     async def _follow_on(self) -> None:
-        failures = 0
         while self._over is None:
             delay: float | None = None
             try:
                 self._connection = await self._connect()
                 delay = await self._listen(self._connection)
-                failures = 0
             except HTTPClientError as error:
                 if 400 <= error.code < 500:
                     self._end(ClientClosed(f"the server refused the connection: {error}"))
                     return
-            except (OSError, TimeoutError, WebSocketClosedError):
+            except (OSError, WebSocketClosedError):
                 pass
+            finally:
+                self._is_in = False
             if delay is None:
-                delay = min(LONGEST_DELAY, FIRST_DELAY * 2**failures) * random.uniform(0.5, 1)
-                failures += 1
+                delay = min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(self._failures, 10))
+                delay *= random.uniform(0.5, 1)
+            self._failures += 1
             if self._over is None:
                 await asyncio.sleep(delay)
 
     async def _connect(self) -> WebSocketClientConnection:
-        self._is_in = False
         query: dict[str, str | int] = {"history": self._history}
         if self._name is not None:
             query["name"] = self._name
         if self.cursor is not None:
             query["cursor"] = str(self.cursor)
-        return await asyncio.wait_for(
-            websocket_connect(f"{self._url}?{urlencode(query)}", max_message_size=MESSAGE_LIMIT),
-            CONNECT_SECONDS,
+        request = HTTPRequest(
+            f"{self._url}?{urlencode(query)}",
+            connect_timeout=CONNECT_SECONDS,
+            request_timeout=CONNECT_SECONDS,
         )
+        return await websocket_connect(request, max_message_size=MESSAGE_LIMIT)
 
     async def _listen(self, connection: WebSocketClientConnection) -> float | None:
         """Take messages until the connection ends; return the delay that the server asked for."""
         delay: float | None = None
-        while (data := await connection.read_message()) is not None:
+        while (data := await self._read(connection)) is not None:
             try:
                 message = _outgoing.decode(data)
             except msgspec.ValidationError:
@@ -245,6 +293,22 @@ class Client:
         if self._over is None and code is not None and 4500 <= code <= 4999:
             self._end(ClientClosed(f"the server closed the connection with {code}"))
         return delay
+
+    async def _read(self, connection: WebSocketClientConnection) -> str | bytes | None:
+        """Return the next message; None when the connection has ended, or its other end died."""
+        reading = asyncio.ensure_future(connection.read_message())
+        try:
+            # Only waited for: a read that is cancelled may take its message with it.
+            done, _ = await asyncio.wait({reading}, timeout=QUIET_SECONDS)
+            if not done:
+                self._send(encode(Ping()))
+                done, _ = await asyncio.wait({reading}, timeout=ANSWER_SECONDS)
+            if done:
+                return reading.result()
+        finally:
+            reading.cancel()
+        connection.close(1000)
+        return None
 
     def _take(self, message: Outgoing) -> bool:
         """Act on a message; return False when entries before it are missing."""
@@ -271,11 +335,13 @@ class Client:
             if welcome.epoch == self.cursor.epoch and welcome.reason != "ahead":
                 first = self.cursor.seq + 1
                 last = welcome.seq - len(_bodies.decode(welcome.entries))
-            self._keep(Missed(first, last, str(welcome.reason)))
+            settings = msgspec.json.decode(welcome.settings)
+            self._keep(Missed(first, last, str(welcome.reason), settings))
         self._keep_all(welcome.entries)
         self.cursor = Cursor(welcome.epoch, welcome.seq)
         self.welcome = welcome
         self._is_in = True
+        self._failures = 0
         if self.session is None:
             self._take_fresh_session()
         else:
@@ -298,7 +364,8 @@ class Client:
         if message.first > self.cursor.seq + 1:
             return False
         if isinstance(message, Skip):
-            self._keep(Missed(message.first, message.last, message.why))
+            settings = msgspec.json.decode(message.settings)
+            self._keep(Missed(message.first, message.last, message.why, settings))
         else:
             if message.thinned:
                 self._keep(Missed(message.first, message.last, "thinned"))

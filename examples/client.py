@@ -8,14 +8,18 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from functools import partial
 
 from websocket import WebSocket, WebSocketException, create_connection
+
+tell = partial(print, file=sys.stderr, flush=True)
 
 
 class Client:
     def __init__(self, url: str) -> None:
         self.url, self.cursor, self.user, self.hello = url, "", "", ""
         self.socket, self.unanswered = WebSocket(), {}  # posts by ref
+        self.state = ""
 
     def follow(self) -> None:
         wait = 2
@@ -24,15 +28,19 @@ class Client:
                 socket = create_connection(self.url + self.cursor, timeout=45)
                 while text := socket.recv():  # a ping at least, every 30 seconds
                     wait = self.hear(json.loads(text), socket).get("reconnect_after", 2)
+                self.turn("away")
             except (OSError, WebSocketException) as loss:
-                print(f"({loss})", file=sys.stderr)
+                self.turn(f"away: {loss}")
             time.sleep(wait or 0)
 
     def hear(self, message: dict, socket: WebSocket) -> dict:
         self.unanswered.pop(message.get("ref"), None)  # an ack, or a reject
         if "message" in message:  # a reject, or a goodbye
-            print(f"({message['message']})", file=sys.stderr)
+            tell(f"({message['message']})")
+        if message["type"] == "skip" or (self.cursor and not message.get("recovered", True)):
+            tell("(some of what was said will not come)")
         if "session" in message:  # a welcome: be the guest of the first, before anything is said
+            self.turn("here")
             self.user = self.user or message["user"]
             self.hello = self.hello or json.dumps({"type": "auth", "token": message["session"]})
             socket.send(self.hello)
@@ -46,6 +54,11 @@ class Client:
                     print(f"{entry['name']}: {entry['text']}", flush=True)
         return message
 
+    def turn(self, state: str) -> None:
+        if state != self.state:
+            tell(f"({state})")
+        self.state = state
+
     def say(self, text: str) -> None:
         ref = str(time.time_ns())
         post = self.unanswered[ref] = json.dumps({"type": "post", "ref": ref, "text": text})
@@ -54,8 +67,10 @@ class Client:
 
 
 client = Client(*sys.argv[1:] or ["ws://127.0.0.1:8888/ws/demo"])
-threading.Thread(target=client.follow, daemon=True).start()
+following = threading.Thread(target=client.follow, daemon=True)
+following.start()
 for line in sys.stdin:
     client.say(line)
-while client.unanswered:
+while client.unanswered and following.is_alive():
     time.sleep(0.1)
+sys.exit(f"(lines not taken: {len(client.unanswered)})" if client.unanswered else 0)

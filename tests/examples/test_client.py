@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from typing import IO
 
 import pytest
 from websocket import create_connection
@@ -20,24 +21,34 @@ ANSWER_SECONDS = 20
 
 
 class Running:
-    """The example at work: ``say`` types a line, ``next_line`` waits for what it prints."""
+    """The example at work: ``say`` types a line, ``next_line`` waits for what it prints.
+
+    ``next_note`` waits for what it says beside that.
+    """
 
     def __init__(self, url: str) -> None:
         self.process = subprocess.Popen(
             [sys.executable, str(ROOT / "examples" / "client.py"), url],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             text=True,
         )
         self._lines: queue.Queue[str] = queue.Queue()
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
+        self._notes: queue.Queue[str] = queue.Queue()
+        self._readers = [
+            threading.Thread(target=self._read, args=(pipe, lines))
+            for pipe, lines in (
+                (self.process.stdout, self._lines),
+                (self.process.stderr, self._notes),
+            )
+        ]
+        for reader in self._readers:
+            reader.start()
 
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self._lines.put(line.rstrip("\n"))
+    def _read(self, pipe: IO[str], lines: queue.Queue[str]) -> None:
+        for line in pipe:
+            lines.put(line.rstrip("\n"))
 
     def say(self, text: str) -> None:
         assert self.process.stdin is not None
@@ -46,6 +57,9 @@ class Running:
 
     def next_line(self) -> str:
         return self._lines.get(timeout=ANSWER_SECONDS)
+
+    def next_note(self) -> str:
+        return self._notes.get(timeout=ANSWER_SECONDS)
 
     def leave(self) -> int:
         """End its input, as Ctrl-D does, and return its exit code."""
@@ -56,8 +70,9 @@ class Running:
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
-        self._reader.join()
-        for pipe in (self.process.stdin, self.process.stdout):
+        for reader in self._readers:
+            reader.join()
+        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             assert pipe is not None
             pipe.close()
 
@@ -194,3 +209,43 @@ def test_client_misses_nothing_and_stays_who_it_is_when_the_server_restarts(
     assert (last["text"], last["user"]) == ("still here", first["user"])
     for connection in (before, after):
         connection.close()
+
+
+def test_client_says_in_a_line_that_it_is_away_and_that_it_is_here_again(
+    start_server: Callable[..., ServerProcess], room: str, run_client: Callable[[str], Running]
+) -> None:
+    server = start_server()
+    client = run_client(f"{server.ws_url}/ws/{room}")
+    assert client.next_note() == "(here)"
+    server.restart()
+    notes = [client.next_note()]
+    while notes[-1] != "(here)":
+        notes.append(client.next_note())
+    assert any(note.startswith("(away") for note in notes)
+
+
+def test_client_whose_post_ended_the_connection_for_good_says_so_and_leaves(
+    server: ServerProcess, room: str, run_client: Callable[[str], Running]
+) -> None:
+    client = run_client(f"{server.ws_url}/ws/{room}")
+    assert client.next_note() == "(here)"
+    client.say("x" * 9_000)  # more than the server takes
+    assert client.leave() == 1
+    assert "larger than 8 KiB" in client.next_note()
+    assert client.next_note().startswith("(away")
+    assert client.next_note() == "(lines not taken: 1)"
+
+
+def test_client_whose_room_is_numbered_anew_says_that_something_will_not_come(
+    start_server: Callable[..., ServerProcess], room: str, run_client: Callable[[str], Running]
+) -> None:
+    server = start_server()
+    client = run_client(f"{server.ws_url}/ws/{room}")
+    assert client.next_note() == "(here)"
+    server.kill()
+    server.database = server.database.with_name("another.db")
+    server.start()
+    notes = [client.next_note()]
+    while notes[-1] != "(here)":
+        notes.append(client.next_note())
+    assert "(some of what was said will not come)" in notes

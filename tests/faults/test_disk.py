@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+import chat.client
+from chat.client import Client, PostRejected
 from tests.faults.crowd import Crowd, read_archive
 from tests.faults.tracing import Trace, strace
 from tests.serving import ServerProcess
@@ -150,3 +152,28 @@ def test_full_disk_gives_no_false_ack_and_watching_goes_on_and_it_heals_by_itsel
     asyncio.run(steps())
     assert server.take_log("the archive failed")
     assert server.stop() == 0
+
+
+def test_python_client_sends_again_what_a_full_disk_could_not_keep_until_its_patience_ends(
+    disk: FullDisk, start_server: StartServer, room: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = start_server("--post-rate", "0", database=disk.folder / "danmaku.db")
+
+    async def steps() -> None:
+        async with Client(f"{server.ws_url}/ws/{room}") as client:
+            await client.post("before")
+            disk.fill(server)
+            posting = asyncio.ensure_future(client.post("during", ref="during"))
+            with monkeypatch.context() as patch:
+                patch.setattr(chat.client, "PATIENCE_SECONDS", 0)
+                with pytest.raises(PostRejected) as rejected:
+                    await client.post("given up", ref="ended")
+            assert (rejected.value.code, rejected.value.ref) == ("not_kept", "ended")
+            assert not posting.done()
+            disk.free(server)
+            assert (await posting).ref == "during"
+
+    asyncio.run(asyncio.wait_for(steps(), 30))
+    assert server.take_log("the archive failed")
+    kept = read_archive(server.database, room)
+    assert sorted(body["text"] for body in kept.values()) == ["before", "during"]

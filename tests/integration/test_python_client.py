@@ -1,4 +1,4 @@
-"""What the Python client could not get is told to its user in its place, never passed over."""
+"""The Python client tells what it could not get, in its place, and where it stands itself."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 import chat.client
-from chat.client import Client, Missed
+from chat.client import Client, ClientClosed, Missed, PostRejected
 from chat.core.comment import Comment
 from chat.core.wire import Cursor
 from chat.hub import RESUME_LIMIT
+from tests.faults.proxy import Proxy
 from tests.serving import ServerProcess
 
 
@@ -38,6 +39,11 @@ async def hear(client: Client, last: int) -> list[Any]:
     return heard
 
 
+async def wait_for_state(client: Client, state: str) -> None:
+    while client.state != state:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+
+
 def test_client_that_was_away_too_long_is_told_which_entries_it_missed(
     server: ServerProcess, room: str
 ) -> None:
@@ -47,7 +53,7 @@ def test_client_that_was_away_too_long_is_told_which_entries_it_missed(
         epoch = await say(url, head)
         async with Client(url, cursor=Cursor(epoch, 5), history=10) as client:
             missed, *comments = await hear(client, head)
-        assert missed == Missed(6, head - 10, "limit")
+        assert missed == Missed(6, head - 10, "limit", {})
         assert [comment.seq for comment in comments] == list(range(head - 9, head + 1))
 
     run(steps)
@@ -63,7 +69,7 @@ def test_client_whose_cursor_is_of_another_numbering_is_told_so(
         epoch, _, seq = cursor.format(await say(url, 3)).partition(":")
         async with Client(url, cursor=Cursor(epoch, int(seq))) as client:
             missed, *comments = await hear(client, 3)
-            assert missed == Missed(0, 0, why)
+            assert missed == Missed(0, 0, why, {})
             assert [comment.seq for comment in comments] == [1, 2, 3]
             await client.post("next")
             assert [entry.seq for entry in await hear(client, 4)] == [4]
@@ -84,5 +90,80 @@ def test_client_that_reads_too_late_is_told_what_its_buffer_did_not_hold(
         assert missed == Missed(1, comments[0].seq - 1, "unread")
         assert [comment.seq for comment in comments] == list(range(missed.last + 1, 21))
         assert len(comments) <= 5
+
+    run(steps)
+
+
+def test_client_whose_peer_went_silent_comes_back_and_its_post_is_answered_once(
+    server: ServerProcess, room: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat.client, "QUIET_SECONDS", 0.3)
+    monkeypatch.setattr(chat.client, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(chat.client, "CONNECT_SECONDS", 1.0)
+
+    async def steps() -> None:
+        async with Proxy(server.port) as proxy, Client(f"{proxy.ws_url}/ws/{room}") as client:
+            assert (await client.post("before")).seq == 1
+            proxy.is_silent = True
+            posting = asyncio.ensure_future(client.post("during"))
+            await wait_for_state(client, "connecting")
+            proxy.is_silent = False
+            assert (await posting).seq == 2
+            assert client.state == "live"
+            assert [entry.text for entry in await hear(client, 2)] == ["before", "during"]
+
+    run(steps)
+
+
+def test_client_in_a_quiet_room_stays_as_long_as_the_server_answers(
+    server: ServerProcess, room: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat.client, "QUIET_SECONDS", 0.02)
+
+    async def steps() -> None:
+        async with Client(f"{server.ws_url}/ws/{room}") as client:
+            first = client.welcome
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(anext(client), 0.4)  # the silence itself
+            assert client.welcome is first
+
+    run(steps)
+
+
+def test_client_tells_that_it_is_away_that_it_fails_to_come_back_and_that_it_is_back(
+    start_server: Callable[..., ServerProcess], room: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat.client, "LONGEST_DELAY", 0.1)
+    server = start_server()
+
+    async def steps() -> None:
+        client = Client(f"{server.ws_url}/ws/{room}")
+        assert client.state == "connecting"
+        async with client:
+            assert client.state == "live"
+            await asyncio.to_thread(server.kill)
+            await wait_for_state(client, "connecting")
+            await wait_for_state(client, "offline")
+            await asyncio.to_thread(server.start)
+            await wait_for_state(client, "live")
+        assert client.state == "offline"
+        with pytest.raises(ClientClosed):
+            await client.post("too late")
+
+    run(steps)
+
+
+def test_who_speaks_too_fast_is_told_which_post_can_be_sent_again_and_when(
+    start_server: Callable[..., ServerProcess], room: str
+) -> None:
+    server = start_server("--post-burst", "1", "--post-rate", "0.5")
+
+    async def steps() -> None:
+        async with Client(f"{server.ws_url}/ws/{room}") as client:
+            await client.post("first")
+            with pytest.raises(PostRejected) as rejected:
+                await client.post("second", ref="r2")
+            assert (rejected.value.code, rejected.value.ref) == ("too_fast", "r2")
+            assert 0 < rejected.value.retry_after <= 2
 
     run(steps)
