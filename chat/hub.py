@@ -444,4 +444,5 @@ class Hub:
         await self._journal.close()
         await self._fanout.settle()
         for opened in self._rooms.values():
-            opened.audience.release_waiters()
+            for _ in opened.audience.release_waiters():
+                pass

@@ -23,6 +23,7 @@ COUNT_SECONDS = 1.0
 POLLER_SECONDS = 10.0
 POLLER_LIMIT = 20_000
 SMALL_ROWS = 4
+WAKE_LIMIT = 16
 
 
 class Wave(NamedTuple):
@@ -62,12 +63,14 @@ class Audience:
         self._open_rows: dict[int, Row] = {}
         self._apart: dict[Viewer, None] = {}
         self._paused: dict[Viewer, None] = {}
+        self._uninformed: set[Viewer] = set()  # of those, who missed the newest count
         self._waiters: set[asyncio.Future[None]] = set()
         self._pollers: dict[object, float] = {}
         self._count = 0
         self._deflaters = 0
         self._count_told = 0
         self._count_told_at = 0.0
+        self._is_count_due = False
 
     def __len__(self) -> int:
         return self._count + len(self._pollers)
@@ -80,6 +83,9 @@ class Audience:
         self._count += 1
         self._deflaters += viewer.variant
         self._apart[viewer] = None
+        # Its welcome has a count that the others do not know; should that be over before they are
+        # told, it has to be told all the same.
+        self._is_count_due = True
         self._align(viewer)
         self._plan(self)
 
@@ -89,6 +95,7 @@ class Audience:
         held = self._paused if viewer in self._paused else self._apart
         if viewer in held:
             del held[viewer]
+            self._uninformed.discard(viewer)
             self._count -= 1
             self._deflaters -= viewer.variant
             self._plan(self)
@@ -109,7 +116,14 @@ class Audience:
                 skip = self._pieces.skip(viewer.cursor, "trimmed")
                 viewer.cursor = skip.cursor
                 push(viewer, skip.frames[PLAIN])
-            self.serve(viewer)
+            self.catch_up(viewer)
+
+    def catch_up(self, viewer: Viewer) -> None:
+        """Bring a viewer that was held up, and is ready again, to where the others are."""
+        self.serve(viewer)
+        if viewer in self._uninformed and viewer.ready and viewer not in self._paused:
+            self._uninformed.discard(viewer)
+            push(viewer, self._tell_count())
 
     def note_poller(self, poller: object, until: float) -> None:
         """Count somebody who polls as a viewer until a while after ``until``."""
@@ -140,12 +154,14 @@ class Audience:
         finally:
             self._waiters.discard(waiter)
 
-    def release_waiters(self) -> None:
-        """Wake the long polls: there is something after their cursor."""
+    def release_waiters(self) -> Iterator[None]:
+        """Wake the long polls, a few with each step: answering one is a whole request's work."""
         waiters, self._waiters = self._waiters, set()
-        for waiter in waiters:
+        for number, waiter in enumerate(waiters, 1):
             if not waiter.done():
                 waiter.set_result(None)
+            if not number % WAKE_LIMIT:
+                yield
 
     def _align(self, viewer: Viewer) -> None:
         """Let a viewer that is where the waves are stand in a row."""
@@ -189,7 +205,9 @@ class Audience:
         if self._count == len(self._paused):
             self._pieces.begin_wave(head, head - 1, now)
             self.sent = head
-            self._count_told = len(self)
+            if self.is_miscounted():
+                self._take_news(now)
+                self._uninformed.update(self._paused)
             return None
         # Where waves took so long that the history has moved on, the wave begins where it does.
         start = max(base, self._history.first - 1)
@@ -218,6 +236,10 @@ class Audience:
         for viewer in list(self._apart):
             if viewer.ready and viewer in self._apart:
                 yield self._lead(viewer, wave)
+            elif wave.news:
+                self._uninformed.add(viewer)
+        if wave.news:
+            self._uninformed.update(self._paused)
 
     def serve(self, viewer: Viewer) -> int:
         """Lead one viewer on that stands apart; return how many entries it was sent."""
@@ -261,10 +283,14 @@ class Audience:
 
     def is_miscounted(self) -> bool:
         """Tell whether the viewers know another count than there is."""
-        return len(self) != self._count_told
+        return self._is_count_due or len(self) != self._count_told
 
     def _take_news(self, now: float) -> bytes:
         if not self.is_miscounted() or now < self.count_due_at():
             return b""
         self._count_told, self._count_told_at = len(self), now
+        self._is_count_due = False
+        return self._tell_count()
+
+    def _tell_count(self) -> bytes:
         return frame(wire.encode(wire.Viewers(self._count_told)))

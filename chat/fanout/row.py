@@ -6,11 +6,14 @@ what is sent.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Protocol
 
 ROW_LIMIT = 64
 BROKEN = -1
+
+_log = logging.getLogger(__name__)
 
 
 class Viewer(Protocol):
@@ -114,5 +117,10 @@ def _finish(viewer: Viewer, data: bytes, accepted: int) -> None:
         viewer.row.step_out(viewer)
     if accepted == BROKEN:
         viewer.abandon()
-    else:
+        return
+    try:
         viewer.spill(memoryview(data)[accepted:])
+    except Exception:
+        # Its wave goes on to the others; a frame that was cut off can only be given up.
+        _log.exception("what a viewer did not take could not be kept for it")
+        viewer.abandon()

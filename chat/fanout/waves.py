@@ -18,6 +18,7 @@ from chat.fanout.audience import Audience, Wave
 from chat.metrics import Metrics
 
 SLICE_SECONDS = 0.004
+RETRY_SECONDS = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ class Fanout:
         self._waves: deque[tuple[Audience, Generator[None, None, None]]] = deque()
         self._timers: dict[Audience, asyncio.TimerHandle] = {}
         self._under_way: set[Audience] = set()
+        self._is_settling = False
         self._settled = asyncio.Event()
         self._settled.set()
 
@@ -43,12 +45,12 @@ class Fanout:
             return  # a wave that ends looks for what came meanwhile
         if waiting := audience.count_waiting():
             at = pace.next_wave_at(audience.last_start, audience.last_length, self._gap, waiting)
-        elif audience.is_miscounted():
+        elif audience.is_miscounted() and not self._is_settling:
             at = audience.count_due_at()
         else:
             return
         delay = at - time.monotonic()
-        if delay <= 0:
+        if delay <= 0 or self._is_settling:
             self._begin(audience)
             return
         loop = asyncio.get_running_loop()
@@ -66,9 +68,10 @@ class Fanout:
             timer.cancel()
 
     async def settle(self) -> None:
-        """Send what is planned now instead of later, and wait for it; for the server's end."""
+        """Send now what is planned for later, and all that follows; for the server's end."""
+        self._is_settling = True
         for audience in list(self._timers):
-            self._begin(audience)
+            self._plan_again(audience)
         await self._settled.wait()
 
     def _plan_again(self, audience: Audience) -> None:
@@ -93,10 +96,13 @@ class Fanout:
         except StopIteration:
             self._waves.popleft()
         except Exception:
-            # A bug in one room's wave must not silence the others.
+            # A bug in one room's wave must not silence the others, nor that room for ever.
             _log.exception("a wave failed")
             self._under_way.discard(audience)
             self._waves.popleft()
+            self._timers[audience] = asyncio.get_running_loop().call_later(
+                RETRY_SECONDS, self._plan_again, audience
+            )
         if self._waves:
             asyncio.get_running_loop().call_soon(self._step)
         else:
@@ -106,11 +112,13 @@ class Fanout:
         started = time.monotonic()
         before = audience.sent
         wave = audience.prepare_wave(started)
-        if audience.sent != before:
-            audience.release_waiters()
+        brings_entries = audience.sent != before
         if wave is not None:
-            audience.last_start = started
             yield from self._send(audience, wave)
+        if brings_entries:
+            yield from audience.release_waiters()
+        if wave is not None or brings_entries:
+            audience.last_start = started
             audience.last_length = time.monotonic() - started
             self._metrics.wave_seconds.observe(audience.last_length)
         self._under_way.discard(audience)

@@ -259,7 +259,7 @@ class Connection:
             self._house.stalled.discard(self)
             if not self._stream.closed():
                 self.ready = True
-                self._opened.audience.serve(self)
+                self._opened.audience.catch_up(self)
 
     def _send_encrypted(self, data: bytes) -> int:
         # TLS makes its own records, so the stream has to write; from there on it is a spill.

@@ -6,6 +6,7 @@ import asyncio
 import functools
 
 import pytest
+from msgspec import Raw
 
 import chat.core.room
 import chat.fanout.audience
@@ -128,7 +129,7 @@ def test_batches_made_for_viewers_that_lag_are_bounded_in_bytes(
     history = History()
     for seq in range(1, 501):
         history.append(seq, b'{"seq":%d,"text":"%s"}' % (seq, b"w" * 100))
-    pieces = Pieces("e", history, Metrics(), 0)
+    pieces = Pieces("e", history, lambda: Raw(b"{}"), Metrics(), 0)
     pieces.begin_wave(1, 500, 0.0)
     largest = sum(map(len, pieces.after(0, 500, deflate=deflate).frames))
     for cursor in range(500):

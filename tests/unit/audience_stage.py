@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 
 from msgspec import Raw
 
@@ -72,11 +73,13 @@ class SocketViewer:
 class Stage:
     """A room's audience with its history, and waves by hand."""
 
-    def __init__(self, delivery_rate: float = 0) -> None:
+    def __init__(
+        self, delivery_rate: float = 0, plan: Callable[[Audience], None] = lambda _: None
+    ) -> None:
         self.history = History()
         self.settings = Raw(b"{}")
         self.audience = Audience(
-            "e1", self.history, lambda: self.settings, lambda _: None, Metrics(), delivery_rate
+            "e1", self.history, lambda: self.settings, plan, Metrics(), delivery_rate
         )
         self.viewers: list[SocketViewer] = []
         self.clock = 100.0

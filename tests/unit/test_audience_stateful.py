@@ -18,7 +18,8 @@ numbers = st.integers(0, 10_000)
 class AudienceMachine(RuleBasedStateMachine):
     """Viewers join, leave, pause, stall and drain while waves are under way.
 
-    However they were led, each has in the end every entry since it joined, once and in order.
+    However they were led, each has in the end every entry since it joined, once and in order, and
+    the right count of viewers.
     """
 
     def __init__(self) -> None:
@@ -74,7 +75,7 @@ class AudienceMachine(RuleBasedStateMachine):
         viewer = self.pick(number)
         if viewer is not None:
             viewer.drain()
-            self.stage.audience.serve(viewer)
+            self.stage.audience.catch_up(viewer)
 
     @rule(count=st.integers(1, 9))
     def say(self, count: int) -> None:
@@ -107,15 +108,19 @@ class AudienceMachine(RuleBasedStateMachine):
         for viewer in self.joined_at:
             viewer.drain()
             self.stage.audience.resume(viewer)
-            self.stage.audience.serve(viewer)
+            self.stage.audience.catch_up(viewer)
         self.stage.say(1)
         self.stage.waves()
+        if self.stage.audience.is_miscounted():
+            self.stage.wave()
         head = self.stage.history.head
         try:
             for viewer, joined_at in self.joined_at.items():
                 messages = viewer.messages()
                 assert_gapless(messages, head, joined_at)
                 assert list_seqs(messages) == list(range(joined_at + 1, head + 1))
+                counts = [told["count"] for told in messages if told["type"] == "viewers"]
+                assert counts[-1] == len(self.joined_at)
         finally:
             for viewer in self.stage.viewers:
                 viewer.close()
