@@ -7,6 +7,7 @@
  *   state     {state, detail, message, reason, retryInMs}
  *             connecting: first | again; live: websocket | polling; offline: waiting | ended; reason: a rejection's code
  *   welcome   the wire's welcome, after every (re)connect
+ *   settings  {settings}                           the room's, whenever they may have changed; older ones are never told
  *   entries   {entries, source, thinned}           source: history (a first join), missed (a resume), live
  *   lost      {reason, restarted}                  entries are missing here for good; restarted: the numbering began anew
  *   viewers   {count}
@@ -21,6 +22,7 @@ import { Outbox } from './outbox.js';
 import { openPolling } from './polling-transport.js';
 import { Session } from './session.js';
 import { openWebSocket } from './websocket-transport.js';
+import { newestSettings } from './wire.js';
 
 /** @typedef {import('./wire.js').ServerMessage} ServerMessage */
 /** @typedef {import('./wire.js').Transport} Transport */
@@ -41,7 +43,7 @@ export class Connection extends EventTarget {
   #openedName = '';
   #session;
   #cursor = new Cursor();
-  #outbox = new Outbox();
+  #outbox = new Outbox((message) => this.#transport?.send(message));
   #failures = new Backoff();
   #holes = new Backoff();
   /** @type {Transport | null} */
@@ -122,9 +124,7 @@ export class Connection extends EventTarget {
    */
   post(post) {
     if (this.#listenOnly) throw new Error('this connection only listens');
-    const message = this.#outbox.add(post);
-    if (message && this.#state === 'live') this.#transport?.send(message);
-    return message && message.ref;
+    return this.#outbox.add(post);
   }
 
   /** @param {string} name */
@@ -218,10 +218,11 @@ export class Connection extends EventTarget {
         return this.#take(message);
       case 'skip':
         if (this.#cursor.take(message) === null) return this.#refill();
+        if (message.settings) this.#tell('settings', { settings: message.settings }); // a change may be in what is left out
         return this.#tell('lost', { reason: message.why, restarted: false });
       case 'ack':
         if (message.session) this.#session.keep(message.session);
-        return this.#tell('accepted', { ref: message.ref, seq: message.seq, post: this.#outbox.settle(message.ref) });
+        return this.#tell('accepted', { ref: message.ref, seq: message.seq, post: this.#outbox.accept(message.ref) });
       case 'reject':
         return this.#beRejected(message);
       case 'viewers':
@@ -235,7 +236,14 @@ export class Connection extends EventTarget {
     const entries = this.#cursor.take(batch);
     if (entries === null) return this.#refill();
     this.#holes.reset();
-    if (entries.length || batch.thinned) this.#tell('entries', { entries, source: 'live', thinned: batch.thinned ?? 0 });
+    if (entries.length || batch.thinned) this.#tellEntries(entries, 'live', batch.thinned);
+  }
+
+  /** @param {import('./wire.js').Entry[]} entries @param {'history' | 'missed' | 'live'} source @param {number} [thinned] */
+  #tellEntries(entries, source, thinned = 0) {
+    this.#tell('entries', { entries, source, thinned });
+    const settings = newestSettings(entries);
+    if (settings) this.#tell('settings', { settings });
   }
 
   /** @param {import('./wire.js').Welcome} welcome */
@@ -244,8 +252,8 @@ export class Connection extends EventTarget {
     const first = epoch === '';
     const same = epoch === welcome.epoch && welcome.reason !== 'ahead'; // the numbering this viewer knows
     const entries = same ? welcome.entries.filter((entry) => entry.seq > seq) : welcome.entries;
-    // A probe's welcome may be older than what a poll brought since it was asked for.
-    this.#cursor.moveTo(welcome.epoch, same ? Math.max(seq, welcome.seq) : welcome.seq);
+    const overtaken = same && welcome.seq < seq; // as a probe's may be, by what a poll brought meanwhile
+    this.#cursor.moveTo(welcome.epoch, overtaken ? seq : welcome.seq);
     this.#failures.reset();
     this.#socketWorked ||= this.#transport?.kind === 'websocket';
     this.#offeredSession = welcome.session ?? '';
@@ -256,26 +264,29 @@ export class Connection extends EventTarget {
     if (kind === 'polling') this.#probeLater();
     this.#setState('live', kind);
     this.#tell('welcome', welcome);
+    if (!overtaken) this.#tell('settings', { settings: welcome.settings });
     if (!first && !(same && welcome.recovered)) this.#tell('lost', { reason: welcome.reason ?? '', restarted: !same });
-    if (entries.length) this.#tell('entries', { entries, source: same ? 'missed' : 'history', thinned: 0 });
+    if (entries.length) this.#tellEntries(entries, same ? 'missed' : 'history');
     if (this.#name !== this.#openedName) this.#transport?.send({ type: 'rename', name: this.#name }); // chosen while it opened
-    for (const message of this.#outbox) this.#transport?.send(message);
+    this.#outbox.open();
     if (this.#paused) this.#transport?.send({ type: 'pause' });
   }
 
   /** @param {import('./wire.js').Reject} reject */
-  #beRejected({ ref, code, message, retry_after: retryAfter = null }) {
+  #beRejected(reject) {
+    const { ref, code, message, retry_after: retryAfter = null } = reject;
     if (code === 'bad_token') {
       this.#session.discard();
       if (this.#offeredSession) this.#session.keep(this.#offeredSession);
       if (!ref) return; // a session of elsewhere: the viewer is a new guest, and that is all
     }
-    this.#tell('rejected', { ref, code, message, retryAfter, post: this.#outbox.settle(ref) });
+    if (!this.#outbox.defer(reject)) this.#tell('rejected', { ref, code, message, retryAfter, post: this.#outbox.settle(ref) });
   }
 
   /** @param {State} state @param {string} detail @param {{message?: string, reason?: string, retryInMs?: number}} [more] */
   #setState(state, detail, { message = '', reason = '', retryInMs = 0 } = {}) {
     this.#state = state;
+    if (state !== 'live') this.#outbox.close();
     this.#tell('state', { state, detail, message, reason, retryInMs });
   }
 

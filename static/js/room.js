@@ -20,7 +20,6 @@ import { Stage } from './stage.js';
 import { runTestCard } from './testcard.js';
 import { Transcript } from './transcript.js';
 import { Video } from './video.js';
-import { newestSettings } from './wire.js';
 
 /** @typedef {import('./wire.js').Entry} Entry */
 /** @typedef {import('./wire.js').RoomSettings} RoomSettings */
@@ -88,8 +87,6 @@ function take(entries, source) {
       transcript.note(t('transcript.cleared'));
     }
   }
-  const changed = newestSettings(entries);
-  if (changed) applySettings(changed);
 }
 
 /**
@@ -105,9 +102,9 @@ on('welcome', (/** @type {import('./wire.js').Welcome} */ welcome) => {
   user = welcome.user ?? '';
   role = welcome.role ?? 'viewer';
   composer.setName(welcome.name ?? '');
-  applySettings(welcome.settings);
   transcript.settle();
 });
+on('settings', (/** @type {{settings: RoomSettings}} */ changed) => applySettings(changed.settings));
 on('identity', (/** @type {import('./wire.js').Identity} */ identity) => {
   user = identity.user;
   role = identity.role;

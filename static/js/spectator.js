@@ -7,7 +7,6 @@ import { Beat } from './beat.js';
 import { Connection } from './connection.js';
 import { stageSettings } from './overlay-look.js';
 import { Stage } from './stage.js';
-import { newestSettings } from './wire.js';
 
 /** @typedef {import('./wire.js').Entry} Entry */
 
@@ -30,7 +29,7 @@ export class Spectator {
     this.#look = look;
     this.stage = new Stage(element, { beat: new Beat(), settings: stageSettings(look) });
     this.#connection = new Connection({ room, origin, history: 0, listenOnly: true });
-    this.#on('welcome', ({ settings }) => this.#obey(settings));
+    this.#on('settings', ({ settings }) => this.#obey(settings));
     this.#on('entries', ({ entries, source }) => this.#take(entries, source));
     this.#on('lost', ({ restarted }) => restarted && this.stage.clear());
     this.#on('state', ({ state, detail }) => {
@@ -90,7 +89,5 @@ export class Spectator {
       else if (entry.kind === 'retract') this.stage.remove(entry.target);
       else if (entry.kind === 'clear') this.stage.clear(entry.before);
     }
-    const changed = newestSettings(entries);
-    if (changed) this.#obey(changed);
   }
 }

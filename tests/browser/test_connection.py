@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
+from tests.hosting import choose
 from tests.serving import ServerProcess
 
 NewPage = Callable[..., Page]
@@ -156,7 +157,7 @@ def test_hole_between_batches_is_filled_from_the_cursor(
     assert lost
 
 
-def test_welcome_that_was_overtaken_is_no_new_numbering(
+def test_welcome_that_was_overtaken_is_no_new_numbering_and_brings_no_old_settings(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     page, other = new_page(), enter(new_page(), server.url, room)
@@ -171,12 +172,14 @@ def test_welcome_that_was_overtaken_is_no_new_numbering(
             if is_second and message["type"] == "welcome":
                 # As written before what the page has by now, through the connection before it.
                 message["seq"] -= 1
+                message["settings"] = {"title": "old"}
             socket.send(json.dumps(message))
 
         socket.connect_to_server().on_message(pass_on)
 
     page.route_web_socket("**/ws/**", overtake)
     enter(page, server.url, room)
+    choose(server, room, title="new")
     for text in ("one", "two"):
         say(other, text)
     expect(page.locator(TEXTS)).to_have_text(["one", "two"])
@@ -188,7 +191,51 @@ def test_welcome_that_was_overtaken_is_no_new_numbering(
     say(other, "three")
     expect(page.locator(TEXTS)).to_have_text(["one", "two", "three"])
     expect(page.locator("[data-role=transcript] .noted")).to_have_count(0)
+    expect(page.locator("[data-role=room-title]")).to_have_text("new")
     assert len(sockets) == 2
+
+
+def skip_after(page: Page, text: str, settings: dict[str, object]) -> None:
+    """Let a skip with these settings follow the comment of this text."""
+
+    def stand(socket: WebSocketRoute) -> None:
+        def pass_on(frame: str | bytes) -> None:
+            socket.send(frame)
+            message = json.loads(frame)
+            if message["type"] == "batch" and text in str(frame):
+                last = message["last"]
+                skip = {"type": "skip", "first": last, "last": last, "why": "trimmed"}
+                socket.send(json.dumps({**skip, "settings": settings}))
+
+        socket.connect_to_server().on_message(pass_on)
+
+    page.route_web_socket("**/ws/**", stand)
+
+
+def test_skip_brings_the_settings_that_changed_among_what_it_leaves_out(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
+    page, other = new_page(), enter(new_page(), server.url, room)
+    choose(server, room, title="before")
+    skip_after(page, "away", {"title": "changed meanwhile"})
+    enter(page, server.url, room)
+    expect(page.locator("[data-role=room-title]")).to_have_text("before")
+    say(other, "away")
+    expect(page.locator("[data-role=room-title]")).to_have_text("changed meanwhile")
+
+
+def test_skip_brings_an_overlay_the_settings_too(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
+    overlay, other = new_page(), enter(new_page(), server.url, room)
+    choose(server, room, delay=600)
+    skip_after(overlay, "away", {"delay": 0})
+    overlay.goto(f"{server.url}/r/{room}/overlay")
+    expect(other.locator("[data-role=viewer-count]")).to_have_text("2")
+    say(other, "away")
+    say(other, "seen at once")
+    flying = overlay.locator("[data-role=stage] [data-role=comment]")
+    expect(flying.filter(has_text="seen at once")).to_have_count(1)
 
 
 def test_hidden_tab_pauses_and_catches_up_when_it_is_seen_again(
