@@ -55,9 +55,14 @@ def check_writable(file: str | None) -> None:
     """Better before the test than after it. Raises UsageError."""
     if file is None:
         return
-    folder = Path(file).resolve().parent
-    if not folder.is_dir() or Path(file).is_dir():
-        raise UsageError(f"{file} cannot be written: {folder} is no folder, or it is one itself.")
+    path = Path(file)
+    is_new = not path.exists()
+    try:
+        path.open("ab").close()
+        if is_new:
+            path.unlink()
+    except OSError as problem:
+        raise UsageError(f"{file} cannot be written: {problem.strerror}.") from None
 
 
 if __name__ == "__main__":

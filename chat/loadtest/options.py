@@ -13,6 +13,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from chat.core.handshake import HISTORY_MOST
+
 TRANSPORTS = ("websocket", "long-poll", "short-poll")
 PROFILES = ("steady", "burst", "storm")
 ROOM_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}\Z")
@@ -64,6 +66,11 @@ class Options:
             value = getattr(self, name)
             if not (value > 0 and math.isfinite(value)):
                 raise UsageError(f"--{name.replace('_', '-')} must be more than 0, not {value}.")
+        for name in ("rate", "settle"):
+            if not math.isfinite(getattr(self, name)):
+                raise UsageError(f"--{name} must be a number, not {getattr(self, name)}.")
+        if self.history > HISTORY_MOST:
+            raise UsageError(f"--history must be {HISTORY_MOST} or less, not {self.history}.")
         for name in ("slow", "sample"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"--{name} must be between 0% and 100%.")
@@ -105,7 +112,7 @@ class Options:
     @property
     def slow_viewers(self) -> int:
         """How many viewers never read."""
-        return round(self.viewers * self.slow)
+        return max(1, round(self.viewers * self.slow)) if self.slow else 0
 
     def is_slow(self, viewer: int) -> bool:
         """Spread the slow ones evenly, so that every process and room has its share."""
@@ -253,7 +260,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--profile",
         choices=PROFILES,
         help="steady; burst: 100 times the rate for the middle second; "
-        "storm: in the middle all viewers drop and come back at once (%(default)s)",
+        "storm: in the middle all viewers drop at once and come back as fast as they are let in, "
+        "each process with up to 256 handshakes under way (%(default)s)",
     )
     add(
         "--slow",
@@ -265,7 +273,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--sample",
         type=read_share,
         metavar="P%",
-        help="share of viewers checked entry by entry (1%%, one at least)",
+        help="share of viewers checked entry by entry (1%%; one at least, 100 a process at most)",
     )
     add("--compress", action="store_true", help="negotiate permessage-deflate")
     add(

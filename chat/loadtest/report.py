@@ -170,6 +170,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
                 f"{self.contradictions:,} times a seq did not mean the same to everyone.",
             ),
             (self.unanswered, f"{self.unanswered:,} posts got no answer."),
+            (self.rejected and not self.acked, "No post was accepted: all were rejected."),
             (
                 self.violations,
                 "The protocol was broken: "

@@ -87,7 +87,11 @@ def test_loss_is_said_and_exits_with_1(start_stub: StartStub) -> None:
         ([URL, "--cpu-list", "9999"], "CPU 9999 is not there"),
         ([URL, "--compress", "--transport", "long-poll"], "--transport websocket"),
         ([URL, "--profile", "burst", "--duration", "2"], "--duration 3 or more"),
+        ([URL, "--rate", "inf"], "--rate must be a number"),
+        ([URL, "--settle", "inf"], "--settle must be a number"),
+        ([URL, "--history", "301"], "--history must be 300 or less"),
         ([URL, "--report", "/nowhere/page.html"], "cannot be written"),
+        ([URL, "--json", "/proc/figures.json"], "cannot be written"),
         ([URL, "--viewers", "500000", "--processes", "1"], "take --processes"),
     ],
 )
