@@ -64,24 +64,31 @@ class History:
 
 def check(histories: list[History], archive: dict[Cursor, Body]) -> list[str]:
     """Return what went wrong, one sentence each; ``archive`` is what was kept in the end."""
+    retractions = _find_retractions(archive)
     return [
-        *_check_acks(histories, archive),
+        *_check_acks(histories, archive, retractions),
         *_check_bodies(histories, archive),
         *_check_twice(archive),
         *_check_archive_retractions(archive),
         *(sentence for history in histories for sentence in _check_stream(history)),
+        *(
+            sentence
+            for history in histories
+            for sentence in _check_retractions(history, retractions)
+        ),
     ]
 
 
-def _check_acks(histories: list[History], archive: dict[Cursor, Body]) -> Iterator[str]:
+def _check_acks(
+    histories: list[History], archive: dict[Cursor, Body], retractions: dict[Cursor, int]
+) -> Iterator[str]:
     first_seen: dict[str, Acked] = {}
-    retracted = {(epoch, body["target"]) for (epoch, _), body in archive.items() if _retracts(body)}
     for history in histories:
         for ack in history.acked:
             kept = archive.get((ack.epoch, ack.seq))
             if kept is None:
                 yield f"lost: {ack} is not in the archive"
-            elif kept.get("text") != ack.text and (ack.epoch, ack.seq) not in retracted:
+            elif kept.get("text") != ack.text and (ack.epoch, ack.seq) not in retractions:
                 yield f"lost: {ack} is {kept} in the archive"
             earlier = first_seen.setdefault(ack.text, ack)
             if (earlier.epoch, earlier.seq) != (ack.epoch, ack.seq):
@@ -91,14 +98,15 @@ def _check_acks(histories: list[History], archive: dict[Cursor, Body]) -> Iterat
 def _check_bodies(histories: list[History], archive: dict[Cursor, Body]) -> Iterator[str]:
     bodies = {cursor: body for cursor, body in archive.items() if body["kind"] != "retracted"}
     for history in histories:
-        for epoch, body in _entries_of(history):
-            if body["kind"] == "retracted":
-                continue
-            first = bodies.setdefault((epoch, body["seq"]), body)
-            if first != body:
-                yield f"two bodies: {history.viewer} has {body}, others {first}"
-            if (epoch, body["seq"]) not in archive:
-                yield f"not kept: {history.viewer} was shown {body}"
+        for epoch, _, entries in _messages_of(history):
+            for body in entries:
+                if body["kind"] == "retracted":
+                    continue
+                first = bodies.setdefault((epoch, body["seq"]), body)
+                if first != body:
+                    yield f"two bodies: {history.viewer} has {body}, others {first}"
+                if (epoch, body["seq"]) not in archive:
+                    yield f"not kept: {history.viewer} was shown {body}"
 
 
 def _check_twice(archive: dict[Cursor, Body]) -> Iterator[str]:
@@ -119,7 +127,6 @@ def _check_stream(history: History) -> Iterator[str]:
     """Follow one viewer's numbers: each range begins where the one before it ended."""
     who = history.viewer
     place: Cursor | None = None
-    retracted: set[Cursor] = set()
     for step in history.seen:
         if isinstance(step, Joined):
             yield from _check_join(who, step, place)
@@ -138,12 +145,21 @@ def _check_stream(history: History) -> Iterator[str]:
             if isinstance(step, Took):
                 yield from _check_range(who, step.first, step.last, step.entries, step.thinned)
             place = (epoch, step.last)
-        if not isinstance(step, Skipped):
-            for body in step.entries:
-                if "text" in body and (place[0], body["seq"]) in retracted:
-                    yield f"back from the dead: {who} was shown {body} after its retraction"
-                if _retracts(body):
-                    retracted.add((place[0], body["target"]))
+
+
+def _check_retractions(history: History, retractions: dict[Cursor, int]) -> Iterator[str]:
+    """What was sent once a retraction was numbered has the text no more, whoever it was sent to.
+
+    That it was numbered shows in the step itself, which reaches up to it or beyond.
+    """
+    for epoch, last, entries in _messages_of(history):
+        for body in entries:
+            at = retractions.get((epoch, body["seq"]))
+            if "text" in body and at is not None and at <= last:
+                yield (
+                    f"back from the dead: {history.viewer} was shown {body} up to {last}, "
+                    f"and {at} retracts it"
+                )
 
 
 def _check_join(who: str, step: Joined, place: Cursor | None) -> Iterator[str]:
@@ -172,13 +188,24 @@ def _check_range(
         yield f"hole: {who} was sent {numbers} and {thinned} thinned as {first}..{last}"
 
 
-def _entries_of(history: History) -> Iterator[tuple[str, Body]]:
+def _messages_of(history: History) -> Iterator[tuple[str, int, list[Body]]]:
+    """Yield the epoch of each message that had entries, the number it led to, and them."""
     epoch = ""
     for step in history.seen:
         if isinstance(step, Joined):
             epoch = step.epoch
-        if not isinstance(step, Skipped):
-            yield from ((epoch, body) for body in step.entries)
+            yield epoch, step.seq, step.entries
+        elif isinstance(step, Took):
+            yield epoch, step.last, step.entries
+
+
+def _find_retractions(archive: dict[Cursor, Body]) -> dict[Cursor, int]:
+    """Return what was retracted, and by which number first."""
+    found: dict[Cursor, int] = {}
+    for (epoch, seq), body in sorted(archive.items(), key=lambda item: item[0]):
+        if _retracts(body):
+            found.setdefault((epoch, body["target"]), seq)
+    return found
 
 
 def _retracts(body: Body) -> bool:

@@ -121,9 +121,25 @@ def test_retracted_text_that_comes_back_is_found() -> None:
     archive = keep(gone(1), retract(2, 1))
     seen = [
         FRESH,
-        Took(1, 2, [said(1), retract(2, 1)]),
+        Took(1, 1, [said(1)]),
+        Took(2, 2, [retract(2, 1)]),
         Joined("e", 2, False, [said(1), retract(2, 1)], ("e", 2)),
     ]
+    assert find(seen[:3], archive) == ""
+    assert find(seen, archive) == "back from the dead"
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        [Joined("e", 2, False, [said(1), retract(2, 1)])],
+        [FRESH, Joined("e", 2, True, [said(1), retract(2, 1)], ("e", 0))],
+        [FRESH, Took(1, 2, [said(1), retract(2, 1)])],
+        [FRESH, Took(1, 3, [said(1), said(3)], thinned=1)],
+    ],
+)
+def test_text_that_was_retracted_before_it_was_given_to_somebody_is_found(seen: list) -> None:
+    archive = keep(gone(1), retract(2, 1), said(3))
     assert find(seen, archive) == "back from the dead"
 
 
