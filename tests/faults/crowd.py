@@ -10,6 +10,7 @@ import re
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable
+from http.client import HTTPException
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -19,12 +20,14 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, WebSocketException
 
 from tests.faults.checker import Acked, Body, Cursor, History, Joined, Skipped, Took, check
+from tests.hosting import choose
 from tests.serving import ServerProcess
 
 RETRY_SECONDS = 0.1
 LONGEST_RETRY = 1.0
 OPEN_SECONDS = 10.0
 SETTLE_SECONDS = 20.0
+CHOOSE_SECONDS = 0.1
 
 _numbers = itertools.count(1)
 
@@ -43,6 +46,7 @@ class Viewer:
         self._url = f"{url}/ws/{room}"
         self._deflate = "deflate" if deflate else None
         self._session = ""
+        self._told_wait: float | None = None
         self._socket: ClientConnection | None = None
         self._changed = asyncio.Event()
         self._retries: set[asyncio.Task[None]] = set()
@@ -53,11 +57,12 @@ class Viewer:
         while True:
             try:
                 joins = self.joins
+                self._told_wait = None
                 await self._follow_once()
             except (OSError, WebSocketException, InvalidHandshake, TimeoutError, EOFError):
                 pass
             wait = RETRY_SECONDS if self.joins > joins else min(LONGEST_RETRY, wait * 1.5)
-            await asyncio.sleep(wait)
+            await asyncio.sleep(wait if self._told_wait is None else self._told_wait)
 
     async def post(self, text: str, ref: str | None = None) -> None:
         """Send now or after the next welcome, and again until it is answered."""
@@ -87,7 +92,11 @@ class Viewer:
             max_size=2**24,
         ) as socket:
             try:
-                self._welcome(json.loads(await socket.recv()), after)
+                first = json.loads(await socket.recv())
+                if first["type"] == "bye":
+                    self._take(first)
+                    return
+                self._welcome(first, after)
                 self._socket = socket
                 if self._session:
                     await socket.send(json.dumps({"type": "auth", "token": self._session}))
@@ -122,6 +131,11 @@ class Viewer:
 
     def _take(self, message: dict[str, Any]) -> None:
         kind = message["type"]
+        if kind == "bye":
+            # None of what happens here is a reason to send somebody away for good.
+            assert message["reconnect_after"] is not None, message
+            self._told_wait = message["reconnect_after"]
+            return
         assert self.cursor is not None
         if kind == "batch":
             assert message["epoch"] == self.cursor[0], message
@@ -225,6 +239,7 @@ class Crowd:
             [Viewer(url, room, f"{role} {n}", deflate=deflate) for n in range(count)]
             for role, count in (("poster", posters), ("watcher", watchers))
         )
+        self.chosen: list[dict[str, Any]] = []  # changes of the settings that were answered
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
@@ -280,6 +295,24 @@ class Crowd:
             await asyncio.sleep(max(0, due - time.monotonic()))
             await viewer.post(f"{viewer.history.viewer} says {next(_numbers)}")
 
+    @contextlib.asynccontextmanager
+    async def choosing(self, server: ServerProcess) -> AsyncIterator[None]:
+        """Have a host change the room's settings again and again, whatever happens."""
+        task = asyncio.ensure_future(self._choose(server))
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def _choose(self, server: ServerProcess) -> None:
+        while True:
+            title = f"title {next(_numbers)}"
+            with contextlib.suppress(OSError, HTTPException):  # as with a post: it may be kept
+                self.chosen.append(await asyncio.to_thread(choose, server, self.room, title=title))
+            await asyncio.sleep(CHOOSE_SECONDS)
+
     async def settle(self, seconds: float = SETTLE_SECONDS) -> None:
         """Wait until all that was said is acked, and everybody has seen all of it."""
         for viewer in self.posters:
@@ -292,7 +325,14 @@ class Crowd:
 
     def violations(self, database: Path) -> list[str]:
         histories = [viewer.history for viewer in self.everybody]
-        return check(histories, read_archive(database, self.room))
+        archive = read_archive(database, self.room)
+        kept = {cursor: body.get("settings") for cursor, body in archive.items()}
+        lost = [
+            f"lost: {answer}"
+            for answer in self.chosen
+            if kept.get((answer["epoch"], answer["seq"])) != answer["settings"]
+        ]
+        return lost + check(histories, archive)
 
 
 def read_archive(database: Path, room: str) -> dict[Cursor, Body]:

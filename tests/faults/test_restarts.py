@@ -23,6 +23,7 @@ RATE = 200
 KILLS = 100 if LONG else 20
 CLIENT_KILLS = 20 if LONG else 2
 ENDS = 10
+POST_BURST = 5
 FROZEN_SECONDS = [5, 30] if LONG else [5]
 
 
@@ -34,7 +35,7 @@ def test_nothing_acked_is_lost_and_no_hole_is_silent_over_kills(
     async def steps() -> list[float]:
         ready = []
         async with Crowd(server.ws_url, room) as crowd:
-            async with crowd.talking(RATE):
+            async with crowd.talking(RATE), crowd.choosing(server):
                 for _ in range(KILLS):
                     # Somewhere in the middle of things: after some acks, at no certain point.
                     await crowd.wait_for_acks(20)
@@ -42,11 +43,18 @@ def test_nothing_acked_is_lost_and_no_hole_is_silent_over_kills(
             await crowd.settle()
         assert crowd.violations(server.database) == []
         assert len(crowd.acked) >= KILLS * 20
+        assert len(crowd.chosen) >= KILLS
         return ready
 
     ready = asyncio.run(steps())
-    print(f"ready again after {statistics.median(ready):.1f} s, {max(ready):.1f} s at most")
-    assert statistics.median(ready) <= 3, ready
+    nine_of_ten = statistics.quantiles(ready, n=10, method="inclusive")[-1]
+    print(
+        f"ready again after {statistics.median(ready):.1f} s, {nine_of_ten:.1f} s for nine of ten, "
+        f"{max(ready):.1f} s at most"
+    )
+    # Not the longest: a start is a second of computing, and a machine that just then computes
+    # something else makes any one of them late.
+    assert nine_of_ten <= 3, ready
 
 
 def test_python_client_gets_every_comment_once_and_in_order_over_kills(
@@ -130,6 +138,34 @@ def test_frozen_server_acks_nothing_stale_and_viewers_resume(
                 server.send_signal(signal.SIGCONT)
                 await crowd.wait_for_acks(100)
             await crowd.settle()
+        assert crowd.violations(server.database) == []
+
+    asyncio.run(steps())
+
+
+@pytest.mark.parametrize("fault", ["frozen", "killed"])
+def test_posts_that_are_sent_again_over_a_fault_count_once_against_the_limits(
+    start_server: StartServer, room: str, fault: str
+) -> None:
+    server = start_server()  # its own limits
+
+    async def steps() -> None:
+        async with Crowd(server.ws_url, room, posters=8) as crowd:
+            if fault == "frozen":
+                server.send_signal(signal.SIGSTOP)
+            # As many as one user may say at once: one counted twice would be one too many.
+            for viewer in crowd.posters:
+                for number in range(POST_BURST):
+                    await viewer.post(f"{viewer.history.viewer} says {number}")
+            if fault == "frozen":
+                # What was sent waits in the server's sockets, and is sent again on others.
+                await asyncio.gather(*(viewer.leave() for viewer in crowd.posters))
+                server.send_signal(signal.SIGCONT)
+            else:
+                await restart(server, server.kill)
+            await crowd.settle()
+            assert {code for viewer in crowd.posters for code in viewer.rejected} == set()
+            assert len(crowd.acked) == 8 * POST_BURST
         assert crowd.violations(server.database) == []
 
     asyncio.run(steps())
