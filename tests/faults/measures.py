@@ -7,6 +7,7 @@ import re
 import time
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 
 from tests.serving import ServerProcess
 
@@ -16,6 +17,16 @@ def read_metric(server: ServerProcess, name: str) -> float:
         found = re.search(rf"^{name} (\S+)$", answer.read().decode(), re.MULTILINE)
     assert found, name
     return float(found[1])
+
+
+def read_seconds_queued(server: ServerProcess) -> float:
+    """Return how long a server's main thread has waited for a processor; 0 where none tells."""
+    assert server.process is not None
+    try:
+        # Computing, waiting, turns: proc(5) and the kernel's sched-stats.rst, in nanoseconds.
+        return int(Path(f"/proc/{server.process.pid}/schedstat").read_text().split()[1]) / 1e9
+    except OSError:
+        return 0.0
 
 
 async def wait_for_metric(

@@ -47,14 +47,8 @@ def test_nothing_acked_is_lost_and_no_hole_is_silent_over_kills(
         return ready
 
     ready = asyncio.run(steps())
-    nine_of_ten = statistics.quantiles(ready, n=10, method="inclusive")[-1]
-    print(
-        f"ready again after {statistics.median(ready):.1f} s, {nine_of_ten:.1f} s for nine of ten, "
-        f"{max(ready):.1f} s at most"
-    )
-    # Not the longest: a start is a second of computing, and a machine that just then computes
-    # something else makes any one of them late.
-    assert nine_of_ten <= 3, ready
+    print(f"ready again after {statistics.median(ready):.1f} s, {max(ready):.1f} s at most")
+    assert max(ready) <= 3, ready
 
 
 def test_python_client_gets_every_comment_once_and_in_order_over_kills(
