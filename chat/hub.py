@@ -10,22 +10,21 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 
-import msgspec
 from msgspec import UNSET, Raw
 
 from chat.core import wire
 from chat.core.history import History
 from chat.core.limits import PostLimits
 from chat.core.reject import Rejection, reject
-from chat.core.retraction import purge
 from chat.core.room import Author, Known, Room
-from chat.core.room_settings import SettingsChange, SettingsPatch, change, settings_in
+from chat.core.room_settings import SettingsChange, SettingsPatch, change
 from chat.core.wire import Cursor
 from chat.fanout.audience import Audience
 from chat.fanout.row import Viewer
 from chat.fanout.waves import Fanout
 from chat.journal import Busy, Journal, NotKept, Place
 from chat.metrics import Metrics
+from chat.open_room import Answer, OpenRoom
 from chat.settings import Settings
 
 RESUME_LIMIT = 300
@@ -35,35 +34,6 @@ WAIT_LIMIT = 20_000
 BUSY_SECONDS = 1.0
 RETRY_LIMIT = 8
 LOBBY_ENTRIES = 5
-
-Answer = Callable[[wire.Ack | Rejection], None]
-
-
-def encode_settings(room: Room) -> Raw:
-    """Return a room's settings as JSON."""
-    return Raw(msgspec.json.encode(room.settings))
-
-
-class OpenRoom:
-    """A room that is open in this process: its state, and who watches."""
-
-    def __init__(self, room: Room, audience: Audience, now: float) -> None:
-        self.room = room
-        self.audience = audience
-        self.watched_at = now
-        self.changing = asyncio.Lock()
-        # Posts on their way to the disk, by user and ref, and who else asked what became of them.
-        self.pending: dict[tuple[str, str], list[Answer]] = {}
-
-    @property
-    def title(self) -> str:
-        """The room's title, empty when it has none."""
-        return self.room.settings.title
-
-    @property
-    def settings(self) -> Raw:
-        """The room's settings as JSON."""
-        return encode_settings(self.room)
 
 
 class Hub:
@@ -160,7 +130,7 @@ class Hub:
         audience = Audience(
             found.epoch,
             history,
-            lambda: encode_settings(room),
+            room.encode_settings,
             self._fanout.plan,
             self._metrics,
             self._settings.delivery_rate,
@@ -244,7 +214,7 @@ class Hub:
         history, audience = opened.room.history, opened.audience
         if cursor is None:
             return audience.recent(recent), None
-        reason = self._why_lost(opened.room, cursor)
+        reason = opened.why_lost(cursor)
         if reason is None and history.head - cursor.seq > RESUME_LIMIT:
             reason = "limit"
         if reason is not None:
@@ -258,11 +228,6 @@ class Hub:
                 return audience.recent(recent), "limit" if older else "trimmed"
         newer = history.slice(cursor.seq + len(older) + 1, history.head)
         return wire.join_bodies(older + newer), None
-
-    def _why_lost(self, room: Room, cursor: Cursor) -> str | None:
-        if cursor.epoch != room.epoch:
-            return "epoch"
-        return "ahead" if cursor.seq > room.history.head else None
 
     def leave(self, opened: OpenRoom, viewer: Viewer) -> None:
         """Let a viewer go."""
@@ -281,7 +246,7 @@ class Hub:
         opened.watched_at = time.monotonic()
         if cursor is None:
             return self._make_page(room, history.recent(limit), history.head, False, None)
-        reason = self._why_lost(room, cursor)
+        reason = opened.why_lost(cursor)
         if reason is not None:
             return self._make_page(room, history.recent(limit), history.head, False, reason)
         opened.audience.note_poller(poller, opened.watched_at + wait)
@@ -420,15 +385,7 @@ class Hub:
         opened = self._rooms.get(name)
         if opened is None:
             return
-        for seq, body in enumerate(bodies, first):
-            if seq <= opened.room.history.head:
-                continue  # taken before a delivery broke off
-            opened.room.history.append(seq, body)
-            purge(opened.room.history, body)
-            settings = settings_in(body)
-            if settings is not None:
-                opened.room.settings = settings
-        opened.audience.mark()
+        opened.take(first, bodies)
 
     def forget(self, name: str, last: int) -> None:
         """Let a room's entries up to ``last`` go from memory, too: they are kept no longer."""

@@ -9,6 +9,7 @@ import math
 from collections import OrderedDict
 
 import msgspec
+from msgspec import Raw
 
 from chat.core.comment import WHITE, Comment, Role, clean_text
 from chat.core.history import History
@@ -71,6 +72,10 @@ class Room:
     def settings(self, settings: RoomSettings) -> None:
         self._settings = settings
         self._slow_mode.seconds = settings.slow_mode
+
+    def encode_settings(self) -> Raw:
+        """Return the settings as JSON."""
+        return Raw(msgspec.json.encode(self._settings))
 
     def admit(self, author: Author, post: Post, now: float, at: int) -> Comment | Known | Rejection:
         """Decide on a post.

@@ -35,8 +35,9 @@ from chat.core.room import Author
 from chat.core.wire import Cursor
 from chat.fanout.pieces import DEFLATE, PLAIN, frame
 from chat.fanout.row import Row, push
-from chat.hub import Hub, OpenRoom
+from chat.hub import Hub
 from chat.metrics import Metrics
+from chat.open_room import OpenRoom
 from chat.web.identity import Guests
 
 READ_CHUNK = 4_096

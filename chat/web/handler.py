@@ -14,8 +14,9 @@ from tornado.web import HTTPError, RequestHandler
 
 from chat.core.reject import Rejection, reject
 from chat.core.wire import Failure, encode
-from chat.hub import Hub, OpenRoom
+from chat.hub import Hub
 from chat.metrics import Metrics
+from chat.open_room import OpenRoom
 from chat.settings import Settings
 from chat.web.connection import Connections
 from chat.web.identity import Guests

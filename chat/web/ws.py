@@ -17,7 +17,7 @@ from tornado.websocket import WebSocketHandler
 
 from chat.core.handshake import PREFIX, Upgrade, parse_head, read_upgrade
 from chat.core.reject import Rejection, reject
-from chat.hub import OpenRoom
+from chat.open_room import OpenRoom
 from chat.web.handler import Handler, House, Refused
 from chat.web.origin import is_allowed_origin
 

@@ -26,9 +26,10 @@ from chat.core.room import Author
 from chat.core.room_settings import SettingsPatch
 from chat.core.wire import Ack, Cursor, Post
 from chat.fanout.waves import Fanout
-from chat.hub import Hub, OpenRoom
+from chat.hub import Hub
 from chat.journal.local import LocalJournal
 from chat.metrics import Metrics
+from chat.open_room import OpenRoom
 from chat.settings import Settings
 
 RESUME_LIMIT = 8
