@@ -1,4 +1,4 @@
-"""A room that is open in this process: its state, its viewers, and its posts on their way to disk."""
+"""An open room: its state, its viewers, and its posts that are on their way to the disk."""
 
 from __future__ import annotations
 
