@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import signal
 import statistics
@@ -15,6 +16,7 @@ from chat.client import Client
 from chat.core.comment import Comment
 from tests.faults.conftest import LONG
 from tests.faults.crowd import Crowd, restart
+from tests.faults.tracing import strace
 from tests.serving import ServerProcess
 
 StartServer = Callable[..., ServerProcess]
@@ -137,27 +139,36 @@ def test_frozen_server_acks_nothing_stale_and_viewers_resume(
     asyncio.run(steps())
 
 
-@pytest.mark.parametrize("fault", ["frozen", "killed"])
+def slow_syncs(server: ServerProcess) -> contextlib.AbstractContextManager[None]:
+    assert server.process is not None
+    delay = "inject=fdatasync:delay_enter=700000"
+    return strace(server.process.pid, "-e", "trace=fdatasync", "-e", delay, "-o", "/dev/null")
+
+
+@pytest.mark.parametrize("fault", ["slow", "frozen", "killed"])
 def test_posts_that_are_sent_again_over_a_fault_count_once_against_the_limits(
     start_server: StartServer, room: str, fault: str
 ) -> None:
     server = start_server()  # its own limits
 
     async def steps() -> None:
+        sync = slow_syncs(server) if fault == "slow" else contextlib.nullcontext()
         async with Crowd(server.ws_url, room, posters=8) as crowd:
-            if fault == "frozen":
-                server.send_signal(signal.SIGSTOP)
-            # As many as one user may say at once: one counted twice would be one too many.
-            for viewer in crowd.posters:
-                for number in range(POST_BURST):
-                    await viewer.post(f"{viewer.history.viewer} says {number}")
-            if fault == "frozen":
-                # What was sent waits in the server's sockets, and is sent again on others.
-                await asyncio.gather(*(viewer.leave() for viewer in crowd.posters))
-                server.send_signal(signal.SIGCONT)
-            else:
-                await restart(server, server.kill)
-            await crowd.settle()
+            with sync:
+                if fault == "frozen":
+                    server.send_signal(signal.SIGSTOP)
+                # As many as one user may say at once: one counted twice would be one too many.
+                for viewer in crowd.posters:
+                    for number in range(POST_BURST):
+                        await viewer.post(f"{viewer.history.viewer} says {number}")
+                if fault == "killed":
+                    await restart(server, server.kill)
+                else:
+                    # What was sent waits in the server or its sockets, and is sent on others too.
+                    await asyncio.gather(*(viewer.leave() for viewer in crowd.posters))
+                if fault == "frozen":
+                    server.send_signal(signal.SIGCONT)
+                await crowd.settle()
             assert {code for viewer in crowd.posters for code in viewer.rejected} == set()
             assert len(crowd.acked) == 8 * POST_BURST
         assert crowd.violations(server.database) == []
