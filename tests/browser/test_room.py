@@ -237,8 +237,8 @@ def test_text_stands_clear_of_a_long_name_and_of_one_from_right_to_left(
         page.get_by_label("Your name").press("Enter")
         page.keyboard.press("Escape")
         expect(page.locator(FIELD)).to_have_attribute("placeholder", re.compile(name))
-        say(page, f"hello, said {len(name)}")
-        expect(row(page, f"hello, said {len(name)}")).to_have_count(1)
+        say(page, f"hello, said {name}")
+        expect(row(page, f"hello, said {name}")).to_have_count(1)
     places = page.evaluate(
         """[...document.querySelectorAll('[data-role=transcript] [data-seq]')].map((row) => {
             const [name, text] = ['.name', '.text'].map((part) => row.querySelector(part));
