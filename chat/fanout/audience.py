@@ -71,6 +71,7 @@ class Audience:
         self._count_told = 0
         self._count_told_at = 0.0
         self._is_count_due = False
+        self._is_sending = False
 
     def __len__(self) -> int:
         return self._count + len(self._pollers)
@@ -201,6 +202,9 @@ class Audience:
     def prepare_wave(self, now: float) -> Wave | None:
         """Move ``sent`` on and return what leads from the old one to the new; None for nothing."""
         self._close_ranks()
+        if self._is_sending:  # a wave broke off, and nobody knows who was told its count
+            self._is_count_due = True
+        self._is_sending = False
         base, head = self.sent, self._history.head
         if self._count == len(self._paused):
             self._pieces.begin_wave(head, head - 1, now)
@@ -217,6 +221,7 @@ class Audience:
         news = self._take_news(now)
         if not news and not plain:
             return None
+        self._is_sending = True
         return Wave(base, self.sent, (news + plain, news + packed), news)
 
     def pass_on(self, wave: Wave) -> Iterator[int]:
@@ -240,6 +245,7 @@ class Audience:
                 self._uninformed.add(viewer)
         if wave.news:
             self._uninformed.update(self._paused)
+        self._is_sending = False
 
     def serve(self, viewer: Viewer) -> int:
         """Lead one viewer on that stands apart; return how many entries it was sent."""
