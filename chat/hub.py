@@ -32,8 +32,6 @@ ROOM_LIMIT = 10_000
 ROOM_IDLE_SECONDS = 300.0
 WAIT_LIMIT = 20_000
 BUSY_SECONDS = 1.0
-RETRY_LIMIT = 8
-LOBBY_ENTRIES = 5
 
 
 class Hub:
@@ -305,7 +303,8 @@ class Hub:
             return
         key = None if post.ref is None else (author.user, post.ref)
         if key in opened.pending:
-            self._answer_with(opened.pending[key], answer)
+            if not opened.ask_again(key, answer):
+                answer(self.refuse(reject("busy", retry_after=BUSY_SECONDS)))
             return
         admitted = room.admit(author, post, now, at=time.time_ns() // 1_000_000)
         if isinstance(admitted, Rejection):
@@ -342,13 +341,6 @@ class Hub:
                 each(wire.Ack(post.ref, room.epoch, kept.seq, dup=True))
 
         place.add_done_callback(tell)
-
-    def _answer_with(self, retries: list[Answer], answer: Answer) -> None:
-        # A retry that came before the disk was done: what becomes of the first is its answer too.
-        if len(retries) < RETRY_LIMIT:
-            retries.append(answer)
-        else:
-            answer(self.refuse(reject("busy", retry_after=BUSY_SECONDS)))
 
     async def change_settings(
         self, opened: OpenRoom, patch: SettingsPatch

@@ -14,6 +14,8 @@ from chat.core.room import Room
 from chat.core.room_settings import settings_in
 from chat.fanout.audience import Audience
 
+RETRY_LIMIT = 8
+
 Answer = Callable[[wire.Ack | Rejection], None]
 
 
@@ -53,6 +55,14 @@ class OpenRoom:
             if settings is not None:
                 self.room.settings = settings
         self.audience.mark()
+
+    def ask_again(self, key: tuple[str, str], answer: Answer) -> bool:
+        """Give a retry of a pending post the answer of the first; False for one too many."""
+        retries = self.pending[key]
+        if len(retries) >= RETRY_LIMIT:
+            return False
+        retries.append(answer)
+        return True
 
     def why_lost(self, cursor: wire.Cursor) -> str | None:
         """Return why nothing can be told from a cursor on; None when its place is known."""

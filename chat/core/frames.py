@@ -76,6 +76,29 @@ def build_close(code: int, message: str) -> bytes:
     return build_frame(CLOSE, code.to_bytes(2, "big") + reason)
 
 
+def answer_close(payload: bytes) -> bytes:
+    """Return the payload to answer a close frame with, its code (RFC 6455, section 5.5.1).
+
+    Raises FrameError where the RFC forbids the code, or the reason after it is no text.
+    """
+    if not payload:
+        return b""
+    code = int.from_bytes(payload[:2], "big")
+    known = (1000 <= code <= 1014 and code not in (1004, 1005, 1006)) or 3000 <= code <= 4999
+    if len(payload) < 2 or not known or not is_utf8(payload[2:]):
+        raise FrameError(1002, "The close frame was not valid.")
+    return payload[:2]
+
+
+def is_utf8(data: bytes) -> bool:
+    """Tell whether bytes are text."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 class FrameReader:
     """Turns the bytes of one client into messages; holds at most one message of ``limit`` bytes.
 

@@ -159,7 +159,7 @@ class Connection:
             self.put(frames.build_frame(frames.PONG, message.payload))
         elif message.opcode == frames.CLOSE:
             if not self.closing:
-                self.put(frames.build_frame(frames.CLOSE, _check_close(message.payload)))
+                self.put(frames.build_frame(frames.CLOSE, frames.answer_close(message.payload)))
             return True
         elif message.opcode == frames.BINARY:
             self._refuse(None, reject("binary"))
@@ -170,7 +170,7 @@ class Connection:
             return
         message = wire.decode(payload)
         if isinstance(message, Rejection):
-            if message.code == "bad_json" and not _is_utf8(payload):
+            if message.code == "bad_json" and not frames.is_utf8(payload):
                 raise FrameError(1007, "A text frame was not valid UTF-8.")
             self._refuse(wire.find_ref(payload), message)
             return
@@ -381,22 +381,3 @@ class Connections:
     def _spread(self) -> float:
         """Draw a time to come back, so that all do not come at once."""
         return round(random.uniform(1, 2 + self._count / RETURNS_A_SECOND), 2)
-
-
-def _check_close(payload: bytes) -> bytes:
-    """Return what to answer a close frame with: its code (RFC 6455, section 5.5.1)."""
-    if not payload:
-        return b""
-    code = int.from_bytes(payload[:2], "big")
-    known = (1000 <= code <= 1014 and code not in (1004, 1005, 1006)) or 3000 <= code <= 4999
-    if len(payload) < 2 or not known or not _is_utf8(payload[2:]):
-        raise FrameError(1002, "The close frame was not valid.")
-    return payload[:2]
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -9,12 +9,12 @@ import time
 from chat.core import wire
 from chat.core.reject import Rejection, reject
 from chat.core.room import Author
-from chat.hub import LOBBY_ENTRIES
 from chat.web.handler import Handler, Refused
 
 PAGE_DEFAULT = 50
 PAGE_MOST = 300
 WAIT_MOST = 30.0
+LOBBY_ENTRIES = 5
 
 
 class ApiHandler(Handler):

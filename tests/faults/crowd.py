@@ -9,7 +9,8 @@ import json
 import re
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
 from http.client import HTTPException
 from pathlib import Path
 from types import TracebackType
@@ -278,16 +279,9 @@ class Crowd:
         enough = len(self.acked) + more
         await self.posters[0].wait_until(lambda: len(self.acked) >= enough, seconds)
 
-    @contextlib.asynccontextmanager
-    async def talking(self, rate: float) -> AsyncIterator[None]:
+    def talking(self, rate: float) -> AbstractAsyncContextManager[None]:
         """Have the posters say ``rate`` comments a second, whatever happens."""
-        task = asyncio.ensure_future(self._talk(rate))
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        return meanwhile(self._talk(rate))
 
     async def _talk(self, rate: float) -> None:
         due = time.monotonic()
@@ -296,16 +290,9 @@ class Crowd:
             await asyncio.sleep(max(0, due - time.monotonic()))
             await viewer.post(f"{viewer.history.viewer} says {next(_numbers)}")
 
-    @contextlib.asynccontextmanager
-    async def choosing(self, server: ServerProcess) -> AsyncIterator[None]:
+    def choosing(self, server: ServerProcess) -> AbstractAsyncContextManager[None]:
         """Have a host change the room's settings again and again, whatever happens."""
-        task = asyncio.ensure_future(self._choose(server))
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        return meanwhile(self._choose(server))
 
     async def _choose(self, server: ServerProcess) -> None:
         while True:
@@ -334,6 +321,18 @@ class Crowd:
             if kept.get((answer["epoch"], answer["seq"])) != answer["settings"]
         ]
         return lost + check(histories, archive)
+
+
+@contextlib.asynccontextmanager
+async def meanwhile(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Have something done in the background for as long as the block takes."""
+    task = asyncio.ensure_future(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 def read_archive(database: Path, room: str) -> dict[Cursor, Body]:

@@ -58,3 +58,11 @@ class Api:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def state_of(server: ServerProcess, room: str) -> dict[str, Any]:
+    """Return what the API says of a room."""
+    api = Api(server)
+    state = api.get(f"/api/rooms/{room}").json
+    api.close()
+    return state

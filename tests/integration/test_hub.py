@@ -20,10 +20,10 @@ from chat.core.room import Author
 from chat.core.room_settings import SettingsPatch
 from chat.core.wire import Ack, Cursor, Page, Post
 from chat.fanout.waves import Fanout
-from chat.hub import RETRY_LIMIT, ROOM_IDLE_SECONDS, Hub
+from chat.hub import ROOM_IDLE_SECONDS, Hub
 from chat.journal.local import LocalJournal
 from chat.metrics import Metrics
-from chat.open_room import OpenRoom
+from chat.open_room import RETRY_LIMIT, OpenRoom
 from chat.settings import Settings
 from tests.unit.audience_stage import SocketViewer
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import chat.client
+import chat.client.entries
 from chat.client import Client, ClientClosed, Missed, PostRejected
 from chat.core.comment import Comment
 from chat.core.wire import Cursor
@@ -81,7 +82,7 @@ def test_client_that_reads_too_late_is_told_what_its_buffer_did_not_hold(
     server: ServerProcess, room: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"{server.ws_url}/ws/{room}"
-    monkeypatch.setattr(chat.client, "BUFFER_LIMIT", 5)
+    monkeypatch.setattr(chat.client.entries, "BUFFER_LIMIT", 5)
 
     async def steps() -> None:
         await say(url, 20)

@@ -8,6 +8,7 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from websockets.exceptions import ProtocolError
 from websockets.frames import Close, Frame, Opcode
 from websockets.streams import StreamReader
 
@@ -21,6 +22,7 @@ from chat.core.frames import (
     FrameError,
     FrameReader,
     Message,
+    answer_close,
     build_close,
     build_frame,
 )
@@ -126,6 +128,35 @@ def test_built_close_fits_a_control_frame_and_is_valid_text(code: int, message: 
 def test_close_frame_of_a_client_is_a_message() -> None:
     payload = Close(1000, "done").serialize()
     assert list(FrameReader(LIMIT).feed(client_frame(CLOSE, payload))) == [Message(CLOSE, payload)]
+
+
+@given(
+    st.builds(
+        lambda code, reason: code.to_bytes(2, "big") + reason,
+        st.integers(995, 1020) | st.integers(2995, 5005) | st.integers(0, 2**16 - 1),
+        st.text(max_size=30).map(lambda text: text.encode(errors="ignore")) | st.binary(max_size=9),
+    )
+    | st.binary(max_size=2)
+)
+def test_close_is_answered_with_its_code_where_another_reader_takes_it(payload: bytes) -> None:
+    try:
+        Close.parse(payload)
+    except (ProtocolError, UnicodeDecodeError):
+        with pytest.raises(FrameError) as refusal:
+            answer_close(payload)
+        assert refusal.value.code == 1002
+    else:
+        assert answer_close(payload) == payload[:2]
+
+
+@pytest.mark.parametrize("code", [0, 999, 1004, 1005, 1006, 1015, 2999, 5000, 65_535])
+def test_close_with_a_code_that_is_never_sent_is_refused(code: int) -> None:
+    with pytest.raises(FrameError):
+        answer_close(code.to_bytes(2, "big"))
+
+
+def test_close_without_a_code_is_answered_without_one() -> None:
+    assert answer_close(b"") == b""
 
 
 SIX = b"\x80"  # the mask bit and a length of 0

@@ -33,7 +33,7 @@ IMPURE = set(
 )
 IMPURE_MODULES = {"urllib.request", "urllib.error"}
 PURE_PACKAGES = {"msgspec", "regex", "chat"}
-TORNADO_ALLOWED = ("chat/web/", "chat/app.py", "chat/client.py")
+TORNADO_ALLOWED = ("chat/web/", "chat/app.py", "chat/client/")
 
 FILES = [
     path

@@ -17,16 +17,16 @@ import asyncio
 import contextlib
 import random
 import secrets
-from collections import deque
 from types import TracebackType
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urlencode
 
 import msgspec
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, websocket_connect
 
-from chat.core.comment import WHITE, Comment, Mode, Size
+from chat.client.entries import Entries, Entry, Missed, Other
+from chat.core.comment import WHITE, Mode, Size
 from chat.core.wire import (
     Ack,
     Auth,
@@ -43,7 +43,8 @@ from chat.core.wire import (
     encode,
 )
 
-BUFFER_LIMIT = 10_000
+__all__ = ["Client", "ClientClosed", "Entry", "Missed", "Other", "PostRejected", "State"]
+
 FIRST_DELAY = 0.5
 LONGEST_DELAY = 30.0
 FAILURES_BEFORE_OFFLINE = 3
@@ -59,33 +60,8 @@ SHORTEST_WAIT = 0.1
 MESSAGE_LIMIT = 8 * 1_024 * 1_024
 
 _outgoing = msgspec.json.Decoder(Outgoing)
-_bodies = msgspec.json.Decoder(list[msgspec.Raw])
-_comment = msgspec.json.Decoder(Comment)
 
 
-class Missed(msgspec.Struct, frozen=True):
-    """Entries that will not come: ``first..last``, 0..0 when the numbering itself is another.
-
-    ``why`` is the server's word (slow, trimmed, thinned, epoch, ahead, limit), or ``unread`` when
-    this client's own buffer overflowed. ``settings`` are the room's after them, where the server
-    told them: a change of them may be among what will not come.
-    """
-
-    first: int
-    last: int
-    why: str
-    settings: dict[str, Any] | None = None
-
-
-class Other(msgspec.Struct, frozen=True):
-    """An entry that is no comment: its kind, its number, and all of it."""
-
-    kind: str
-    seq: int
-    fields: dict[str, Any]
-
-
-Entry = Comment | Other | Missed
 State = Literal["connecting", "live", "offline"]
 
 
@@ -125,8 +101,7 @@ class Client:
         self._url = url
         self._name = name
         self._history = history
-        self._buffer: deque[Entry] = deque()
-        self._news = asyncio.Event()
+        self._entries = Entries(cursor)
         self._welcomed = asyncio.Event()
         self._unanswered: dict[str, tuple[bytes, asyncio.Future[Ack]]] = {}
         self._connection: WebSocketClientConnection | None = None
@@ -134,10 +109,14 @@ class Client:
         self._failures = 0
         self._task: asyncio.Task[None] | None = None
         self._over: ClientClosed | None = None
-        self.cursor = cursor
         self.session = session
         self.identity: Identity | None = None
         self.welcome: Welcome | None = None
+
+    @property
+    def cursor(self) -> Cursor | None:
+        """Where this client stands: behind the last entry that it was given, read or not."""
+        return self._entries.cursor
 
     @property
     def state(self) -> State:
@@ -224,12 +203,7 @@ class Client:
 
     async def __anext__(self) -> Entry:
         """Return the next entry, waiting for it; ends when the connection is over for good."""
-        while not self._buffer:
-            if self._over is not None:
-                raise StopAsyncIteration
-            self._news.clear()
-            await self._news.wait()
-        return self._buffer.popleft()
+        return await anext(self._entries)
 
     # --- the connection -------------------------------------------------------------------------
 
@@ -315,7 +289,7 @@ class Client:
         if isinstance(message, Welcome):
             self._take_welcome(message)
         elif isinstance(message, Batch | Skip):
-            return self._take_range(message)
+            return self._entries.take_range(message)
         elif isinstance(message, Identity):
             self.identity = message
         elif isinstance(message, Reject) and message.code == "bad_token":
@@ -330,15 +304,7 @@ class Client:
         return True
 
     def _take_welcome(self, welcome: Welcome) -> None:
-        if self.cursor is not None and not welcome.recovered:
-            first = last = 0
-            if welcome.epoch == self.cursor.epoch and welcome.reason != "ahead":
-                first = self.cursor.seq + 1
-                last = welcome.seq - len(_bodies.decode(welcome.entries))
-            settings = msgspec.json.decode(welcome.settings)
-            self._keep(Missed(first, last, str(welcome.reason), settings))
-        self._keep_all(welcome.entries)
-        self.cursor = Cursor(welcome.epoch, welcome.seq)
+        self._entries.take_welcome(welcome)
         self.welcome = welcome
         self._is_in = True
         self._failures = 0
@@ -357,37 +323,6 @@ class Client:
         self.session = welcome.session
         self.identity = Identity(welcome.user, welcome.name, welcome.role)
 
-    def _take_range(self, message: Batch | Skip) -> bool:
-        assert self.cursor is not None
-        if message.last <= self.cursor.seq:
-            return True
-        if message.first > self.cursor.seq + 1:
-            return False
-        if isinstance(message, Skip):
-            settings = msgspec.json.decode(message.settings)
-            self._keep(Missed(message.first, message.last, message.why, settings))
-        else:
-            if message.thinned:
-                self._keep(Missed(message.first, message.last, "thinned"))
-            self._keep_all(message.entries)
-        self.cursor = Cursor(self.cursor.epoch, message.last)
-        return True
-
-    def _keep_all(self, entries: msgspec.Raw) -> None:
-        for body in _bodies.decode(entries):
-            fields = msgspec.json.decode(body)
-            if fields["kind"] == "comment":
-                self._keep(_comment.decode(body))
-            else:
-                self._keep(Other(fields["kind"], fields["seq"], fields))
-
-    def _keep(self, entry: Entry) -> None:
-        self._buffer.append(entry)
-        if len(self._buffer) > BUFFER_LIMIT:
-            oldest = [self._buffer.popleft(), self._buffer.popleft()]
-            self._buffer.appendleft(Missed(_first_of(oldest[0]), _last_of(oldest[1]), "unread"))
-        self._news.set()
-
     def _send(self, message: bytes) -> None:
         # Before a connection's welcome nothing is sent: after it all goes that is unanswered.
         if self._connection is None or not self._is_in:
@@ -399,15 +334,7 @@ class Client:
         if self._over is None:
             self._over = why
         self._welcomed.set()
-        self._news.set()
+        self._entries.end()
         for _, answer in self._unanswered.values():
             if not answer.done():
                 answer.set_exception(self._over)
-
-
-def _first_of(entry: Entry) -> int:
-    return entry.first if isinstance(entry, Missed) else entry.seq
-
-
-def _last_of(entry: Entry) -> int:
-    return entry.last if isinstance(entry, Missed) else entry.seq

@@ -1,0 +1,163 @@
+"""``danmaku room``: a room's settings shown and changed from the command line."""
+
+from __future__ import annotations
+
+import contextlib
+import http.server
+import io
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import trustme
+
+from chat.commands import run_command
+from chat.settings import read_command
+from tests.integration.api import state_of
+from tests.serving import ROOT, ServerProcess
+
+StartServer = Callable[..., ServerProcess]
+FILM = "https://example.org/film.mp4"
+
+
+class Done(NamedTuple):
+    """How a command ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def danmaku(*arguments: str, **environment: str) -> Done:
+    """Run a command in this process: its start takes longer than all that it does."""
+    with (
+        contextlib.redirect_stdout(io.StringIO()) as output,
+        contextlib.redirect_stderr(io.StringIO()) as errors,
+    ):
+        try:
+            code = run_command(read_command(arguments, environment))
+        except SystemExit as ended:
+            code = ended.code
+    return Done(code, output.getvalue(), errors.getvalue())
+
+
+def test_command_is_the_programs(server: ServerProcess, room: str) -> None:
+    command = [sys.executable, str(ROOT / "server.py"), *flags_of(server), "room", room]
+    done = subprocess.run([*command, "--delay", "3"], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{room}:\n  delay: 3 s\n", "")
+
+
+def flags_of(server: ServerProcess) -> list[str]:
+    return ["--port", str(server.port), "--database", f"sqlite:///{server.database}"]
+
+
+def said_of(done: Done, code: int = 1) -> str:
+    assert (done.returncode, done.stdout) == (code, ""), done
+    assert done.stderr.startswith("danmaku: ")
+    assert done.stderr.count("\n") == 1
+    return done.stderr
+
+
+def test_command_changes_and_shows_a_room_with_flags_before_and_after(
+    server: ServerProcess, room: str
+) -> None:
+    flags = flags_of(server)
+    done = danmaku("room", room, *flags)
+    assert (done.returncode, done.stdout) == (0, f"{room} has no settings of its own.\n")
+    done = danmaku(
+        *flags, "room", room, "--title", "Friday film", "--video-url", FILM,
+        "--delay", "4.5", "--slow-mode", "10",
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    shown = (
+        f"{room}:\n  title: Friday film\n  video-url: {FILM}\n  delay: 4.5 s\n  slow-mode: 10 s\n"
+    )
+    assert done.stdout == shown
+    assert danmaku("room", room, *flags).stdout == shown
+    done = danmaku("room", *flags, room, "--title", "", "--video-url=", "--delay", "0")
+    assert done.stdout == f"{room}:\n  slow-mode: 10 s\n"
+    variables = {
+        "DANMAKU_PORT": str(server.port),
+        "DANMAKU_DATABASE": f"sqlite:///{server.database}",
+    }
+    assert danmaku("room", room, "--slow-mode", "", **variables).returncode == 0
+    assert state_of(server, room)["settings"] == {}
+
+
+def test_command_says_in_a_sentence_what_is_wrong(
+    server: ServerProcess, room: str, tmp_path: Path
+) -> None:
+    flags = flags_of(server)
+    for option, part in (
+        (["--video-url", "javascript:alert(1)"], "http or https"),
+        (["--delay", "601"], "delay is more than 600"),
+        (["--delay", "nan"], "delay must be a number"),
+        (["--slow-mode", "2.5"], "slow_mode must be a whole number"),
+        (["--title", "a" * 81], "longer than 80"),
+    ):
+        assert part in said_of(danmaku("room", room, *flags, *option))
+    assert "room name" in said_of(danmaku("room", "No room", *flags, "--delay", "1"))
+    other = danmaku("room", room, *flags, "--delay", "1", "--secret", "x" * 32)
+    assert "another secret" in said_of(other)
+    missing = ["--port", str(server.port), "--database", f"sqlite:///{tmp_path}/none.db"]
+    assert "no secret" in said_of(danmaku("room", room, *missing, "--delay", "1"))
+    assert list(tmp_path.iterdir()) == []  # none is made
+    memory = ["--port", str(server.port), "--database", "sqlite://"]
+    assert "--secret" in said_of(danmaku("room", room, *memory, "--delay", "1"))
+    assert "--server" in said_of(danmaku("room", room, "--server", "localhost:8888"))
+    assert "danmaku room --help" in said_of(danmaku("room", *flags), 2)
+    assert "danmaku --help" in said_of(danmaku("room", room, "--dely", "1"), 2)
+
+
+@pytest.fixture
+def stranger() -> Iterator[int]:
+    """Some web server that is not ours; its port."""
+
+    class Page(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<h1>hello</h1>")
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    running = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page)
+    threading.Thread(target=running.serve_forever, daemon=True).start()
+    yield running.server_port
+    running.shutdown()
+    running.server_close()
+
+
+def test_command_tells_a_stranger_and_silence_apart(stranger: int, start_server) -> None:
+    said = said_of(danmaku("room", "demo", "--port", str(stranger)))
+    assert "no danmaku server" in said
+    gone = start_server()
+    gone.stop()
+    said = said_of(danmaku("room", "demo", *flags_of(gone), "--delay", "1"))
+    assert f"No server answers at http://127.0.0.1:{gone.port}" in said
+
+
+def test_command_speaks_https_and_trusts_its_own_certificate_alone(
+    start_server: StartServer, room: str, tmp_path: Path
+) -> None:
+    authority, certificate = trustme.CA(), tmp_path / "server.pem"
+    authority.issue_cert("danmaku.example.org").private_key_and_cert_chain_pem.write_to_path(
+        str(certificate)
+    )
+    server = start_server("--certfile", str(certificate))
+    flags = [*flags_of(server), "--certfile", str(certificate)]
+    done = danmaku("room", room, *flags, "--title", "Friday")
+    assert (done.returncode, done.stderr) == (0, "")
+    there = f"https://127.0.0.1:{server.port}"
+    assert "cannot be trusted" in said_of(danmaku("room", room, *flags, "--server", there))
+    other = tmp_path / "other.pem"
+    authority.issue_cert("other.example").private_key_and_cert_chain_pem.write_to_path(str(other))
+    flags = [*flags_of(server), "--certfile", str(other)]
+    assert "cannot be trusted" in said_of(danmaku("room", room, *flags, "--title", "Friday"))
+    server.stop()
+    assert len(server.take_log("TLSV1_ALERT_UNKNOWN_CA")) == 2
