@@ -113,6 +113,9 @@ class Connection:
             )
             if isinstance(welcome, Rejection):
                 self._house.put_off(self)
+            elif self.closing:
+                # It was ended while the archive was read, and only waits for its peer to go.
+                self._house.hub.leave(self._opened, self)
             else:
                 self.put(self._take_answer() + frame(wire.encode(welcome)))
             await self._read()

@@ -208,10 +208,14 @@ class Quarters:
         return self.server.connections
 
     async def connect(self, room: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.server.port, limit=1 << 16)
-        target = f"{PREFIX}{room}"
-        writer.write(UPGRADE.format(target=target, host="x", more="").encode())
+        reader, writer = await self.ask(room)
         await reader.readuntil(b"\r\n\r\n")
+        return reader, writer
+
+    async def ask(self, room: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Send an upgrade for a room with its query, and wait for nothing."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.server.port, limit=1 << 16)
+        writer.write(UPGRADE.format(target=f"{PREFIX}{room}", host="x", more="").encode())
         return reader, writer
 
 
@@ -295,38 +299,74 @@ def test_viewer_that_answers_its_ping_stays(server: ServerProcess, room: str) ->
     asyncio.run(scenario())
 
 
-def test_nothing_goes_out_before_the_handshake_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chat.journal.local, "RECENT_LIMIT", 1)
+class SlowRead:
+    """A room whose first entries are in the archive alone, where reading takes until ``allow``."""
 
+    def __init__(self, quarters: Quarters, patch: pytest.MonkeyPatch) -> None:
+        self.asked, self.done = asyncio.Event(), asyncio.Event()
+        self._allowed = asyncio.Event()
+        self._journal = quarters.server._journal
+        self._read = self._journal.read
+        patch.setattr(chat.journal.local, "RECENT_LIMIT", 1)
+        patch.setattr(self._journal, "read", self._read_late)
+
+    async def fill(self, room: str) -> str:
+        """Keep three entries, and return the cursor before the first."""
+        opened = await self._journal.open_room(room)
+        for number in range(3):
+            comment = Comment(seq=0, user="u", name="N", text=f"{number}", at=1)
+            await self._journal.append(room, comment, None)
+        self._journal.close_room(room)  # and so the hub opens it with the last entry alone
+        return f"{opened.epoch}:0"
+
+    def allow(self) -> None:
+        self._allowed.set()
+
+    async def _read_late(self, *where):
+        self.asked.set()
+        await self._allowed.wait()
+        read = await self._read(*where)
+        self.done.set()
+        return read
+
+
+def test_nothing_goes_out_before_the_handshake_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         async with Quarters() as quarters:
-            journal = quarters.server._journal
-            asked, may_read = asyncio.Event(), asyncio.Event()
-            read = journal.read
-
-            async def read_late(*where):  # as from a slow disk
-                asked.set()
-                await may_read.wait()
-                return await read(*where)
-
-            monkeypatch.setattr(journal, "read", read_late)
-            opened = await journal.open_room("demo")
-            for number in range(3):
-                comment = Comment(seq=0, user="u", name="N", text=f"{number}", at=1)
-                await journal.append("demo", comment, None)
-            journal.close_room("demo")  # and so the hub opens it with the last entry alone
-            reader, writer = await asyncio.open_connection("127.0.0.1", quarters.server.port)
-            target = f"{PREFIX}demo?cursor={opened.epoch}:0"
-            writer.write(UPGRADE.format(target=target, host="x", more="").encode())
-            await asked.wait()
+            archive = SlowRead(quarters, monkeypatch)
+            cursor = await archive.fill("demo")
+            reader, writer = await quarters.ask(f"demo?cursor={cursor}")
+            await archive.asked.wait()
             for _ in range(PING_SECONDS):
                 quarters.connections.sweep(time.monotonic())
-            may_read.set()
+            archive.allow()
             assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
             data = b""
             while not (told := read_messages(data)):
                 data += await reader.read(1 << 16)
             assert [entry["seq"] for entry in told[0]["entries"]] == [1, 2, 3]
             writer.close()
+
+    asyncio.run(scenario())
+
+
+def test_connection_that_ends_while_the_archive_is_read_for_it_is_no_viewer_after(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scenario() -> None:
+        async with Quarters() as quarters:
+            archive = SlowRead(quarters, monkeypatch)
+            cursor = await archive.fill("demo")
+            reader, writer = await quarters.ask(f"demo?cursor={cursor}")
+            await archive.asked.wait()
+            ending = asyncio.create_task(quarters.connections.stop())
+            await reader.readuntil(b"\r\n\r\n")
+            assert await read_close_of(reader) == 1012  # which this peer leaves unanswered
+            archive.allow()
+            await archive.done.wait()
+            assert quarters.connections.hub.count_viewers() == 0
+            assert not ending.done(), "the connection was there until the end"
+            writer.close()
+            await ending
 
     asyncio.run(scenario())
