@@ -6,6 +6,7 @@ The only reader of the environment and of the command line. docs/settings.md lis
 from __future__ import annotations
 
 import argparse
+import difflib
 import ipaddress
 import os
 import re
@@ -18,6 +19,8 @@ from urllib.parse import urlsplit
 from chat import __version__
 from chat.core.reject import Rejection
 from chat.core.wire import parse_room
+
+PREFIX = "DANMAKU_"
 
 
 class SettingsError(ValueError):
@@ -181,7 +184,7 @@ def flag(setting: Field[Any]) -> str:
 
 def variable(setting: Field[Any]) -> str:
     """Return the environment variable of a setting."""
-    return "DANMAKU_" + setting.name.upper()
+    return PREFIX + setting.name.upper()
 
 
 def show_default(setting: Field[Any]) -> str:
@@ -275,10 +278,25 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
 
 
 def read_command(arguments: Sequence[str], environment: Mapping[str, str]) -> Command:
-    """Read what to do and with which settings, in any order; ends the program as above."""
+    """Read what to do and with which settings, in any order; ends the program as above.
+
+    Variables that are no settings are named on stderr, and change nothing.
+    """
     parsed = vars(_build_parser().parse_args(arguments))
     settings = _choose({s.name: parsed.pop(s.name, None) for s in fields(Settings)}, environment)
+    _warn_of_strangers(environment)
     return Command(parsed.pop("command") or "", parsed, settings)
+
+
+def _warn_of_strangers(environment: Mapping[str, str]) -> None:
+    """Say which variables look like settings and are none: somebody believes they are."""
+    known = {variable(setting).removeprefix(PREFIX) for setting in fields(Settings)}
+    for name, raw in sorted(environment.items()):
+        if not raw or not name.startswith(PREFIX) or name.removeprefix(PREFIX) in known:
+            continue
+        near = difflib.get_close_matches(name.removeprefix(PREFIX), sorted(known), 1)
+        advice = f"did you mean {PREFIX}{near[0]}?" if near else "see danmaku --help."
+        print(f"danmaku: {name} is no setting and changes nothing; {advice}", file=sys.stderr)
 
 
 def _choose(parsed: Mapping[str, str | None], environment: Mapping[str, str]) -> Settings:

@@ -178,6 +178,20 @@ def test_bad_value_is_one_sentence_and_exit_2() -> None:
     assert "DANMAKU_PORT" in sentence_of(ended)
 
 
+def test_misspelt_variable_is_one_sentence_and_the_server_starts_all_the_same(
+    start_server: StartServer, room: str
+) -> None:
+    server = start_server(environment={"DANMAKU_POST_BRUST": "1"})
+    with Viewer(server, room) as viewer:
+        viewer.say_many(["a", "b", "c"])  # as many at once as without the variable
+    assert server.stop() == 0
+    (said,) = server.take_log("^danmaku: ")
+    assert said == (
+        "danmaku: DANMAKU_POST_BRUST is no setting and changes nothing; "
+        "did you mean DANMAKU_POST_BURST?"
+    )
+
+
 def test_help_and_version_are_told_and_exit_0() -> None:
     told = run_program("--help", COLUMNS="200")
     assert told.returncode == 0

@@ -11,7 +11,7 @@ from chat.settings import Settings, flag, read_settings, show_default, variable
 
 def test_without_flags_and_variables_the_defaults_count() -> None:
     assert read_settings([], {}) == Settings()
-    assert read_settings([], {"PATH": "/bin", "DANMAKU_UNKNOWN": "1"}) == Settings()
+    assert read_settings([], {"PATH": "/bin"}) == Settings()
 
 
 CHOICES = {
@@ -134,3 +134,29 @@ def test_secret_that_is_too_short_is_refused_and_not_shown(
 
 def test_empty_variable_is_as_good_as_none() -> None:
     assert read_settings([], {"DANMAKU_PORT": ""}) == read_settings([], {})
+
+
+@pytest.mark.parametrize(
+    ("given", "advice"),
+    [
+        ("DANMAKU_PROT", "did you mean DANMAKU_PORT?"),
+        ("DANMAKU_MAXVIEWERS", "did you mean DANMAKU_MAX_VIEWERS?"),
+        ("DANMAKU_ALLOWED_ORIGIN", "did you mean DANMAKU_ALLOWED_ORIGINS?"),
+        ("DANMAKU_", "see danmaku --help."),
+        ("DANMAKU_COLOUR", "see danmaku --help."),
+    ],
+)
+def test_variable_that_is_no_setting_is_named_and_changes_nothing(
+    capsys: pytest.CaptureFixture[str], given: str, advice: str
+) -> None:
+    assert read_settings([], {given: "9000"}) == Settings()
+    said = capsys.readouterr().err
+    assert said == f"danmaku: {given} is no setting and changes nothing; {advice}\n"
+
+
+def test_variables_of_others_and_those_that_are_right_or_empty_are_passed_over(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    environment = {variable(setting): CHOICES[setting.name][0] for setting in fields(Settings)}
+    read_settings([], {**environment, "PATH": "/bin", "DANMAKUPORT": "1", "DANMAKU_PROT": ""})
+    assert capsys.readouterr().err == ""
