@@ -8,28 +8,44 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from tests.certificates import Certificate, issue_certificate
 from tests.serving import ServerProcess
 
 
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """What a server on loopback is known by that speaks TLS."""
+    return issue_certificate(tmp_path_factory.mktemp("certificate"))
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+def sealed() -> Certificate | None:
+    """None: servers are plain. A module whose servers speak TLS has ``certificate`` here."""
+    return None
+
+
+@pytest.fixture(scope="module")
+def server(
+    tmp_path_factory: pytest.TempPathFactory, sealed: Certificate | None
+) -> Iterator[ServerProcess]:
     """One server for the tests of a module; each works in a ``room`` of its own."""
-    folder = tmp_path_factory.mktemp("server")
+    database = tmp_path_factory.mktemp("server") / "danmaku.db"
     # Tests share an address, and so a guest over HTTP; limits have tests of their own.
-    running = ServerProcess(folder / "danmaku.db", "--post-rate", "0", "--delivery-rate", "0")
+    flags = ("--post-rate", "0", "--delivery-rate", "0")
+    running = ServerProcess(database, *flags, certificate=sealed)
     running.start()
     yield running
     running.close()
 
 
 @pytest.fixture
-def start_server(tmp_path) -> Iterator[Callable[..., ServerProcess]]:
+def start_server(tmp_path, sealed) -> Iterator[Callable[..., ServerProcess]]:
     """Start a server with flags of the test's choice, which it may stop, kill and restart."""
     started: list[ServerProcess] = []
 
     def start(*flags: str, **options) -> ServerProcess:
-        database = tmp_path / f"danmaku-{len(started)}.db"
-        running = ServerProcess(options.pop("database", database), *flags, **options)
+        database = options.pop("database", tmp_path / f"danmaku-{len(started)}.db")
+        running = ServerProcess(database, *flags, **{"certificate": sealed, **options})
         started.append(running)
         return running.start()
 

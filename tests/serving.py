@@ -7,10 +7,13 @@ import queue
 import re
 import resource
 import signal
+import ssl
 import subprocess
 import sys
 import threading
 from pathlib import Path
+
+from tests.certificates import Certificate
 
 ROOT = Path(__file__).resolve().parents[1]
 START_SECONDS = 20
@@ -31,11 +34,13 @@ class ServerProcess:
         *flags: str,
         environment: dict[str, str] | None = None,
         open_files: int | None = None,
+        certificate: Certificate | None = None,
     ) -> None:
         self.database = database
         self.flags = flags
         self.environment = environment or {}
         self.open_files = open_files
+        self.certificate = certificate
         self.port = 0
         self.log: list[str] = []
         self.process: subprocess.Popen[str] | None = None
@@ -44,15 +49,23 @@ class ServerProcess:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.certificate else 'http'}://127.0.0.1:{self.port}"
 
     @property
     def ws_url(self) -> str:
-        return f"ws://127.0.0.1:{self.port}"
+        return f"{'wss' if self.certificate else 'ws'}://127.0.0.1:{self.port}"
+
+    @property
+    def trust(self) -> ssl.SSLContext | None:
+        """What a viewer over TLS trusts; None when it is not served over TLS."""
+        return self.certificate and self.certificate.trust
 
     def start(self) -> ServerProcess:
         command = [sys.executable, str(ROOT / "server.py"), "--port", str(self.port)]
         command += ["--database", f"sqlite:///{self.database}", *self.flags]
+        if self.certificate:
+            command += ["--certfile", str(self.certificate.certfile)]
+            command += ["--keyfile", str(self.certificate.keyfile)]
         self.process = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,

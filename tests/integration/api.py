@@ -35,7 +35,12 @@ class Api:
     """One connection to a server; who polls over it is one viewer."""
 
     def __init__(self, server: ServerProcess, timeout: float = 30) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=timeout)
+        where = ("127.0.0.1", server.port)
+        self._connection = (
+            http.client.HTTPSConnection(*where, timeout=timeout, context=server.trust)
+            if server.trust
+            else http.client.HTTPConnection(*where, timeout=timeout)
+        )
 
     def call(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
         """Send a request; headers are given as ``If_None_Match="…"``."""

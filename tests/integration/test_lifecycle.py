@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.certificates import Certificate
+from tests.faults.measures import read_seconds_queued
 from tests.integration.api import Api
 from tests.integration.viewer import Viewer
 from tests.serving import ROOT, ServerProcess
@@ -48,10 +50,15 @@ def sentence_of(ended: subprocess.CompletedProcess[str]) -> str:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+@pytest.mark.parametrize("is_sealed", [False, True], ids=["plain", "tls"])
 def test_signal_ends_the_server_in_order(
-    start_server: StartServer, room: str, number: signal.Signals
+    start_server: StartServer,
+    room: str,
+    number: signal.Signals,
+    certificate: Certificate,
+    is_sealed: bool,
 ) -> None:
-    server = start_server(*FREE)
+    server = start_server(*FREE, certificate=certificate if is_sealed else None)
     viewers = [Viewer(server, room) for _ in range(20)]
     viewers[0].say_many(["a", "b", "c"])
     began = time.monotonic()
@@ -125,7 +132,8 @@ def test_second_start_is_quick(start_server: StartServer) -> None:
         server.stop()
         began = time.monotonic()
         server.start()
-        taken.append(time.monotonic() - began)
+        # How long others had the processors says nothing about the server.
+        taken.append(time.monotonic() - began - read_seconds_queued(server))
         if taken[-1] < 3:
             break
     assert min(taken) < 3

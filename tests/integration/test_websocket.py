@@ -1,4 +1,8 @@
-"""The long-lived connection, message by message as the contract has them."""
+"""The long-lived connection, message by message as the contract has them, through every door.
+
+The plain upgrade of a room that is open is taken at the gate, before Tornado. What is unusual goes
+through Tornado's handler, and so does what comes over TLS.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +15,32 @@ from collections.abc import Callable
 import pytest
 import websocket
 
+from tests.certificates import Certificate
 from tests.integration.api import Api
 from tests.integration.viewer import Viewer
 from tests.serving import ServerProcess
 
 StartServer = Callable[..., ServerProcess]
+
+
+@pytest.fixture(scope="module", params=["gate", "handler", "tls"])
+def door(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def sealed(door: str, certificate: Certificate) -> Certificate | None:
+    return certificate if door == "tls" else None
+
+
+@pytest.fixture
+def room(door: str, room: str, server: ServerProcess, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A room that viewers enter by the door."""
+    if door == "gate":
+        assert Api(server).entries(room).status == 200  # from here on it is open
+    elif door == "handler":
+        monkeypatch.setattr(Viewer, "header", ["X-Twice: 1", "X-Twice: 2"])
+    return room
 
 
 def test_welcome_says_who_one_is_and_where_the_room_stands(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 import websocket
@@ -19,15 +19,22 @@ class Viewer:
     """Follows a room, and holds the server to it that the batches leave no hole.
 
     ``entries`` is everything that was delivered, the welcome's entries first; ``messages`` is
-    everything that was read.
+    everything that was read. ``header`` goes along with every upgrade.
     """
+
+    header: ClassVar[list[str]] = []
 
     def __init__(
         self, server: ServerProcess, room: str, *, origin: str | None = None, **query: Any
     ) -> None:
         address = f"{server.ws_url}/ws/{room}" + (f"?{urlencode(query)}" if query else "")
         self.socket = websocket.create_connection(
-            address, timeout=SECONDS, origin=origin, suppress_origin=origin is None
+            address,
+            timeout=SECONDS,
+            origin=origin,
+            suppress_origin=origin is None,
+            header=self.header,
+            sslopt={"context": server.trust} if server.trust else None,
         )
         self.messages: list[dict[str, Any]] = []
         self.entries: list[dict[str, Any]] = []

@@ -1,0 +1,150 @@
+"""A whole server in the test's own process and on its loop, and peers that can misbehave."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import time
+from typing import Any
+
+from websockets.frames import Frame, Opcode
+from websockets.streams import StreamReader
+
+from chat.app import Server
+from chat.core.handshake import PREFIX
+from chat.settings import Settings
+from tests.certificates import Certificate
+
+MASK = bytes(4)
+SECONDS = 20
+# As small as the kernel lets it be: what a peer does not read is soon felt by who sends it.
+RECEIVE_BUFFER = 4_096
+UPGRADE = (
+    "GET {target} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{more}\r\n"
+)
+
+
+def client_frame(first: int, payload: bytes) -> bytes:
+    assert len(payload) < 65_536
+    if len(payload) < 126:
+        return bytes((first, 0x80 | len(payload))) + MASK + payload
+    return bytes((first, 0x80 | 126)) + len(payload).to_bytes(2, "big") + MASK + payload
+
+
+class Peer:
+    """The other end of a connection; it answers nothing of itself, no ping and no close."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._stream = StreamReader()
+
+    async def read_head(self) -> bytes:
+        """Return the answer to the upgrade."""
+        async with asyncio.timeout(SECONDS):
+            return await self._reader.readuntil(b"\r\n\r\n")
+
+    async def read(self, *opcodes: Opcode) -> Frame:
+        """Return the next frame of one of these opcodes."""
+        async with asyncio.timeout(SECONDS):
+            while True:
+                frame = await self._read_frame()
+                if frame.opcode in opcodes:
+                    return frame
+
+    async def read_message(self, *types: str) -> dict[str, Any]:
+        """Return the next message of one of these types."""
+        while True:
+            message = json.loads((await self.read(Opcode.TEXT)).data)
+            if message["type"] in types:
+                return message
+
+    async def read_close(self) -> int:
+        return int.from_bytes((await self.read(Opcode.CLOSE)).data[:2], "big")
+
+    async def _read_frame(self) -> Frame:
+        parser = Frame.parse(self._stream.read_exact, mask=False)
+        while True:
+            try:
+                next(parser)
+            except StopIteration as done:
+                frame: Frame = done.value
+                return frame
+            data = await self._reader.read(1 << 16)
+            assert data, "closed without a close frame"
+            self._stream.feed_data(data)
+
+    def send(self, type: str, **fields: Any) -> None:
+        self._writer.write(client_frame(0x81, json.dumps({"type": type, **fields}).encode()))
+
+    def send_pong(self) -> None:
+        self._writer.write(client_frame(0x8A, b""))
+
+    def stop_reading(self) -> None:
+        self._writer.transport.pause_reading()
+
+    def go_on_reading(self) -> None:
+        self._writer.transport.resume_reading()
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class Quarters:
+    """A server whose sweeps, of which it has one a second, the test can call."""
+
+    def __init__(self, certificate: Certificate | None = None) -> None:
+        self._certificate = certificate
+        files = certificate and {
+            "certfile": str(certificate.certfile),
+            "keyfile": str(certificate.keyfile),
+        }
+        self.server = Server(
+            Settings(port=0, database="sqlite://", post_rate=0, delivery_rate=0, **(files or {}))
+        )
+
+    async def __aenter__(self) -> Quarters:
+        self.server.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.server.stop()
+
+    @property
+    def connections(self):
+        return self.server.connections
+
+    @property
+    def hub(self):
+        return self.server.connections.hub
+
+    async def sweep(self, seconds: int) -> None:
+        """Let so many seconds pass, as far as pings are concerned."""
+        for _ in range(seconds):
+            self.connections.sweep(time.monotonic())
+            await asyncio.sleep(0)  # what was written is out, and said to be
+
+    def read_metric(self, name: str) -> float | None:
+        return self.connections.metrics.registry.get_sample_value(name)
+
+    async def connect(self, room: str) -> Peer:
+        """Be let into a room."""
+        peer = await self.ask(room)
+        await peer.read_head()
+        await peer.read_message("welcome")
+        return peer
+
+    async def ask(self, room: str, port: int = 0) -> Peer:
+        """Send an upgrade for a room with its query, and wait for nothing."""
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+        sock.setblocking(False)
+        where = ("127.0.0.1", port or self.server.port)
+        await asyncio.get_running_loop().sock_connect(sock, where)
+        trust = self._certificate and self._certificate.trust
+        name = "127.0.0.1" if trust else None
+        reader, writer = await asyncio.open_connection(sock=sock, ssl=trust, server_hostname=name)
+        writer.write(UPGRADE.format(target=f"{PREFIX}{room}", host="x", more="").encode())
+        return Peer(reader, writer)

@@ -1,0 +1,255 @@
+"""Peers that are slow, silent or dead, and who is there beside them: plainly, and over TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+
+import pytest
+from websockets.frames import Opcode
+
+import chat.app
+import chat.journal.local
+import chat.web.connection
+from chat.core.comment import Comment
+from chat.core.history import HISTORY_LIMIT
+from chat.core.pace import STALL_SECONDS
+from chat.core.room import Author
+from chat.core.wire import Post
+from chat.web.connection import PING_SECONDS, PONG_SECONDS
+from tests.certificates import Certificate
+from tests.faults.proxy import Proxy
+from tests.integration.quarters import Peer, Quarters
+
+Play = Callable[[Callable[[Quarters], Coroutine[None, None, None]]], None]
+LONG_TEXT = "弹" * 100
+AT_ONCE = 300
+SPEAKER = Author("g-1", "Owl")
+
+
+@pytest.fixture(params=["plain", "tls"])
+def play(
+    request: pytest.FixtureRequest, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
+) -> Play:
+    """Run a scenario in a server of its own, where time passes by the scenario's sweeps alone."""
+    monkeypatch.setattr(chat.app, "SWEEP_SECONDS", 3600)
+
+    def run(scenario: Callable[[Quarters], Coroutine[None, None, None]]) -> None:
+        async def within() -> None:
+            async with Quarters(certificate if request.param == "tls" else None) as quarters:
+                await scenario(quarters)
+
+        asyncio.run(within())
+
+    return run
+
+
+class Room:
+    """A room where much is said, and a viewer that has to hear all of it in time."""
+
+    def __init__(self, quarters: Quarters, listener: Peer) -> None:
+        self._quarters = quarters
+        self._listener = listener
+        self.heard = 0
+
+    async def talk(self) -> None:
+        """Say some things, and have them heard."""
+        opened = self._quarters.hub.find_room("demo")
+        for _ in range(AT_ONCE):
+            self._quarters.hub.post(opened, SPEAKER, Post(LONG_TEXT), lambda _answer: None)
+        until = self.heard + AT_ONCE
+        while self.heard < until:
+            batch = await self._listener.read_message("batch")
+            seqs = [entry["seq"] for entry in batch["entries"]]
+            assert seqs == list(range(self.heard + 1, batch["last"] + 1))
+            self.heard = batch["last"]
+
+    async def talk_until_somebody_lags(self) -> None:
+        while not self._quarters.connections.stalled:
+            await self.talk()
+
+
+async def answer_ping(peer: Peer) -> None:
+    await peer.read(Opcode.PING)
+    peer.send_pong()
+    peer.send("ping")
+    await peer.read_message("pong")  # and so the server has read what came before
+
+
+def test_viewer_that_takes_nothing_is_closed_with_its_code_and_others_lose_nothing(
+    play: Play,
+) -> None:
+    async def scenario(quarters: Quarters) -> None:
+        slow = await quarters.connect("demo")
+        slow.stop_reading()
+        await quarters.sweep(PING_SECONDS)
+        fast = await quarters.connect("demo")
+        await Room(quarters, fast).talk_until_somebody_lags()
+        # It answers no ping either, since it has not seen it: that is no second reason.
+        await quarters.sweep(PONG_SECONDS)
+        await answer_ping(fast)
+        assert quarters.read_metric("danmaku_slow_viewers") == 1
+        quarters.connections.sweep(time.monotonic() + STALL_SECONDS + 1)
+        assert quarters.hub.count_viewers() == 1
+        assert quarters.read_metric("danmaku_slow_viewers") == 0
+        slow.go_on_reading()
+        assert (await slow.read_message("bye"))["code"] == 4008
+        assert await slow.read_close() == 4008
+        slow.close()
+        fast.close()
+
+    play(scenario)
+
+
+def test_viewer_that_reads_on_too_late_is_told_what_it_lost_and_goes_on_with_the_others(
+    play: Play,
+) -> None:
+    async def scenario(quarters: Quarters) -> None:
+        slow, fast = await quarters.connect("demo"), await quarters.connect("demo")
+        slow.stop_reading()
+        room = Room(quarters, fast)
+        await room.talk_until_somebody_lags()
+        # A history is cut when it is twice as long as it has to be; and the kernel may still take a
+        # little of somebody's who lags already.
+        enough = room.heard + 3 * HISTORY_LIMIT
+        while room.heard < enough:
+            await room.talk()
+        slow.go_on_reading()
+        cursor, told = 0, []
+        while cursor < room.heard:
+            message = await slow.read_message("batch", "skip")
+            assert message["first"] == cursor + 1
+            cursor = message["last"]
+            told.append(message["type"])
+            if message["type"] == "skip":
+                assert message["why"] == "slow"
+        assert told.count("skip") == 1
+        await room.talk()
+        while cursor < room.heard:
+            message = await slow.read_message("batch")
+            assert message["first"] == cursor + 1
+            cursor = message["last"]
+        slow.close()
+        fast.close()
+
+    play(scenario)
+
+
+def test_viewer_that_answers_no_ping_is_closed_with_its_code(play: Play) -> None:
+    async def scenario(quarters: Quarters) -> None:
+        peer = await quarters.connect("demo")
+        await quarters.sweep(PING_SECONDS + PONG_SECONDS)
+        assert await peer.read_close() == 4009
+        peer.close()
+
+    play(scenario)
+
+
+def test_viewer_that_died_without_a_word_is_gone_when_its_pong_was_due(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chat.web.connection, "CLOSE_SECONDS", 0.05)
+
+    async def scenario(quarters: Quarters) -> None:
+        async with Proxy(quarters.server.port) as proxy:
+            dead = await quarters.ask("demo", proxy.port)
+            await dead.read_head()
+            await dead.read_message("welcome")
+            proxy.is_silent = True  # it hears nothing, and nothing is heard of it
+            await quarters.sweep(PING_SECONDS + PONG_SECONDS - 1)
+            assert quarters.hub.count_viewers() == 1
+            await quarters.sweep(1)
+            assert quarters.hub.count_viewers() == 0
+            async with asyncio.timeout(10):
+                while quarters.read_metric("danmaku_connections"):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            dead.close()
+
+    play(scenario)
+
+
+def test_viewer_that_answers_its_ping_stays(play: Play) -> None:
+    async def scenario(quarters: Quarters) -> None:
+        peer = await quarters.connect("demo")
+        await quarters.sweep(PING_SECONDS)
+        for _ in range(3):
+            await answer_ping(peer)
+            await quarters.sweep(PING_SECONDS)
+        assert quarters.hub.count_viewers() == 1
+        peer.send("post", text="still here")
+        await peer.read_message("batch")
+        peer.close()
+
+    play(scenario)
+
+
+# --- an archive that takes its time ---------------------------------------------------------------
+
+
+class SlowRead:
+    """A room whose first entries are in the archive alone, where reading takes until ``allow``."""
+
+    def __init__(self, quarters: Quarters, patch: pytest.MonkeyPatch) -> None:
+        self.asked, self.done = asyncio.Event(), asyncio.Event()
+        self._allowed = asyncio.Event()
+        self._journal = quarters.server._journal
+        self._read = self._journal.read
+        patch.setattr(chat.journal.local, "RECENT_LIMIT", 1)
+        patch.setattr(self._journal, "read", self._read_late)
+
+    async def fill(self, room: str) -> str:
+        """Keep three entries, and return the cursor before the first."""
+        opened = await self._journal.open_room(room)
+        for number in range(3):
+            comment = Comment(seq=0, user="u", name="N", text=f"{number}", at=1)
+            await self._journal.append(room, comment, None)
+        self._journal.close_room(room)  # and so the hub opens it with the last entry alone
+        return f"{opened.epoch}:0"
+
+    def allow(self) -> None:
+        self._allowed.set()
+
+    async def _read_late(self, *where):
+        self.asked.set()
+        await self._allowed.wait()
+        read = await self._read(*where)
+        self.done.set()
+        return read
+
+
+def test_nothing_goes_out_before_the_handshake_is_answered(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(quarters: Quarters) -> None:
+        archive = SlowRead(quarters, monkeypatch)
+        peer = await quarters.ask(f"demo?cursor={await archive.fill('demo')}")
+        await archive.asked.wait()
+        await quarters.sweep(PING_SECONDS)
+        archive.allow()
+        assert (await peer.read_head()).startswith(b"HTTP/1.1 101 ")
+        welcome = await peer.read_message("welcome")
+        assert [entry["seq"] for entry in welcome["entries"]] == [1, 2, 3]
+        peer.close()
+
+    play(scenario)
+
+
+def test_connection_that_ends_while_the_archive_is_read_for_it_is_no_viewer_after(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario(quarters: Quarters) -> None:
+        archive = SlowRead(quarters, monkeypatch)
+        peer = await quarters.ask(f"demo?cursor={await archive.fill('demo')}")
+        await archive.asked.wait()
+        ending = asyncio.create_task(quarters.connections.stop())
+        await peer.read_head()
+        assert await peer.read_close() == 1012  # which it leaves unanswered
+        archive.allow()
+        await archive.done.wait()
+        assert quarters.hub.count_viewers() == 0
+        assert not ending.done(), "the connection was there until the end"
+        peer.close()
+        await ending
+
+    play(scenario)
