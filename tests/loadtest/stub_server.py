@@ -2,7 +2,8 @@
 
 What proves that the load tester sees faults. `python stub_server.py FAULT` listens on a free port,
 prints it, and ends with its standard input. Everything is kept in memory, for one epoch; there are
-no limits. Each fault is one deliberate wrong, named in `FAULTS`.
+no limits. Each fault is one deliberate wrong, named in `FAULTS`. How long it had each comment it
+tells at `/api/rooms/ROOM/took`, by its own clock.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import hashlib
 import json
 import os
 import sys
+import time
 import zlib
 from urllib.parse import parse_qs, urlsplit
 
@@ -68,6 +70,8 @@ class Room:
         self.waves = 0
         self.posts = 0
         self.waiting: list[dict] = []
+        self.taken_at: dict[int, float] = {}  # by seq
+        self.took: list[float] = []  # seconds from taking a comment until it went out
 
     @property
     def head(self) -> int:
@@ -144,6 +148,7 @@ class Stub:
             "at": 0,
         }
         room.bodies.append(entry)
+        room.taken_at[seq] = time.monotonic()
         room.waiting.append(entry)
         if len(room.waiting) == 1:
             delay = 0.005
@@ -177,6 +182,8 @@ class Stub:
         fifth = room.waves == 5
         payload = json.dumps(batch, separators=(",", ":")).encode()
         plain, small = build_frame(payload), build_frame(payload, deflate=True)
+        now = time.monotonic()
+        room.took += [now - room.taken_at[entry["seq"]] for entry in batch.get("entries", ())]
         victim = room.viewers[len(room.viewers) // 2] if room.viewers else None
         for viewer in list(room.viewers):
             frame = small if viewer.deflate else plain
@@ -242,7 +249,9 @@ class Stub:
                     break
                 body = await reader.readexactly(int(headers.get("content-length", 0)))
                 room = self.rooms.setdefault(path.path.split("/")[3], Room())
-                if method == "POST":
+                if path.path.endswith("/took"):
+                    self.answer(writer, 200, {"seconds": room.took})
+                elif method == "POST":
                     answer = self.post(room, json.loads(body))
                     if answer and answer["type"] == "reject":
                         self.answer(writer, 429, {"error": answer})
