@@ -2,6 +2,7 @@
 
 Seen from outside: a slow address is asked, and then ``/`` again and again. Where the loop is free,
 ``/`` is also asked and answered in the second half of the wait; where it is blocked, it cannot be.
+What is possible shows in one of a few attempts, since a machine that is busy may hide it in some.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from tests.serving import ROOT
 
 WAIT = 1.0
 PATIENCE = 20
+ATTEMPTS = 5
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +73,12 @@ def ask_beside_front_page(port: int, path: str) -> tuple[str, float, bool]:
     slow = send(port, path)
     is_free = is_front_page_free(port, since, lambda: has_answered(slow))
     took = time.monotonic() - since
+    assert took >= WAIT
     return read(slow), took, is_free
+
+
+def attempt(port: int, path: str) -> Iterator[tuple[str, float, bool]]:
+    return (ask_beside_front_page(port, path) for _ in range(ATTEMPTS))
 
 
 def test_front_page_shows_date_and_time(port: int) -> None:
@@ -79,32 +86,31 @@ def test_front_page_shows_date_and_time(port: int) -> None:
 
 
 def test_sync_handler_blocks_everybody(port: int) -> None:
-    text, took, is_free = ask_beside_front_page(port, "/sync")
+    text, _, is_free = ask_beside_front_page(port, "/sync")
     assert text.startswith("Hello")
-    assert took >= WAIT
     assert not is_free
 
 
 @pytest.mark.parametrize("path", ["/async", "/executor", "/fetch"])
 def test_handler_that_awaits_blocks_nobody(port: int, path: str) -> None:
-    text, took, is_free = ask_beside_front_page(port, path)
-    assert "Hello" in text
-    assert took >= WAIT
-    assert is_free
+    assert any("Hello" in text and is_free for text, _, is_free in attempt(port, path))
 
 
 def test_parallel_waits_take_as_long_as_one_and_block_nobody(port: int) -> None:
-    _, took, is_free = ask_beside_front_page(port, "/parallel")
-    assert WAIT <= took < 3 * WAIT
-    assert is_free
+    assert any(took < 3 * WAIT and is_free for _, took, is_free in attempt(port, "/parallel"))
 
 
 def test_background_task_goes_on_after_its_answer_and_blocks_nobody(port: int) -> None:
-    since = time.monotonic()
-    assert read(send(port, "/background")) == "The job has begun.\n"
-    assert read(send(port, "/background")) == "The job is at work.\n"
-    is_free = is_front_page_free(
-        port, since, lambda: read(send(port, "/background")) == "The job is done.\n"
-    )
-    assert time.monotonic() - since >= WAIT
-    assert is_free
+    def is_front_page_free_beside_job() -> bool:
+        since = time.monotonic()
+        assert read(send(port, "/background")) == "The job has begun.\n"
+        if (said := read(send(port, "/background"))) == "The job is done.\n":
+            return False  # it took as long as the job to ask
+        assert said == "The job is at work.\n"
+        is_free = is_front_page_free(
+            port, since, lambda: read(send(port, "/background")) == "The job is done.\n"
+        )
+        assert time.monotonic() - since >= WAIT
+        return is_free
+
+    assert any(is_front_page_free_beside_job() for _ in range(ATTEMPTS))
