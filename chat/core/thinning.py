@@ -6,12 +6,14 @@ here is counted, kept in the archive and in the room's history, and never left o
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Sequence
 
 import msgspec
 
 from chat.core.comment import Role
+
+FAIR_SECONDS = 1.0
 
 
 class _Glance(msgspec.Struct, frozen=True):
@@ -25,47 +27,59 @@ class _Glance(msgspec.Struct, frozen=True):
 _glance = msgspec.json.Decoder(_Glance)
 
 
-def choose_left_out(first: int, bodies: Iterable[bytes], budget: int) -> set[int]:
-    """Return the seqs to leave out of ``first..`` so that at most ``budget`` comments remain.
+class Thinning:
+    """Leaves out what is more than ``rate`` comments a second; a rate of 0 leaves out nothing.
 
-    Entries that are no comments cost nothing. Within a sender the earlier comment goes first; among
-    senders, everybody's first comment goes before anybody's second.
-    """
-    ranked: list[tuple[int, int, int]] = []
-    spoken: defaultdict[str, int] = defaultdict(int)
-    for seq, body in enumerate(bodies, first):
-        glance = _glance.decode(body)
-        if glance.kind != "comment":
-            continue
-        if glance.role is not Role.VIEWER:
-            ranked.append((0, 0, seq))
-            continue
-        spoken[glance.user] += 1
-        ranked.append((1, spoken[glance.user], seq))
-    ranked.sort()
-    return {seq for _, _, seq in ranked[max(0, budget) :]}
-
-
-class Allowance:
-    """How many comments may be sent now: ``rate`` a second, saved up for at most one second.
-
-    ``now`` is any monotonic clock in seconds. A rate of 0 is no limit.
+    What was not used is saved up for one second, and hosts and moderators may use one second's
+    worth in advance. Entries that are no comments are never left out. Within a sender the earlier
+    comment goes first; among senders, who was sent less in this second goes before who was sent
+    more. ``now`` is any monotonic clock in seconds.
     """
 
-    __slots__ = ("_left", "_rate", "_since")
+    __slots__ = ("_fair_since", "_left", "_rate", "_sent", "_since")
 
     def __init__(self, rate: float) -> None:
         self._rate = rate
         self._left = float(rate)
         self._since: float | None = None
+        # How many comments of each sender were sent since, as far as there was a choice; it holds
+        # no more senders than may be sent comments in that time.
+        self._sent: Counter[str] = Counter()
+        self._fair_since = 0.0
 
-    def take(self, wanted: int, now: float) -> int:
-        """Return how many of ``wanted`` comments may be sent, and count them as sent."""
+    def choose_left_out(self, first: int, bodies: Sequence[bytes], now: float) -> set[int]:
+        """Return the seqs of ``first..`` to leave out, and count the others as sent."""
         if not self._rate:
-            return wanted
+            return set()
+        self._save_up(now)
+        if len(bodies) <= self._left:
+            self._left -= len(bodies)
+            return set()
+        hosts: list[int] = []
+        viewers: list[tuple[int, int, str]] = []
+        spoken = Counter[str]()
+        for seq, body in enumerate(bodies, first):
+            glance = _glance.decode(body)
+            if glance.kind != "comment":
+                continue
+            if glance.role is not Role.VIEWER:
+                hosts.append(seq)
+                continue
+            rank = self._sent[glance.user] + spoken[glance.user]
+            viewers.append((rank, seq, glance.user))
+            spoken[glance.user] += 1
+        viewers.sort()
+        kept_hosts = min(len(hosts), int(self._left + self._rate))
+        self._left -= kept_hosts
+        kept_viewers = min(len(viewers), max(0, int(self._left)))
+        self._left -= kept_viewers
+        self._sent.update(user for _, _, user in viewers[:kept_viewers])
+        return {*hosts[kept_hosts:], *(seq for _, seq, _ in viewers[kept_viewers:])}
+
+    def _save_up(self, now: float) -> None:
         passed = 0.0 if self._since is None else now - self._since
         self._since = now
         self._left = min(self._rate, self._left + passed * self._rate)
-        granted = min(wanted, int(self._left))
-        self._left -= granted
-        return granted
+        if now - self._fair_since >= FAIR_SECONDS:
+            self._sent.clear()
+            self._fair_since = now

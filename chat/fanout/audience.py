@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 from msgspec import Raw
 
-from chat.core import wire
+from chat.core import pace, wire
 from chat.core.history import History
-from chat.fanout.pieces import BATCH_LIMIT, PLAIN, Piece, Pieces, Variants, frame
+from chat.fanout.pieces import NOTHING, PLAIN, Piece, Pieces, frame
 from chat.fanout.row import ROW_LIMIT, Row, Viewer, push
 from chat.metrics import Metrics
 
@@ -26,21 +25,13 @@ SMALL_ROWS = 4
 WAKE_LIMIT = 16
 
 
-class Wave(NamedTuple):
-    """What one wave sends: to those who stand at ``base`` all of it, to the others the news."""
-
-    base: int
-    taken: int
-    whole: Variants
-    news: bytes
-
-
 class Audience:
     """The viewers of one room in this process.
 
-    ``sent`` is the seq that the last wave reached: nobody is led beyond it but by a wave, since a
-    wave decides what of a flood is left out, and decides it for all. ``plan`` is called when there
-    is something for a wave; ``settings`` returns the room's, as JSON.
+    ``sent`` is how far waves lead: nobody is led beyond it, since what of a flood is left out is
+    decided when a wave takes entries up, and for all. A wave takes up what comes while it runs, so
+    those whom it meets late are ahead of those whom it met first, until the next. ``plan`` is
+    called when there is something for a wave; ``settings`` returns the room's, as JSON.
     """
 
     def __init__(
@@ -53,25 +44,34 @@ class Audience:
         delivery_rate: float,
     ) -> None:
         self.sent = history.head
+        self.woken = history.head  # how far the long polls were told that there is something
+        self._reached = history.head  # how far all viewers have come who keep up
+        self._taken_up_at = 0.0
         self.last_start = 0.0
         self.last_length = 0.0
         self._history = history
-        self._pieces = Pieces(epoch, history, settings, metrics, delivery_rate)
+        self._pieces = Pieces(epoch, history, settings, delivery_rate)
+        self._metrics = metrics
         self._plan = plan
         # Each viewer is in a row, apart with a cursor of its own, or paused.
         self._rows: list[Row] = []
         self._open_rows: dict[int, Row] = {}
         self._apart: dict[Viewer, None] = {}
         self._paused: dict[Viewer, None] = {}
-        self._uninformed: set[Viewer] = set()  # of those, who missed the newest count
         self._waiters: set[asyncio.Future[None]] = set()
         self._pollers: dict[object, float] = {}
         self._count = 0
         self._deflaters = 0
+        # The news is how many viewers there are; each knows the number of the last that it heard.
+        self._news = b""
+        self._news_number = 0
+        self._news_reached = 0
         self._count_told = 0
         self._count_told_at = 0.0
         self._is_count_due = False
-        self._is_sending = False
+        # What was handed to connections since the metrics were told, in entries.
+        self._handed = 0
+        self._skipped = 0
 
     def __len__(self) -> int:
         return self._count + len(self._pollers)
@@ -81,6 +81,7 @@ class Audience:
     def add(self, viewer: Viewer, cursor: int) -> None:
         """Let a viewer in that has everything up to ``cursor``."""
         viewer.cursor = cursor
+        viewer.news_number = self._news_number
         self._count += 1
         self._deflaters += viewer.variant
         self._apart[viewer] = None
@@ -96,7 +97,6 @@ class Audience:
         held = self._paused if viewer in self._paused else self._apart
         if viewer in held:
             del held[viewer]
-            self._uninformed.discard(viewer)
             self._count -= 1
             self._deflaters -= viewer.variant
             self._plan(self)
@@ -114,17 +114,14 @@ class Audience:
             del self._paused[viewer]
             self._apart[viewer] = None
             if viewer.ready and viewer.cursor < self._history.first - 1:
-                skip = self._pieces.skip(viewer.cursor, "trimmed")
-                viewer.cursor = skip.cursor
-                push(viewer, skip.frames[PLAIN])
+                self._hand(viewer, self._pieces.skip(viewer.cursor, "trimmed"))
             self.catch_up(viewer)
 
     def catch_up(self, viewer: Viewer) -> None:
-        """Bring a viewer that was held up, and is ready again, to where the others are."""
-        self.serve(viewer)
-        if viewer in self._uninformed and viewer.ready and viewer not in self._paused:
-            self._uninformed.discard(viewer)
-            push(viewer, self._tell_count())
+        """Bring a viewer that was held up, and is ready again, to where waves lead."""
+        if viewer.ready and viewer in self._apart:
+            self._lead(viewer)
+            self._tell_metrics()
 
     def note_poller(self, poller: object, until: float) -> None:
         """Count somebody who polls as a viewer until a while after ``until``."""
@@ -157,6 +154,7 @@ class Audience:
 
     def release_waiters(self) -> Iterator[None]:
         """Wake the long polls, a few with each step: answering one is a whole request's work."""
+        self.woken = self.sent
         waiters, self._waiters = self._waiters, set()
         for number, waiter in enumerate(waiters, 1):
             if not waiter.done():
@@ -169,8 +167,9 @@ class Audience:
         if not (viewer.ready and viewer.direct and viewer.cursor == self.sent):
             return
         row = self._open_rows.get(viewer.variant)
-        if row is None or row.cursor != self.sent or len(row) >= ROW_LIMIT:
-            row = self._open_rows[viewer.variant] = Row(self.sent, viewer.variant, self._apart)
+        place = (self.sent, self._news_number)
+        if row is None or (row.cursor, row.news_number) != place or len(row) >= ROW_LIMIT:
+            row = self._open_rows[viewer.variant] = Row(*place, viewer.variant, self._apart)
             self._rows.append(row)
         del self._apart[viewer]
         row.take_in(viewer)
@@ -180,14 +179,13 @@ class Audience:
             viewer.row.step_out(viewer)
 
     def _close_ranks(self) -> None:
-        # Between two waves, when all rows are at ``sent``: what is left of many rows makes few.
+        # What is left of many rows makes few; this wave leads to one place whom it moves.
         small = [row for row in self._rows if len(row) < ROW_LIMIT // 2]
         if len(small) > SMALL_ROWS:
-            moving = [viewer for row in small for viewer in row.dissolve()]
+            for row in small:
+                row.dissolve()
             self._rows = [row for row in self._rows if len(row)]
             self._open_rows.clear()
-            for viewer in moving:
-                self._align(viewer)
 
     # --- what they are sent ---------------------------------------------------------------------
 
@@ -196,67 +194,50 @@ class Audience:
         self._plan(self)
 
     def count_waiting(self) -> int:
-        """Count the entries that the next wave has to bring."""
-        return self._history.head - self.sent
+        """Count the entries that the next wave has to bring, to some of them at least."""
+        return self._history.head - self._reached
 
-    def prepare_wave(self, now: float) -> Wave | None:
-        """Move ``sent`` on and return what leads from the old one to the new; None for nothing."""
+    def begin_wave(self, now: float) -> bool:
+        """Take up what there is to tell; return whether there is anybody to tell it to."""
         self._close_ranks()
-        if self._is_sending:  # a wave broke off, and nobody knows who was told its count
-            self._is_count_due = True
-        self._is_sending = False
-        base, head = self.sent, self._history.head
-        if self._count == len(self._paused):
-            self._pieces.begin_wave(head, head - 1, now)
-            self.sent = head
-            if self.is_miscounted():
-                self._take_news(now)
-                self._uninformed.update(self._paused)
-            return None
-        # Where waves took so long that the history has moved on, the wave begins where it does.
-        start = max(base, self._history.first - 1)
-        self.sent = min(head, start + BATCH_LIMIT)
-        self._pieces.begin_wave(start + 1, self.sent, now)
-        (plain, packed), self.sent = self._piece_after(base)
-        news = self._take_news(now)
-        if not news and not plain:
-            return None
-        self._is_sending = True
-        return Wave(base, self.sent, (news + plain, news + packed), news)
+        self._take_up(now)
+        self._renew_count(now)
+        if self._count > len(self._paused):
+            return self._reached < self.sent or self._news_reached != self._news_number
+        self._reached, self._news_reached = self.sent, self._news_number
+        return False
 
-    def pass_on(self, wave: Wave) -> Iterator[int]:
-        """Send a wave to all, in small steps; each yields how many entries were delivered.
+    def take_up_more(self, now: float) -> None:
+        """Let the wave that is under way bring what has come since to those it still meets."""
+        if now - self._taken_up_at >= pace.TAKE_UP_SECONDS:
+            self._take_up(now)
+
+    def pass_on(self) -> Iterator[None]:
+        """Lead all on, in small steps.
 
         Others may run between two steps: viewers come and go, pause, spill and drain.
         """
-        base, taken, whole, _ = wave
+        reached, news_number = self.sent, self._news_number
+        frames, made_of = NOTHING, (NOTHING, b"")
         for row in list(self._rows):
-            if row.cursor == base:
-                row.cursor = taken
-                count = len(row) * (taken - base)
-                row.send(whole[row.variant])
-                yield count
-            elif row.cursor != taken:
-                row.dissolve()  # an earlier wave broke off before it
+            piece, news = self._piece_after(row.cursor), self._news_after(row.news_number)
+            if (piece.frames, news) != made_of:
+                made_of = (piece.frames, news)
+                plain, packed = piece.frames
+                frames = (news + plain, news + packed)
+            reached = min(reached, piece.cursor)
+            if frames[PLAIN]:
+                row.cursor, row.news_number = piece.cursor, news_number
+                self._note(piece, len(row))
+                row.send(frames[row.variant])
+                yield
         for viewer in list(self._apart):
             if viewer.ready and viewer in self._apart:
-                yield self._lead(viewer, wave)
-            elif wave.news:
-                self._uninformed.add(viewer)
-        if wave.news:
-            self._uninformed.update(self._paused)
-        self._is_sending = False
-
-    def serve(self, viewer: Viewer) -> int:
-        """Lead one viewer on that stands apart; return how many entries it was sent."""
-        if viewer not in self._apart:
-            return 0
-        before = viewer.cursor
-        while viewer.ready and viewer.cursor < self.sent:
-            frames, viewer.cursor = self._piece_after(viewer.cursor)
-            push(viewer, frames[viewer.variant])
-        self._align(viewer)
-        return max(0, viewer.cursor - before)
+                self._lead(viewer)
+                yield
+        # Only now: what a wave that broke off did not reach is for the next.
+        self._reached, self._news_reached = reached, news_number
+        self._tell_metrics()
 
     def count_bytes(self) -> int:
         """Count the bytes of the frames and histories that were made once for all."""
@@ -266,16 +247,37 @@ class Audience:
         """Return the newest entries as JSON, at most ``count``; made once for all who join."""
         return self._pieces.recent(count)
 
-    def _lead(self, viewer: Viewer, wave: Wave) -> int:
-        if viewer.cursor == wave.base:
-            viewer.cursor = wave.taken
-            push(viewer, wave.whole[viewer.variant])
-            self._align(viewer)
-            return wave.taken - wave.base
-        count = self.serve(viewer)
-        if wave.news and viewer.ready:
-            push(viewer, wave.news)
-        return count
+    def _take_up(self, now: float) -> None:
+        head = self._history.head
+        if head > self.sent:
+            # Where nobody listens nothing is left out, and what moved on before is gone anyway.
+            is_heard = self._count > len(self._paused)
+            first = max(self.sent + 1, self._history.first) if is_heard else head + 1
+            self._pieces.take_up(first, head, now)
+            self.sent, self._taken_up_at = head, now
+
+    def _lead(self, viewer: Viewer) -> None:
+        """Lead one viewer on that stands apart and is ready, as far as it takes."""
+        news = self._news_after(viewer.news_number)
+        viewer.news_number = self._news_number
+        while viewer.ready and (news or viewer.cursor < self.sent):
+            self._hand(viewer, self._piece_after(viewer.cursor), news)
+            news = b""
+        self._align(viewer)
+
+    def _hand(self, viewer: Viewer, piece: Piece, news: bytes = b"") -> None:
+        viewer.cursor = piece.cursor
+        self._note(piece, 1)
+        push(viewer, news + piece.frames[viewer.variant])
+
+    def _note(self, piece: Piece, viewers: int) -> None:
+        self._handed += viewers * piece.entries
+        self._skipped += viewers * piece.skipped
+
+    def _tell_metrics(self) -> None:
+        self._metrics.deliveries.inc(self._handed)
+        self._metrics.skipped.inc(self._skipped)
+        self._handed = self._skipped = 0
 
     def _piece_after(self, cursor: int) -> Piece:
         # Who stands at ``sent`` or beyond is where it should be, and gets nothing.
@@ -288,15 +290,19 @@ class Audience:
         return self._count_told_at + COUNT_SECONDS
 
     def is_miscounted(self) -> bool:
-        """Tell whether the viewers know another count than there is."""
-        return self._is_count_due or len(self) != self._count_told
+        """Tell whether some viewers know another count than there is."""
+        return (
+            self._is_count_due
+            or len(self) != self._count_told
+            or self._news_reached != self._news_number
+        )
 
-    def _take_news(self, now: float) -> bytes:
-        if not self.is_miscounted() or now < self.count_due_at():
-            return b""
-        self._count_told, self._count_told_at = len(self), now
-        self._is_count_due = False
-        return self._tell_count()
+    def _renew_count(self, now: float) -> None:
+        if self.is_miscounted() and now >= self.count_due_at():
+            self._count_told, self._count_told_at = len(self), now
+            self._is_count_due = False
+            self._news = frame(wire.encode(wire.Viewers(self._count_told)))
+            self._news_number += 1
 
-    def _tell_count(self) -> bytes:
-        return frame(wire.encode(wire.Viewers(self._count_told)))
+    def _news_after(self, number: int) -> bytes:
+        return b"" if number == self._news_number else self._news

@@ -13,8 +13,7 @@ from msgspec import Raw
 from chat.core import pace, wire
 from chat.core.frames import TEXT, build_compressed, build_frame
 from chat.core.history import History
-from chat.core.thinning import Allowance, choose_left_out
-from chat.metrics import Metrics
+from chat.core.thinning import Thinning
 
 BATCH_LIMIT = 512
 BATCH_BYTES = 192 * 1_024
@@ -31,10 +30,15 @@ NOTHING: Variants = (b"", b"")
 
 
 class Piece(NamedTuple):
-    """Frames that lead on from a cursor, and the cursor after them."""
+    """Frames that lead on from a cursor, and the cursor after them.
+
+    ``entries`` are so many as there are in them, ``skipped`` so many as they tell to be missed.
+    """
 
     frames: Variants
     cursor: int
+    entries: int = 0
+    skipped: int = 0
 
 
 class Pieces:
@@ -45,14 +49,12 @@ class Pieces:
         epoch: str,
         history: History,
         settings: Callable[[], Raw],
-        metrics: Metrics,
         delivery_rate: float,
     ) -> None:
         self._epoch = epoch
         self._history = history
         self._settings = settings
-        self._metrics = metrics
-        self._allowance = Allowance(delivery_rate)
+        self._thinning = Thinning(delivery_rate)
         self._left_out: set[int] = set()
         self._made: dict[int, Piece] = {}
         self._made_bytes = 0
@@ -63,21 +65,16 @@ class Pieces:
         """Count the bytes that are kept for whoever comes to stand at the same place."""
         return self._made_bytes + sum(len(memoryview(raw)) for raw in self._recent.values())
 
-    def begin_wave(self, first: int, last: int, now: float) -> None:
+    def take_up(self, first: int, last: int, now: float) -> None:
         """Decide what of the entries ``first`` to ``last`` is left out, for all and for ever."""
+        bodies = self._history.slice(first, last)
+        self._left_out |= self._thinning.choose_left_out(first, bodies, now)
         self._forget_made()
-        wanted = last - first + 1
-        if wanted <= 0:
-            return
-        granted = self._allowance.take(wanted, now)
-        if granted < wanted:
-            bodies = self._history.slice(first, last)
-            self._left_out |= choose_left_out(first, bodies, granted)
         if len(self._left_out) > 2 * len(self._history):
             self._left_out = {seq for seq in self._left_out if seq >= self._history.first}
 
     def after(self, cursor: int, last: int, *, deflate: bool) -> Piece:
-        """Return what leads on from a cursor, to ``last`` at most."""
+        """Return what leads on from a cursor, to ``last`` at most, which is the same for all."""
         if cursor >= last:
             return Piece(NOTHING, cursor)
         made = self._made.get(cursor)
@@ -96,9 +93,8 @@ class Pieces:
     def skip(self, cursor: int, why: Literal["slow", "trimmed"]) -> Piece:
         """Return what tells a viewer which entries after its cursor are no more in memory."""
         last = self._history.first - 1
-        self._metrics.skipped.inc(last - cursor)
         told = frame(wire.encode(wire.Skip(cursor + 1, last, why, self._settings())))
-        return Piece((told, told), last)
+        return Piece((told, told), last, skipped=last - cursor)
 
     def recent(self, count: int) -> Raw:
         """Return the newest entries as JSON, at most ``count``; made once for all who join."""
@@ -115,12 +111,12 @@ class Pieces:
 
     def _build(self, cursor: int, last: int, deflate: bool) -> Piece:
         history = self._history
-        skip = b""
+        skip, skipped = b"", 0
         if pace.judge(cursor, history.first) is pace.Verdict.SKIP:
-            skipped = self.skip(cursor, "slow")
-            if skipped.cursor >= last:  # the history moved on since the last wave: the next goes on
-                return skipped
-            skip, cursor = skipped.frames[PLAIN], skipped.cursor
+            told = self.skip(cursor, "slow")
+            if told.cursor >= last:  # the history has moved on since: the next piece goes on
+                return told
+            (skip, _), cursor, _, skipped = told
         first, last = cursor + 1, min(last, cursor + BATCH_LIMIT)
         bodies: list[bytes] = []
         size = thinned = 0
@@ -136,7 +132,7 @@ class Pieces:
         payload = wire.encode_batch(self._epoch, first, last, bodies, thinned)
         plain = skip + frame(payload)
         packed = skip + build_compressed(TEXT, payload) if deflate else plain
-        return Piece((plain, packed), last)
+        return Piece((plain, packed), last, len(bodies), skipped)
 
 
 def frame(payload: bytes) -> bytes:

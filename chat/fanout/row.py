@@ -23,10 +23,12 @@ class Viewer(Protocol):
     socket, and ``send`` hands bytes to the kernel and returns how many it took, raising
     BlockingIOError or another OSError as ``socket.send`` does. ``direct`` when ``send`` does that
     and nothing else: only such a viewer may stand in a ``row``. ``cursor`` is the seq of the last
-    entry handed to the connection, and in a row it is the row's.
+    entry handed to the connection, ``news_number`` the number of the last news of its audience; in
+    a row both are the row's.
     """
 
     cursor: int
+    news_number: int
     variant: int
     ready: bool
     direct: bool
@@ -41,16 +43,19 @@ class Viewer(Protocol):
 
 
 class Row:
-    """Viewers who stand abreast: all of them ready, at one cursor, and sent the same bytes.
+    """Viewers who stand abreast: all of them ready, at one place, and sent the same bytes.
 
     A wave touches nothing of theirs but ``send``, so that a viewer costs little more than the
     kernel's work. ``apart`` is where those are put who step out.
     """
 
-    __slots__ = ("_apart", "_sends", "_viewers", "cursor", "variant")
+    __slots__ = ("_apart", "_sends", "_viewers", "cursor", "news_number", "variant")
 
-    def __init__(self, cursor: int, variant: int, apart: dict[Viewer, None]) -> None:
+    def __init__(
+        self, cursor: int, news_number: int, variant: int, apart: dict[Viewer, None]
+    ) -> None:
         self.cursor = cursor
+        self.news_number = news_number
         self.variant = variant
         self._apart = apart
         self._viewers: list[Viewer] = []
@@ -60,7 +65,7 @@ class Row:
         return len(self._viewers)
 
     def take_in(self, viewer: Viewer) -> None:
-        """Let a viewer in that stands at this row's cursor."""
+        """Let a viewer in that stands at this row's place."""
         viewer.row = self
         self._viewers.append(viewer)
         self._sends.append(viewer.send)
@@ -69,19 +74,17 @@ class Row:
         """Let a viewer go its own way, from where the row is."""
         place = self._viewers.index(viewer)
         viewer.row = None
-        viewer.cursor = self.cursor
+        viewer.cursor, viewer.news_number = self.cursor, self.news_number
         # The last takes the place, so that nobody else moves.
         self._viewers[place] = self._viewers[-1]
         self._sends[place] = self._sends[-1]
         del self._viewers[-1], self._sends[-1]
         self._apart[viewer] = None
 
-    def dissolve(self) -> list[Viewer]:
-        """Let all step out, and return who they were."""
-        viewers = self._viewers[::-1]
-        for viewer in viewers:
+    def dissolve(self) -> None:
+        """Let all step out."""
+        for viewer in self._viewers[::-1]:
             self.step_out(viewer)
-        return viewers
 
     def send(self, data: bytes) -> None:
         """Send to all; this is the loop that every delivery goes through."""

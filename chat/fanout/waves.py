@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Generator
 
 from chat.core import pace
-from chat.fanout.audience import Audience, Wave
+from chat.fanout.audience import Audience
 from chat.metrics import Metrics
 
 SLICE_SECONDS = 0.004
@@ -110,26 +110,25 @@ class Fanout:
 
     def _wave(self, audience: Audience) -> Generator[None, None, None]:
         started = time.monotonic()
-        before = audience.sent
-        wave = audience.prepare_wave(started)
-        brings_entries = audience.sent != before
-        if wave is not None:
-            yield from self._send(audience, wave)
-        if brings_entries:
+        has_viewers = audience.begin_wave(started)
+        if has_viewers:
+            yield from self._send(audience)
+        has_polls = audience.woken != audience.sent
+        if has_polls:
             yield from audience.release_waiters()
-        if wave is not None or brings_entries:
+        if has_viewers or has_polls:
             audience.last_start = started
             audience.last_length = time.monotonic() - started
             self._metrics.wave_seconds.observe(audience.last_length)
         self._under_way.discard(audience)
         self.plan(audience)
 
-    def _send(self, audience: Audience, wave: Wave) -> Generator[None, None, None]:
+    def _send(self, audience: Audience) -> Generator[None, None, None]:
         slice_ends = time.monotonic() + SLICE_SECONDS
-        delivered = 0
-        for count in audience.pass_on(wave):
-            delivered += count
-            if time.monotonic() > slice_ends:
+        for _ in audience.pass_on():
+            now = time.monotonic()
+            if now > slice_ends:
                 yield
-                slice_ends = time.monotonic() + SLICE_SECONDS
-        self._metrics.deliveries.inc(delivered)
+                now = time.monotonic()
+                audience.take_up_more(now)
+                slice_ends = now + SLICE_SECONDS

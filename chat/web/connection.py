@@ -65,6 +65,7 @@ class Connection:
         "closing",
         "cursor",
         "direct",
+        "news_number",
         "progress_at",
         "ready",
         "row",
@@ -91,6 +92,7 @@ class Connection:
         self._author = author
         self._errors = 0
         self.cursor = 0
+        self.news_number = 0
         self.slot = 0
         self.ready = not stream.writing()
         self.closing = False

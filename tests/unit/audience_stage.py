@@ -8,7 +8,7 @@ from collections.abc import Callable
 from msgspec import Raw
 
 from chat.core.comment import Comment, Role
-from chat.core.history import History
+from chat.core.history import HISTORY_LIMIT, History
 from chat.core.wire import encode_entry
 from chat.fanout.audience import Audience
 from chat.fanout.pieces import PLAIN
@@ -27,6 +27,7 @@ class SocketViewer:
         self.near.setblocking(False)
         self.far.setblocking(False)
         self.cursor = 0
+        self.news_number = 0
         self.variant = variant
         self.ready = True
         self.direct = True
@@ -70,16 +71,33 @@ class SocketViewer:
         self.far.close()
 
 
+class EncryptedViewer(SocketViewer):
+    """A viewer whose bytes the stream has to write, as TLS needs it: each send is a spill."""
+
+    def __init__(self, variant: int = PLAIN) -> None:
+        super().__init__(variant)
+        self.direct = False
+        self.send = self._send_by_stream
+
+    def _send_by_stream(self, data: bytes) -> int:
+        self.spill(memoryview(data))
+        return len(data)
+
+
 class Stage:
     """A room's audience with its history, and waves by hand."""
 
     def __init__(
-        self, delivery_rate: float = 0, plan: Callable[[Audience], None] = lambda _: None
+        self,
+        delivery_rate: float = 0,
+        plan: Callable[[Audience], None] = lambda _: None,
+        history_limit: int = HISTORY_LIMIT,
     ) -> None:
-        self.history = History()
+        self.history = History(limit=history_limit)
         self.settings = Raw(b"{}")
+        self.metrics = Metrics()
         self.audience = Audience(
-            "e1", self.history, lambda: self.settings, plan, Metrics(), delivery_rate
+            "e1", self.history, lambda: self.settings, plan, self.metrics, delivery_rate
         )
         self.viewers: list[SocketViewer] = []
         self.clock = 100.0
@@ -98,15 +116,14 @@ class Stage:
     def wave(self, passed: float = 1.0) -> bool:
         """Have one wave, in one go."""
         self.clock += passed
-        wave = self.audience.prepare_wave(self.clock)
-        if wave is None:
+        if not self.audience.begin_wave(self.clock):
             return False
-        for _ in self.audience.pass_on(wave):
+        for _ in self.audience.pass_on():
             pass
         return True
 
     def waves(self) -> None:
-        while self.audience.count_waiting():
+        while self.audience.count_waiting() or self.audience.is_miscounted():
             self.wave()
 
 

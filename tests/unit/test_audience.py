@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from chat.core.comment import Role
-from chat.core.frames import build_frame
 from chat.core.history import HISTORY_LIMIT
+from chat.core.pace import TAKE_UP_SECONDS
 from chat.fanout.audience import SMALL_ROWS
 from chat.fanout.pieces import BATCH_LIMIT, DEFLATE
 from chat.fanout.row import ROW_LIMIT
@@ -72,7 +72,7 @@ def test_viewer_that_drains_late_gets_exactly_the_range_it_missed(stage: Stage) 
     assert slow.cursor < stage.history.head
     slow.drain()
     while slow.cursor < stage.history.head:
-        stage.audience.serve(slow)
+        stage.audience.catch_up(slow)
         slow.drain()
     assert_gapless(slow.messages(), stage.history.head)
     assert list_seqs(slow.messages()) == list(range(1, stage.history.head + 1))
@@ -91,7 +91,7 @@ def test_viewer_that_fell_off_the_history_is_told_the_range_it_lost(stage: Stage
         fast.drain()
     slow.drain()
     while slow.cursor < stage.history.head:
-        stage.audience.serve(slow)
+        stage.audience.catch_up(slow)
         slow.drain()
     messages = slow.messages()
     assert_gapless(messages, stage.history.head)
@@ -116,7 +116,7 @@ def test_wave_that_comes_after_the_history_moved_on_skips_and_goes_on_in_order(
     while stage.audience.count_waiting():
         stage.wave()
         viewer.drain()
-        stage.audience.serve(viewer)
+        stage.audience.catch_up(viewer)
     assert_gapless(viewer.messages(), stage.history.head)
 
 
@@ -141,7 +141,7 @@ def test_viewer_paused_for_too_long_is_told_what_was_trimmed(stage: Stage) -> No
     stage.audience.resume(paused)
     while paused.cursor < stage.history.head:
         paused.drain()
-        stage.audience.serve(paused)
+        stage.audience.catch_up(paused)
     messages = paused.messages()
     assert messages[0]["why"] == "trimmed"
     assert_gapless(messages, stage.history.head)
@@ -176,7 +176,7 @@ def test_late_viewer_is_left_out_the_same_comments_as_the_others() -> None:
         stage.say(40)
         stage.wave()
     late.drain()
-    stage.audience.serve(late)
+    stage.audience.catch_up(late)
     assert list_seqs(late.messages()) == list_seqs(on_time.messages())
     assert_gapless(late.messages(), stage.history.head)
     for viewer in stage.viewers:
@@ -203,19 +203,6 @@ def test_broken_viewer_is_let_go_and_the_others_get_their_wave(stage: Stage) -> 
     assert list_seqs(well.messages()) == [1]
 
 
-def test_frame_that_the_kernel_took_in_part_is_finished_before_anything_else(stage: Stage) -> None:
-    slow = stage.add(SocketViewer(buffer=4_096))
-    while slow.ready:
-        stage.say(30)
-        stage.wave()
-    assert slow.waiting
-    # A pong of its own comes behind what waits, never into the middle of a frame.
-    slow.waiting += build_frame(0xA, b"pong")
-    stage.say(5)
-    stage.wave()
-    assert_gapless(slow.messages(), slow.cursor)
-
-
 def test_lone_viewer_that_paused_while_somebody_spoke_resumes(stage: Stage) -> None:
     viewer = stage.add(SocketViewer())
     stage.wave()  # tells the count, and leads nowhere
@@ -231,7 +218,8 @@ def test_paused_viewer_is_not_served_when_its_socket_drains(stage: Stage) -> Non
     stage.audience.pause(paused)
     stage.say(3)
     stage.waves()
-    assert stage.audience.serve(paused) == 0
+    stage.audience.catch_up(paused)
+    assert list_seqs(paused.messages()) == []
     assert list_seqs(watching.messages()) == [1, 2, 3]
 
 
@@ -244,7 +232,7 @@ def test_viewer_that_drains_when_the_history_has_moved_beyond_the_waves_loses_no
     stage.waves()
     stage.say(3 * HISTORY_LIMIT)  # and no wave yet
     late.drain()
-    stage.audience.serve(late)
+    stage.audience.catch_up(late)
     while stage.audience.count_waiting():
         stage.wave()
         late.drain()
@@ -263,21 +251,91 @@ def test_history_is_made_once_for_all_who_join_and_kept_for_few_counts(stage: St
 def test_wave_that_breaks_off_costs_those_it_did_not_reach_nothing(stage: Stage) -> None:
     viewers = [stage.add(SocketViewer()) for _ in range(3 * ROW_LIMIT)]
     stage.say(2)
-    wave = stage.audience.prepare_wave(stage.clock)
-    assert wave is not None
-    next(stage.audience.pass_on(wave))  # and no further
+    assert stage.audience.begin_wave(stage.clock)
+    next(stage.audience.pass_on())  # and no further
     stage.say(1)
     stage.waves()
     for viewer in viewers:
         assert_gapless(viewer.messages(), 3)
 
 
+def test_count_that_a_wave_broke_off_telling_is_told_to_all(stage: Stage) -> None:
+    viewers = [stage.add(SocketViewer()) for _ in range(3 * ROW_LIMIT)]
+    assert stage.audience.begin_wave(stage.clock)
+    next(stage.audience.pass_on())  # and no further
+    assert stage.audience.is_miscounted()
+    stage.waves()
+    for viewer in viewers:
+        assert viewer.messages()[-1] == {"type": "viewers", "count": len(viewers)}
+
+
+def test_wave_brings_what_comes_while_it_runs_to_those_it_still_meets(stage: Stage) -> None:
+    viewers = [stage.add(SocketViewer()) for _ in range(2 * ROW_LIMIT)]
+    stage.waves()
+    stage.say(1)
+    assert stage.audience.begin_wave(stage.clock)
+    steps = stage.audience.pass_on()
+    next(steps)
+    stage.say(1)
+    stage.audience.take_up_more(stage.clock)  # too soon: each time costs a batch of its own
+    assert list_covered(viewers[0].messages()) == [("batch", 1, 1)]
+    stage.audience.take_up_more(stage.clock + 2 * TAKE_UP_SECONDS)
+    for _ in steps:
+        pass
+    assert list_covered(viewers[0].messages()) == [("batch", 1, 1)]
+    assert list_covered(viewers[-1].messages()) == [("batch", 1, 2)]
+    stage.wave()
+    assert list_covered(viewers[0].messages()) == [("batch", 1, 1), ("batch", 2, 2)]
+    assert list_covered(viewers[-1].messages()) == [("batch", 1, 2)]
+    assert not stage.audience.count_waiting()
+
+
+def test_more_than_a_batch_holds_takes_several_waves(stage: Stage) -> None:
+    viewer = stage.add(SocketViewer(buffer=1 << 20))
+    stage.say(2 * BATCH_LIMIT + 1)
+    stage.waves()
+    assert [last for _, _, last in list_covered(viewer.messages())] == [
+        BATCH_LIMIT,
+        2 * BATCH_LIMIT,
+        2 * BATCH_LIMIT + 1,
+    ]
+
+
+def test_metrics_count_what_each_viewer_was_handed_and_what_it_was_told_to_have_missed() -> None:
+    stage = Stage(delivery_rate=10, history_limit=20)
+    watching = [stage.add(SocketViewer()) for _ in range(3)]
+    late = [stage.add(SocketViewer()) for _ in range(2)]
+    stage.waves()
+    stage.say(1)
+    stage.waves()
+    for viewer in late:
+        viewer.stall()
+    for _ in range(5):
+        stage.say(30)
+        stage.waves()
+    for viewer in late:
+        viewer.drain()
+        stage.audience.catch_up(viewer)
+    handed = missed = 0
+    for viewer in (*watching, *late):
+        messages = viewer.messages()
+        handed += len(list_seqs(messages))
+        missed += sum(
+            last - first + 1 for kind, first, last in list_covered(messages) if kind == "skip"
+        )
+    assert missed
+    read = stage.metrics.registry.get_sample_value
+    assert read("danmaku_deliveries_total") == handed
+    assert read("danmaku_skipped_total") == missed
+    for viewer in stage.viewers:
+        viewer.close()
+
+
 def test_viewer_that_joins_within_a_wave_gets_what_comes_after_it(stage: Stage) -> None:
     early = [stage.add(SocketViewer()) for _ in range(ROW_LIMIT + 1)]
     stage.say(2)
-    wave = stage.audience.prepare_wave(stage.clock)
-    assert wave is not None
-    steps = stage.audience.pass_on(wave)
+    assert stage.audience.begin_wave(stage.clock)
+    steps = stage.audience.pass_on()
     next(steps)  # the last row still stands before the wave, and has room
     late = stage.add(SocketViewer())
     for _ in steps:

@@ -1,0 +1,93 @@
+"""What of a flood is left out, and that chance has no part in it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import msgspec
+
+from chat.core.comment import Comment, Role
+from chat.core.retraction import Retraction
+from chat.core.thinning import FAIR_SECONDS, Thinning
+from chat.core.wire import encode_entry
+
+RATE = 10
+
+
+class Flood:
+    """A room in which comments come in small lots, as waves take them up."""
+
+    def __init__(self, rate: float = RATE) -> None:
+        self.thinning = Thinning(rate)
+        self.bodies: list[bytes] = []
+        self.kept: list[int] = []
+        self.clock = 50.0
+
+    def say(self, *users: str, passed: float = 0.0) -> list[str]:
+        """Have these speak in one lot; return who of them was sent. A host's name is a capital."""
+        first = len(self.bodies) + 1
+        for seq, user in enumerate(users, first):
+            role = Role.HOST if user.isupper() else Role.VIEWER
+            said = Comment(seq=seq, user=user, name="N", text="t", at=1, role=role)
+            self.bodies.append(encode_entry(said))
+        self.clock += passed
+        left_out = self.thinning.choose_left_out(first, self.bodies[first - 1 :], self.clock)
+        assert left_out <= set(range(first, first + len(users)))
+        return [user for seq, user in enumerate(users, first) if seq not in left_out]
+
+
+def test_all_are_sent_up_to_the_rate() -> None:
+    flood = Flood()
+    assert len(flood.say(*"a" * RATE)) == RATE
+    assert flood.say("a") == []
+    assert len(flood.say(*"aaa", passed=2 / RATE)) == 2
+
+
+def test_rate_of_nothing_leaves_out_nothing() -> None:
+    assert len(Flood(rate=0).say(*"a" * 1000)) == 1000
+
+
+def test_no_more_is_saved_up_than_for_one_second() -> None:
+    flood = Flood()
+    flood.say("a", passed=3600.0)
+    assert len(flood.say(*"a" * 3 * RATE)) == RATE - 1
+
+
+def test_everybodys_first_comment_goes_before_anybodys_second() -> None:
+    sent = Flood().say(*"x" * 20, *"bcdefghij")
+    assert Counter(sent) == Counter("xbcdefghij")
+
+
+def test_who_was_sent_less_in_this_second_goes_first_also_in_the_next_lot() -> None:
+    flood = Flood()
+    flood.say(*"a" * (RATE + 1))  # the flood begins
+    assert flood.say(*"aa", passed=1 / RATE) == ["a"]
+    # Alone it would have been first by order; but it was heard a moment ago.
+    assert flood.say(*"ab", passed=1 / RATE) == ["b"]
+
+
+def test_what_was_sent_long_ago_counts_for_nobody() -> None:
+    flood = Flood()
+    flood.say(*"a" * (RATE + 1))
+    assert flood.say(*"ab", passed=FAIR_SECONDS).count("a") == 1
+    flood.say(*"c" * (RATE + 1))
+    flood.say(*"aa", passed=1 / RATE)
+    flood.say(*"c" * 2 * RATE, passed=FAIR_SECONDS)
+    assert flood.say(*"ab", passed=1 / RATE) == ["a"]
+
+
+def test_hosts_go_first_and_may_speak_in_advance() -> None:
+    flood = Flood()
+    assert flood.say(*"v" * RATE, "H").count("H") == 1
+    for _ in range(RATE):
+        assert flood.say(*"vvv", "H") == ["H"]  # though nothing is left
+    # They too are no more than the rate, in the end.
+    assert flood.say("H", "H") == []
+    assert flood.say("v", "H", passed=1 / RATE) == ["H"]
+
+
+def test_what_is_no_comment_is_never_left_out() -> None:
+    thinning = Thinning(1)
+    said = [encode_entry(Comment(seq=1, user="a", name="N", text="t", at=1))]
+    retracted = msgspec.json.encode(Retraction(seq=2, target=1, at=1))
+    assert thinning.choose_left_out(1, [*said, retracted, *said, *said], 1.0) == {3, 4}
