@@ -248,10 +248,11 @@ class Connection:
         """Let the stream write what the kernel did not take."""
         self.ready = False
         self.progress_at = time.monotonic()
-        self._house.stalled.add(self)
         # In pieces, since each tells when it is out: a slow viewer is one that makes no progress.
         for start in range(0, len(tail), SPILL_CHUNK):
             self._queue(tail[start : start + SPILL_CHUNK])
+        if self._stream.writing():  # what TLS needs the stream for is mostly out at once
+            self._house.stalled.add(self)
 
     def _queue(self, data: bytes | memoryview) -> None:
         try:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 
 import pytest
 from websockets.frames import Opcode
@@ -13,14 +15,16 @@ import chat.app
 import chat.journal.local
 import chat.web.connection
 from chat.core.comment import Comment
+from chat.core.handshake import PREFIX
 from chat.core.history import HISTORY_LIMIT
 from chat.core.pace import STALL_SECONDS
 from chat.core.room import Author
-from chat.core.wire import Post
+from chat.core.wire import Pong, Post
 from chat.web.connection import PING_SECONDS, PONG_SECONDS
 from tests.certificates import Certificate
 from tests.faults.proxy import Proxy
-from tests.integration.quarters import Peer, Quarters
+from tests.integration.quarters import RECEIVE_BUFFER, UPGRADE, Peer, Quarters
+from tests.unit.server_frames import read_messages
 
 Play = Callable[[Callable[[Quarters], Coroutine[None, None, None]]], None]
 LONG_TEXT = "弹" * 100
@@ -134,6 +138,44 @@ def test_viewer_that_reads_on_too_late_is_told_what_it_lost_and_goes_on_with_the
         fast.close()
 
     play(scenario)
+
+
+def test_frame_that_was_taken_in_part_is_finished_before_anything_else_is_sent() -> None:
+    async def scenario() -> None:
+        loop = asyncio.get_running_loop()
+        async with Quarters() as quarters:
+            fast = await quarters.connect("demo")
+            with socket.socket() as slow:
+                slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+                slow.setblocking(False)
+                await loop.sock_connect(slow, ("127.0.0.1", quarters.server.port))
+                target = f"{PREFIX}demo?history=0"
+                request = UPGRADE.format(target=target, host="x", more="").encode()
+                await loop.sock_sendall(slow, request)
+                received = b""
+                while b"welcome" not in received:
+                    received += await loop.sock_recv(slow, 1 << 16)
+                room = Room(quarters, fast)
+                await room.talk_until_somebody_lags()
+                (connection,) = quarters.connections.stalled
+                # Without a turn of the loop: the kernel has room again, and nobody knows yet.
+                with suppress(BlockingIOError):
+                    while True:
+                        received += slow.recv(1 << 16)
+                connection.write(Pong())
+                while b'{"type":"pong"}' not in received:
+                    received += await loop.sock_recv(slow, 1 << 16)
+            frames = read_messages(received.partition(b"\r\n\r\n")[2])
+            cursor = 0
+            for message in frames:
+                if message["type"] == "batch":
+                    assert message["first"] == cursor + 1
+                    cursor = message["last"]
+            assert cursor == room.heard
+            assert frames[-1] == {"type": "pong"}
+            fast.close()
+
+    asyncio.run(scenario())
 
 
 def test_viewer_that_answers_no_ping_is_closed_with_its_code(play: Play) -> None:
