@@ -18,7 +18,6 @@ from chat.core.reject import Rejection
 from chat.core.wire import Ack, Cursor, Page, Post
 from chat.fanout.pieces import Pieces
 from chat.hub import Hub
-from chat.metrics import Metrics
 from tests.integration.test_hub import AUTHOR, enter, open_hub, poll, post, run
 
 
@@ -129,13 +128,13 @@ def test_batches_made_for_viewers_that_lag_are_bounded_in_bytes(
     history = History()
     for seq in range(1, 501):
         history.append(seq, b'{"seq":%d,"text":"%s"}' % (seq, b"w" * 100))
-    pieces = Pieces("e", history, lambda: Raw(b"{}"), Metrics(), 0)
-    pieces.begin_wave(1, 500, 0.0)
+    pieces = Pieces("e", history, lambda: Raw(b"{}"), 0)
+    pieces.take_up(1, 500, 0.0)
     largest = sum(map(len, pieces.after(0, 500, deflate=deflate).frames))
     for cursor in range(500):
         assert pieces.after(cursor, 500, deflate=deflate).cursor == 500
         assert 0 < pieces.count_bytes() < 100_000 + largest
-    pieces.begin_wave(501, 500, 1.0)
+    pieces.take_up(501, 500, 1.0)
     assert pieces.count_bytes() == 0
 
 
