@@ -27,6 +27,7 @@ NAMES = (
     "storm",
     "pause",
     "ingress",
+    "burst",
     "transports",
     "growth",
 )
