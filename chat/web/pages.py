@@ -15,12 +15,12 @@ from chat.web.handler import Handler, Refused
 _POLICY = (
     "default-src 'self'; script-src 'self'; style-src {style}; img-src 'self' data:; "
     "media-src * blob:; connect-src *; object-src 'none'; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors {ancestors}"
+    "frame-ancestors {ancestors}; require-trusted-types-for 'script'; trusted-types {types}"
 )
-_TRUSTED_TYPES = "; require-trusted-types-for 'script'; trusted-types 'none'"
-_PAGE_POLICY = _POLICY.format(style="'self'", ancestors="'self'") + _TRUSTED_TYPES
-# Anybody may frame it; OBS adds the operator's own style, and older ones by ``innerHTML``.
-_OVERLAY_POLICY = _POLICY.format(style="'self' 'unsafe-inline'", ancestors="*")
+_PAGE_POLICY = _POLICY.format(style="'self'", ancestors="'self'", types="'none'")
+# Anybody may frame it. OBS adds the operator's own style, older ones by ``innerHTML``: the page has
+# the one policy for that, in ``outside-style.js``.
+_OVERLAY_POLICY = _POLICY.format(style="'self' 'unsafe-inline'", ancestors="*", types="default")
 
 
 class PageHandler(Handler):

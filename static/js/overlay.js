@@ -1,8 +1,10 @@
 /** The overlay page: the room's comments over nothing, as the address says they should look. */
 
+import { allowOutsideStyle } from './outside-style.js';
 import { readLook } from './overlay-look.js';
 import { Spectator } from './spectator.js';
 
+allowOutsideStyle();
 const words = new URLSearchParams(location.search);
 const look = readLook((name) => words.get(name));
 // In OBS the system's wish for less motion is the streamer's desktop's, not the audience's.

@@ -256,7 +256,7 @@ def test_hostile_font_in_the_overlay_composers_address_is_a_word_in_a_field(
     assert harm.done == []
 
 
-# OBS puts the operator's own style into an overlay, older ones by `innerHTML`.
+# OBS puts the operator's own style into an overlay.
 STYLED_FROM_OUTSIDE = {"/r/{room}/overlay"}
 
 
@@ -274,7 +274,8 @@ def test_page_runs_under_a_strict_policy_without_a_violation(
     assert "script-src 'self';" in policy
     assert "unsafe-eval" not in policy
     assert ("unsafe-inline" in policy) == (path in STYLED_FROM_OUTSIDE)
-    assert ("require-trusted-types-for 'script'" in policy) == (path not in STYLED_FROM_OUTSIDE)
+    assert "require-trusted-types-for 'script'" in policy
+    assert ("trusted-types 'none'" in policy) == (path not in STYLED_FROM_OUTSIDE)
     settings = page.locator("[data-role=settings-button]")
     if settings.count():
         settings.click()
@@ -284,3 +285,20 @@ def test_page_runs_under_a_strict_policy_without_a_violation(
     if path.endswith("compose"):
         expect(page.locator(FLYING).first).to_be_attached()
     assert harm.done == []
+
+
+def test_overlay_takes_style_by_inner_html_and_no_markup(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
+    page = new_page()
+    page.goto(f"{server.url}/r/{room}/overlay")
+    put = """(text) => {
+        const style = document.createElement('style');
+        try { style.innerHTML = text; } catch (error) { return error.name; }
+        return style.textContent;
+    }"""
+    for text in ("body > p { margin: 0 }", "@media (width < 600px) { p { margin: 0 } }", "a <b"):
+        assert page.evaluate(put, text) == ("TypeError" if text == "a <b" else text)
+    for text in HOSTILE:
+        allowed = "TypeError" if re.search("<[a-z!/?]", text, re.IGNORECASE) else text
+        assert page.evaluate(put, text) == allowed
