@@ -35,17 +35,27 @@ export class Holds {
     if (this.#held.delete(id)) this.update();
   }
 
-  /** Works out anew who stops and when; to be called when a comment was taken away. */
-  update() {
+  /**
+   * Works out anew who stops and when; to be called when a comment was taken away. `change` may take away more, and change
+   * boxes: none is stopped while it runs.
+   * @param {(now: number) => void} [change]
+   */
+  update(change) {
     const now = this.#clock.now();
+    const stopped = new Set();
+    for (const box of this.#lanes) {
+      if (box.stoppedAt === null) continue;
+      stopped.add(box.id);
+      this.#lanes.resume(box.id, now); // what is worked out next needs the paths as they are by now, the time they stood included
+    }
+    change?.(now);
     for (const id of this.#held) if (!this.#lanes.get(id)) this.#held.delete(id);
     const times = this.#lanes.standstill(this.#held, now);
-    for (const box of this.#lanes) {
-      const time = times.get(box.id);
-      if (time === undefined && box.stoppedAt === null) continue;
-      this.#lanes.resume(box.id, now);
-      if (time !== undefined) this.#lanes.stop(box.id, time);
-      this.#changed(box.id);
+    for (const { id } of this.#lanes) {
+      const time = times.get(id);
+      if (time === undefined && !stopped.has(id)) continue;
+      if (time !== undefined) this.#lanes.stop(id, time);
+      this.#changed(id);
     }
   }
 }

@@ -137,6 +137,22 @@ export class Lanes {
     this.#boxes.delete(id);
   }
 
+  /**
+   * Gives a box that is not stopped another size where it is; when it has no room for that, it leaves.
+   * @param {number} id @param {{width: number, height: number}} size @param {number} now
+   * @returns {boolean} whether it is still there
+   */
+  resize(id, { width, height }, now) {
+    const box = this.#boxes.get(id);
+    if (!box) return false;
+    this.#boxes.delete(id);
+    const until = box.until + (box.speed > 0 ? (width - box.width) / box.speed : 0);
+    const path = { ...box, width, height, until };
+    const fits = this.find(path, { top: box.top, bottom: box.top + height }, now) !== null;
+    if (fits) this.take(id, path, box.top);
+    return fits;
+  }
+
   /** Lets go of every box that has left, and returns their ids. @param {number} now */
   leaveDone(now) {
     const gone = [];

@@ -14,7 +14,7 @@ import { CommentElements, sizeOf } from './comment-elements.js';
 import { Currents } from './currents.js';
 import { FRESH_MS, Foyer } from './foyer.js';
 import { Holds } from './holds.js';
-import { Lanes, leavesAt, leftAt } from './lanes.js';
+import { Lanes, leavesAt } from './lanes.js';
 import { Pointing, commentAt } from './pointing.js';
 import { Placement } from './placement.js';
 import { PATIENCE_MS, inOrder, mergeEqual } from './policy.js';
@@ -208,6 +208,7 @@ export class Stage extends EventTarget {
     }
     this.#currents.sweep();
     this.#holds.update();
+    this.#setAlarm();
   }
 
   /** @param {number} seq */
@@ -276,18 +277,15 @@ export class Stage extends EventTarget {
   /** A font arrived late and texts are wider than they were: what would touch now leaves. */
   #fitAgain() {
     this.#elements.forgetSizes();
-    const now = this.#clock.now();
     const sizes = [...this.#performers].map(([seq, { element }]) => ({ seq, ...sizeOf(element) }));
-    for (const { seq, width, height } of sizes) {
-      const box = this.#lanes.get(seq);
-      if (!box || (width <= box.width && height <= box.height)) continue;
-      this.#lanes.leave(seq);
-      const until = box.until + (box.speed > 0 ? (width - box.width) / box.speed : 0);
-      const path = { ...box, left: leftAt(box, now), from: now, width, height, until, stoppedAt: null };
-      if (this.#lanes.find(path, { top: box.top, bottom: box.top + height }, now) === null) this.#putAway(seq);
-      else this.#lanes.take(seq, path, box.top);
-    }
-    this.#holds.update();
+    this.#holds.update((now) => {
+      for (const { seq, ...size } of sizes) {
+        const box = this.#lanes.get(seq);
+        if (!box || (size.width <= box.width && size.height <= box.height)) continue;
+        if (!this.#lanes.resize(seq, size, now)) this.#putAway(seq);
+      }
+    });
+    this.#setAlarm();
   }
 
   /** @param {MouseEvent} event */

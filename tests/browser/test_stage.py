@@ -143,24 +143,3 @@ def test_area_limits_flight_to_the_upper_part(page: Page) -> None:
     )
     page.wait_for_selector(FLYING, state="attached")
     assert page.evaluate("Math.max(...boxes().map((box) => box.bottom))") <= 720 * 0.25 + 16
-
-
-def test_font_that_arrives_late_makes_no_two_comments_touch(page: Page) -> None:
-    page.evaluate("window.stop = chatter(40); undefined")
-    page.wait_for_function("() => comments().length > 60")
-    target = page.evaluate("boxes().find((box) => box.left > 100 && box.right < 1000)")
-    page.mouse.move(target["left"] + 5, (target["top"] + target["bottom"]) / 2)
-    page.evaluate(
-        """() => {
-            stop();
-            const wider = '.comment { letter-spacing: 8px; padding-block: 5px }';
-            document.styleSheets[0].insertRule(wider);
-            document.fonts.dispatchEvent(new Event('loadingdone'));
-            window.unwatch = watch();
-        }"""
-    )
-    assert page.evaluate("overlaps()") == []
-    assert page.evaluate("comments().length") > 10
-    page.mouse.move(5, 715)
-    page.wait_for_function("() => comments().length < 10", timeout=20_000)
-    assert page.evaluate("unwatch().overlaps") == []

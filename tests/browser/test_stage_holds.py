@@ -1,0 +1,95 @@
+"""Comments that are held, and those behind them: nobody touches, and everybody goes on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from playwright.sync_api import Page
+
+from tests.browser.stage_page import box, say, wait_until_left
+
+FONT_ARRIVES = """() => {
+    const wider = '.comment { letter-spacing: 8px; padding-block: 5px }';
+    document.styleSheets[0].insertRule(wider);
+    document.fonts.dispatchEvent(new Event('loadingdone'));
+}"""
+
+# Two comments in one lane, on a clock that the test sets: when the first is held, the second waits.
+TWO_IN_A_LANE = """
+    const { Lanes } = await import('/static/js/lanes.js');
+    const { Holds } = await import('/static/js/holds.js');
+    const rows = { top: 0, bottom: 30 };
+    const shape = { left: 1000, width: 100, height: 30, speed: 1, gap: 0 };
+    const path = (from) => ({ ...shape, from, until: from + 1100 });
+    const lanes = new Lanes();
+    const clock = { time: 200, now: () => clock.time };
+    const holds = new Holds(lanes, clock, () => {});
+    lanes.take(1, path(0), lanes.find(path(0), rows, 0));
+    lanes.take(2, path(200), lanes.find(path(200), rows, 200));
+"""
+
+
+def in_a_lane(page: Page, script: str) -> Any:
+    """Run a script with `lanes`, `holds` and `clock`; returns what it returns."""
+    return page.evaluate(f"async () => {{ {TWO_IN_A_LANE} {script} }}")
+
+
+def test_comment_behind_a_held_one_waits_however_long_and_whatever_leaves_meanwhile(
+    page: Page,
+) -> None:
+    waits = in_a_lane(
+        page,
+        """
+        holds.add(1);
+        clock.time = 60_000; // longer than any of them would have been on the stage
+        holds.update();
+        const { stoppedAt } = lanes.get(2);
+        return stoppedAt !== null && stoppedAt <= clock.time;
+        """,
+    )
+    assert waits
+
+
+def test_held_comment_that_grew_goes_all_the_way_afterwards(page: Page) -> None:
+    left, until = in_a_lane(
+        page,
+        """
+        lanes.leave(2);
+        holds.add(1);
+        clock.time = 60_000;
+        holds.update((now) => lanes.resize(1, { width: 110, height: 30 }, now));
+        clock.time = 90_000;
+        holds.delete(1);
+        const { leftAt } = await import('/static/js/lanes.js');
+        return [leftAt(lanes.get(1), clock.time), lanes.get(1).until - clock.time];
+        """,
+    )
+    assert left == 800
+    assert until == 800 + 110
+
+
+def test_font_that_takes_the_held_comment_away_lets_those_behind_it_go_on(page: Page) -> None:
+    held, below = say(page, "held, and as long as that"), say(page, "in its way, and as long")
+    wait_until_left(page, held, 700)
+    wait_until_left(page, below, 700)
+    waits = say(page, "waits")
+    assert box(page, waits)["top"] == box(page, held)["top"]
+    page.evaluate("(seq) => stage.hold(seq)", held)
+    tail = box(page, held)["right"]
+    page.evaluate(FONT_ARRIVES)
+    assert page.evaluate("boxes().map((box) => box.seq)") == [below, waits]
+    wait_until_left(page, waits, tail - 100)
+    assert page.evaluate("overlaps()") == []
+
+
+def test_font_that_arrives_late_while_one_is_held_makes_no_two_comments_touch(page: Page) -> None:
+    page.evaluate("window.stop = chatter(40); undefined")
+    page.wait_for_function("() => comments().length > 60")
+    held = page.wait_for_function("() => boxes().find((box) => box.right < 1000)?.seq").json_value()
+    page.evaluate("(seq) => stage.hold(seq)", held)
+    page.evaluate(f"stop(); ({FONT_ARRIVES})(); window.unwatch = watch(); undefined")
+    assert page.evaluate("overlaps()") == []
+    assert page.evaluate("comments().length") > 10
+    page.evaluate("(seq) => stage.release(seq)", held)
+    page.wait_for_function("() => comments().length < 10", timeout=20_000)
+    assert page.evaluate("unwatch().overlaps") == []
