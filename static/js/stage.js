@@ -274,10 +274,10 @@ export class Stage extends EventTarget {
     style.opacity = String(this.#settings.opacity);
   }
 
-  /** A font arrived late and texts are wider than they were: what would touch now leaves. */
+  /** A font arrived late and texts are wider than they were: what would touch now leaves. Newest first: its room is what the one before it needs. */
   #fitAgain() {
     this.#elements.forgetSizes();
-    const sizes = [...this.#performers].map(([seq, { element }]) => ({ seq, ...sizeOf(element) }));
+    const sizes = [...this.#performers].reverse().map(([seq, { element }]) => ({ seq, ...sizeOf(element) }));
     this.#holds.update((now) => {
       for (const { seq, ...size } of sizes) {
         const box = this.#lanes.get(seq);
