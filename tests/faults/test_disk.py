@@ -164,6 +164,7 @@ def test_python_client_sends_again_what_a_full_disk_could_not_keep_until_its_pat
             await client.post("before")
             disk.fill(server)
             posting = asyncio.ensure_future(client.post("during", ref="during"))
+            await asyncio.sleep(0)  # it has begun, and has all the patience there is
             with monkeypatch.context() as patch:
                 patch.setattr(chat.client, "PATIENCE_SECONDS", 0)
                 with pytest.raises(PostRejected) as rejected:
