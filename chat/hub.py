@@ -383,7 +383,7 @@ class Hub:
         """Let a room's entries up to ``last`` go from memory, too: they are kept no longer."""
         opened = self._rooms.get(name)
         if opened is not None:
-            opened.room.history.forget(last)
+            opened.forget(last)
 
     # --- the end --------------------------------------------------------------------------------
 

@@ -35,7 +35,7 @@ class Metrics:
             "danmaku_deliveries", "Entries handed to viewers' connections", registry=registry
         )
         self.skipped = Counter(
-            "danmaku_skipped", "Entries that slow viewers were not sent", registry=registry
+            "danmaku_skipped", "Entries that viewers were told to have missed", registry=registry
         )
         self.closed = Counter(
             "danmaku_closed", "Connections that the server ended", ["code"], registry=registry

@@ -64,6 +64,11 @@ class OpenRoom:
         retries.append(answer)
         return True
 
+    def forget(self, last: int) -> None:
+        """Let the entries up to ``last`` go from memory, and all that was made of them."""
+        self.room.history.forget(last)
+        self.audience.forget_made()
+
     def why_lost(self, cursor: wire.Cursor) -> str | None:
         """Return why nothing can be told from a cursor on; None when its place is known."""
         if cursor.epoch != self.room.epoch:

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from enum import Enum, auto
-
 STALL_SECONDS = 15.0
 CROWD = 8
 CALM_LENGTHS = 2.5
 CALM_SECONDS = 0.15
 TAKE_UP_SECONDS = 0.02
-
-
-class Verdict(Enum):
-    """What a wave does with a viewer that is not at the head."""
-
-    SEND = auto()
-    SKIP = auto()
 
 
 def next_wave_at(last_start: float, last_length: float, gap: float, waiting: int) -> float:
@@ -31,11 +22,6 @@ def next_wave_at(last_start: float, last_length: float, gap: float, waiting: int
     if waiting >= CROWD:
         spacing = max(spacing, min(CALM_LENGTHS * last_length, CALM_SECONDS))
     return last_start + spacing
-
-
-def judge(cursor: int, oldest: int) -> Verdict:
-    """Say whether a viewer at ``cursor`` can be served from a history that begins at ``oldest``."""
-    return Verdict.SEND if cursor >= oldest - 1 else Verdict.SKIP
 
 
 def is_stalled(stalled_since: float, now: float) -> bool:

@@ -36,14 +36,13 @@ class Thinning:
     more. ``now`` is any monotonic clock in seconds.
     """
 
-    __slots__ = ("_fair_since", "_left", "_rate", "_sent", "_since")
+    __slots__ = ("_fair_since", "_left", "_most", "_rate", "_sent", "_since")
 
     def __init__(self, rate: float) -> None:
         self._rate = rate
-        self._left = float(rate)
+        self._left = self._most = max(rate, 1.0)
         self._since: float | None = None
-        # How many comments of each sender were sent since, as far as there was a choice; it holds
-        # no more senders than may be sent comments in that time.
+        # How many comments of each sender were sent since then; no more than may be sent in all.
         self._sent: Counter[str] = Counter()
         self._fair_since = 0.0
 
@@ -52,9 +51,6 @@ class Thinning:
         if not self._rate:
             return set()
         self._save_up(now)
-        if len(bodies) <= self._left:
-            self._left -= len(bodies)
-            return set()
         hosts: list[int] = []
         viewers: list[tuple[int, int, str]] = []
         spoken = Counter[str]()
@@ -69,7 +65,7 @@ class Thinning:
             viewers.append((rank, seq, glance.user))
             spoken[glance.user] += 1
         viewers.sort()
-        kept_hosts = min(len(hosts), int(self._left + self._rate))
+        kept_hosts = min(len(hosts), int(self._left + self._most))
         self._left -= kept_hosts
         kept_viewers = min(len(viewers), max(0, int(self._left)))
         self._left -= kept_viewers
@@ -79,7 +75,7 @@ class Thinning:
     def _save_up(self, now: float) -> None:
         passed = 0.0 if self._since is None else now - self._since
         self._since = now
-        self._left = min(self._rate, self._left + passed * self._rate)
+        self._left = min(self._most, self._left + passed * self._rate)
         if now - self._fair_since >= FAIR_SECONDS:
             self._sent.clear()
             self._fair_since = now

@@ -169,6 +169,7 @@ class Audience:
         row = self._open_rows.get(viewer.variant)
         place = (self.sent, self._news_number)
         if row is None or (row.cursor, row.news_number) != place or len(row) >= ROW_LIMIT:
+            self._drop_empty_rows()
             row = self._open_rows[viewer.variant] = Row(*place, viewer.variant, self._apart)
             self._rows.append(row)
         del self._apart[viewer]
@@ -179,13 +180,16 @@ class Audience:
             viewer.row.step_out(viewer)
 
     def _close_ranks(self) -> None:
-        # What is left of many rows makes few; this wave leads to one place whom it moves.
+        # What is left of many rows makes few: this wave leads whom it moves to where a row begins.
         small = [row for row in self._rows if len(row) < ROW_LIMIT // 2]
         if len(small) > SMALL_ROWS:
             for row in small:
                 row.dissolve()
-            self._rows = [row for row in self._rows if len(row)]
-            self._open_rows.clear()
+        self._drop_empty_rows()
+
+    def _drop_empty_rows(self) -> None:
+        self._rows = [row for row in self._rows if len(row)]
+        self._open_rows = {row.variant: row for row in self._open_rows.values() if len(row)}
 
     # --- what they are sent ---------------------------------------------------------------------
 
@@ -198,7 +202,7 @@ class Audience:
         return self._history.head - self._reached
 
     def begin_wave(self, now: float) -> bool:
-        """Take up what there is to tell; return whether there is anybody to tell it to."""
+        """Take up what there is; return whether there is anything to tell, and anybody."""
         self._close_ranks()
         self._take_up(now)
         self._renew_count(now)
@@ -243,6 +247,10 @@ class Audience:
         """Count the bytes of the frames and histories that were made once for all."""
         return self._pieces.count_bytes()
 
+    def forget_made(self) -> None:
+        """Keep nothing of what was made once for all; the history has forgotten some of it."""
+        self._pieces.forget()
+
     def recent(self, count: int) -> Raw:
         """Return the newest entries as JSON, at most ``count``; made once for all who join."""
         return self._pieces.recent(count)
@@ -250,7 +258,8 @@ class Audience:
     def _take_up(self, now: float) -> None:
         head = self._history.head
         if head > self.sent:
-            # Where nobody listens nothing is left out, and what moved on before is gone anyway.
+            # Where all pause nothing is left out: whoever resumes first has it for itself. And what
+            # the history has forgotten before it was taken up is for nobody to choose.
             is_heard = self._count > len(self._paused)
             first = max(self.sent + 1, self._history.first) if is_heard else head + 1
             self._pieces.take_up(first, head, now)
@@ -259,10 +268,9 @@ class Audience:
     def _lead(self, viewer: Viewer) -> None:
         """Lead one viewer on that stands apart and is ready, as far as it takes."""
         news = self._news_after(viewer.news_number)
-        viewer.news_number = self._news_number
         while viewer.ready and (news or viewer.cursor < self.sent):
             self._hand(viewer, self._piece_after(viewer.cursor), news)
-            news = b""
+            viewer.news_number, news = self._news_number, b""
         self._align(viewer)
 
     def _hand(self, viewer: Viewer, piece: Piece, news: bytes = b"") -> None:

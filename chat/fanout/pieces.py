@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from msgspec import Raw
 
-from chat.core import pace, wire
+from chat.core import wire
 from chat.core.frames import TEXT, build_compressed, build_frame
 from chat.core.history import History
 from chat.core.thinning import Thinning
@@ -86,6 +86,11 @@ class Pieces:
             self._made_bytes += len(plain) + (0 if packed is plain else len(packed))
         return made
 
+    def forget(self) -> None:
+        """Keep nothing of what was made: some of it may be kept no longer."""
+        self._forget_made()
+        self._recent.clear()
+
     def _forget_made(self) -> None:
         self._made.clear()
         self._made_bytes = 0
@@ -112,18 +117,18 @@ class Pieces:
     def _build(self, cursor: int, last: int, deflate: bool) -> Piece:
         history = self._history
         skip, skipped = b"", 0
-        if pace.judge(cursor, history.first) is pace.Verdict.SKIP:
+        if cursor < history.first - 1:
             told = self.skip(cursor, "slow")
             if told.cursor >= last:  # the history has moved on since: the next piece goes on
                 return told
             (skip, _), cursor, _, skipped = told
-        first, last = cursor + 1, min(last, cursor + BATCH_LIMIT)
+        first = cursor + 1
         bodies: list[bytes] = []
         size = thinned = 0
         for seq, body in enumerate(history.slice(first, last), first):
             if seq in self._left_out:
                 thinned += 1
-            elif bodies and size + len(body) > BATCH_BYTES:
+            elif len(bodies) == BATCH_LIMIT or (bodies and size + len(body) > BATCH_BYTES):
                 last = seq - 1
                 break
             else:

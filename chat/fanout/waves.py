@@ -110,15 +110,14 @@ class Fanout:
 
     def _wave(self, audience: Audience) -> Generator[None, None, None]:
         started = time.monotonic()
-        has_viewers = audience.begin_wave(started)
-        if has_viewers:
+        if is_telling := audience.begin_wave(started):
             yield from self._send(audience)
-        has_polls = audience.woken != audience.sent
-        if has_polls:
+        if brings_entries := audience.woken != audience.sent:
             yield from audience.release_waiters()
-        if has_viewers or has_polls:
+        if is_telling or brings_entries:
             audience.last_start = started
             audience.last_length = time.monotonic() - started
+        if is_telling:
             self._metrics.wave_seconds.observe(audience.last_length)
         self._under_way.discard(audience)
         self.plan(audience)

@@ -247,18 +247,20 @@ class Connection:
     def spill(self, tail: memoryview) -> None:
         """Let the stream write what the kernel did not take."""
         self.ready = False
-        self.progress_at = time.monotonic()
         # In pieces, since each tells when it is out: a slow viewer is one that makes no progress.
         for start in range(0, len(tail), SPILL_CHUNK):
             self._queue(tail[start : start + SPILL_CHUNK])
-        if self._stream.writing():  # what TLS needs the stream for is mostly out at once
-            self._house.stalled.add(self)
 
     def _queue(self, data: bytes | memoryview) -> None:
         try:
             self._stream.write(data).add_done_callback(self._note_progress)
         except (StreamClosedError, StreamBufferFullError):
             self.abandon()
+            return
+        # What only the stream can write, as TLS needs it, is mostly out at once.
+        if self._stream.writing() and self not in self._house.stalled:
+            self._house.stalled.add(self)
+            self.progress_at = time.monotonic()
 
     def _note_progress(self, _written: asyncio.Future[None]) -> None:
         self.progress_at = time.monotonic()
@@ -283,6 +285,7 @@ class Connection:
         goodbye = frame(bye) + frames.build_close(closing.code, closing.message)
         self.put(self._take_answer() + goodbye)
         self._house.metrics.closed.labels(str(closing.code)).inc()
+        self._house.stalled.discard(self)
         self.closing = True
         self.ready = False
         self._opened.audience.remove(self)
@@ -362,7 +365,6 @@ class Connections:
             connection.ping()
         for connection in list(self.stalled):
             if is_stalled(connection.progress_at, now):
-                self.stalled.discard(connection)
                 connection.end(SLOW, self._spread())
 
     def put_off(self, connection: Connection) -> None:

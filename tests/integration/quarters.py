@@ -82,6 +82,9 @@ class Peer:
     def send_pong(self) -> None:
         self._writer.write(client_frame(0x8A, b""))
 
+    async def wait_until_sent(self) -> None:
+        await self._writer.drain()
+
     def stop_reading(self) -> None:
         self._writer.transport.pause_reading()
 
@@ -126,8 +129,8 @@ class Quarters:
             self.connections.sweep(time.monotonic())
             await asyncio.sleep(0)  # what was written is out, and said to be
 
-    def read_metric(self, name: str) -> float | None:
-        return self.connections.metrics.registry.get_sample_value(name)
+    def read_metric(self, name: str, **labels: str) -> float | None:
+        return self.connections.metrics.registry.get_sample_value(name, labels)
 
     async def connect(self, room: str) -> Peer:
         """Be let into a room."""

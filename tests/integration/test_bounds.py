@@ -116,6 +116,8 @@ def test_what_is_made_once_for_all_who_join_is_counted_and_bounded() -> None:
                 sizes.append(read_metric(hub, "danmaku_made_bytes"))
             whole = len(bytes(opened.audience.recent(10)))
             assert whole <= max(sizes) < 4 * whole
+            hub.forget("demo", 10)
+            assert read_metric(hub, "danmaku_made_bytes") == 0
 
     run(steps)
 

@@ -187,6 +187,22 @@ def test_frame_that_was_taken_in_part_is_finished_before_anything_else_is_sent()
     asyncio.run(scenario())
 
 
+def test_viewer_that_asks_for_much_and_takes_no_answer_is_closed_with_its_code(play: Play) -> None:
+    async def scenario(quarters: Quarters) -> None:
+        peer = await quarters.connect("demo")
+        peer.stop_reading()
+        while not quarters.connections.stalled:
+            for _ in range(AT_ONCE):
+                peer.send("ping")
+            await peer.wait_until_sent()
+        quarters.connections.sweep(time.monotonic() + STALL_SECONDS + 1)
+        assert quarters.hub.count_viewers() == 0
+        assert quarters.read_metric("danmaku_closed_total", code="4008") == 1
+        peer.close()
+
+    play(scenario)
+
+
 def test_viewer_that_answers_no_ping_is_closed_with_its_code(play: Play) -> None:
     async def scenario(quarters: Quarters) -> None:
         peer = await quarters.connect("demo")

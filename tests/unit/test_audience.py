@@ -278,7 +278,7 @@ def test_wave_brings_what_comes_while_it_runs_to_those_it_still_meets(stage: Sta
     next(steps)
     stage.say(1)
     stage.audience.take_up_more(stage.clock)  # too soon: each time costs a batch of its own
-    assert list_covered(viewers[0].messages()) == [("batch", 1, 1)]
+    assert stage.audience.sent == 1
     stage.audience.take_up_more(stage.clock + 2 * TAKE_UP_SECONDS)
     for _ in steps:
         pass
@@ -299,6 +299,58 @@ def test_more_than_a_batch_holds_takes_several_waves(stage: Stage) -> None:
         2 * BATCH_LIMIT,
         2 * BATCH_LIMIT + 1,
     ]
+
+
+def test_flood_that_is_thinned_leaves_nobody_behind() -> None:
+    stage = Stage(delivery_rate=10)
+    viewer = stage.add(SocketViewer())
+    stage.say(3 * BATCH_LIMIT)
+    stage.wave()
+    assert not stage.audience.count_waiting()
+    assert_gapless(viewer.messages(), 3 * BATCH_LIMIT)
+    viewer.close()
+
+
+def test_nothing_is_left_out_where_all_pause() -> None:
+    stage = Stage(delivery_rate=10)
+    viewer = stage.add(SocketViewer())
+    stage.audience.pause(viewer)
+    stage.say(100)
+    stage.waves()
+    stage.audience.resume(viewer)
+    assert len(list_seqs(viewer.messages())) == 100
+    viewer.close()
+
+
+def test_viewer_who_came_and_went_within_a_second_is_no_viewer_to_who_met_it(stage: Stage) -> None:
+    stage.add(SocketViewer())
+    stage.waves()
+    brief = stage.add(SocketViewer())
+    met = stage.add(SocketViewer())  # its welcome says three
+    stage.audience.remove(brief)
+    stage.viewers.remove(brief)
+    stage.audience.remove(stage.viewers[0])
+    late = stage.add(SocketViewer())
+    stage.audience.remove(late)
+    brief.close()
+    again = stage.add(SocketViewer())
+    assert len(stage.audience) == 2  # as was told, by chance or not
+    stage.waves()
+    for viewer in (met, again):
+        assert viewer.messages()[-1] == {"type": "viewers", "count": 2}
+
+
+def test_rows_that_pausing_has_emptied_are_let_go(stage: Stage) -> None:
+    viewers = [stage.add(SocketViewer()) for _ in range(2 * ROW_LIMIT)]
+    stage.waves()
+    for viewer in viewers:
+        stage.audience.pause(viewer)
+    stage.say(2 * BATCH_LIMIT)
+    stage.waves()
+    stage.audience.resume(viewers[0])
+    stage.say(1)
+    assert stage.wave()
+    assert not stage.audience.count_waiting()  # no more waves, for rows where nobody stands
 
 
 def test_metrics_count_what_each_viewer_was_handed_and_what_it_was_told_to_have_missed() -> None:

@@ -166,6 +166,12 @@ class ForgetfulAudienceMachine(AudienceMachine):
     What a viewer was not sent it was told of, and what is left out for one is left out for all.
     """
 
+    @rule(count=st.integers(0, SMALL_HISTORY))
+    def forget(self, count: int) -> None:
+        """Old entries are kept no longer."""
+        self.stage.history.forget(self.stage.history.first + count - 1)
+        self.stage.audience.forget_made()
+
     def set_stage(self) -> Stage:
         self.left_out: dict[int, bool] = {}
         return Stage(delivery_rate=SMALL_RATE, history_limit=SMALL_HISTORY)

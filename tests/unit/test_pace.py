@@ -10,9 +10,7 @@ from chat.core.pace import (
     CALM_SECONDS,
     CROWD,
     STALL_SECONDS,
-    Verdict,
     is_stalled,
-    judge,
     next_wave_at,
 )
 
@@ -44,15 +42,6 @@ def test_crowd_waits_until_a_long_wave_is_a_part_of_the_time_only() -> None:
 @given(st.floats(0, 5), st.integers(1, 1000))
 def test_crowd_is_never_kept_waiting_for_long(length: float, waiting: int) -> None:
     assert next_wave_at(0.0, length, 0.08, waiting) <= max(length, CALM_SECONDS)
-
-
-def test_viewer_within_the_history_is_served() -> None:
-    assert judge(cursor=9, oldest=10) is Verdict.SEND
-    assert judge(cursor=500, oldest=10) is Verdict.SEND
-
-
-def test_viewer_behind_the_history_is_told_that_entries_are_skipped() -> None:
-    assert judge(cursor=8, oldest=10) is Verdict.SKIP
 
 
 def test_viewer_without_progress_is_stalled_after_fifteen_seconds() -> None:

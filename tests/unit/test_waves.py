@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import chat.fanout.waves
-from chat.core import wire
+from chat.core import pace, wire
 from chat.core.history import HISTORY_LIMIT
 from chat.fanout.pieces import BATCH_LIMIT
 from chat.fanout.row import ROW_LIMIT
@@ -63,6 +63,25 @@ def test_settling_sends_all_that_is_there_also_what_came_during_a_wave() -> None
             await stage.fanout.settle()
             for viewer in viewers:
                 assert_gapless(viewer.messages(), stage.history.head)
+
+    run(steps)
+
+
+def test_wave_takes_up_what_is_said_while_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chat.fanout.waves, "SLICE_SECONDS", 0)
+    monkeypatch.setattr(pace, "TAKE_UP_SECONDS", 0)
+
+    async def steps() -> None:
+        async with open_stage() as stage:
+            viewers = [stage.add(SocketViewer()) for _ in range(3 * ROW_LIMIT)]
+            await stage.fanout.settle()  # and from here on waves do not wait for one another
+            stage.say(1)
+            await asyncio.sleep(0)  # the wave has met the first row
+            stage.say(1)
+            await stage.fanout.settle()
+            first, last = viewers[0].messages(), viewers[-1].messages()
+            assert [told["last"] for told in first if told["type"] == "batch"] == [1, 2]
+            assert [told["last"] for told in last if told["type"] == "batch"] == [2]
 
     run(steps)
 
