@@ -50,15 +50,18 @@ def new_context(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
 
 
 @pytest.fixture
-def new_page(new_context: Callable[..., BrowserContext]) -> Callable[..., Page]:
+def new_page(new_context: Callable[..., BrowserContext]) -> Iterator[Callable[..., Page]]:
     """Open a tab in a profile of its own. An exception in its scripts fails the test."""
+    errors: list[str] = []
 
     def open_page(**options) -> Page:
         page = new_context(**options).new_page()
-        page.on("pageerror", lambda error: pytest.fail(f"a script of the page failed: {error}"))
+        # Raised here it would end the driver, and with it every test that comes after.
+        page.on("pageerror", lambda error: errors.append(str(error)))
         return page
 
-    return open_page
+    yield open_page
+    assert errors == [], "a script of the page failed"
 
 
 @pytest.fixture(scope="session")

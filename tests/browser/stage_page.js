@@ -4,7 +4,8 @@ import { Beat } from '/static/js/beat.js';
 import { Stage } from '/static/js/stage.js';
 
 const beat = new Beat();
-const stage = new Stage(document.querySelector('[data-role=stage]'), { beat });
+const stageElement = document.querySelector('[data-role=stage]');
+const stage = new Stage(stageElement, { beat });
 const words = ['哈哈哈', '前方高能', '233333', 'awesome play!', '好听', 'lol', '泪目', 'مرحبا بكم', '第一次看直播，好激动啊', '👨‍👩‍👧‍👦', 'W'];
 let seq = 0;
 let dropped = 0;
@@ -45,8 +46,19 @@ const boxes = () =>
     return { seq: Number(element.dataset.seq), text: element.textContent, left, top, right, bottom };
   });
 
+let written = 0;
+const noteTime = () => (written = performance.now());
+new MutationObserver(noteTime).observe(stageElement, { childList: true, attributes: true, subtree: true });
+
+/** The next frame whose animations are past the last change: before, what just stopped is ahead of what flies. */
+async function frame() {
+  do await new Promise(requestAnimationFrame);
+  while (document.timeline.currentTime < written);
+}
+
 /** Pairs of comments that share more than half a pixel both ways where they can be seen. */
-function overlaps() {
+async function overlaps() {
+  await frame();
   const all = boxes().map((box) => ({ ...box, left: Math.max(box.left, 0), right: Math.min(box.right, innerWidth) }));
   return all.flatMap((one, index) =>
     all
@@ -57,18 +69,16 @@ function overlaps() {
   );
 }
 
-/** Looks every 100 ms until stopped. */
+/** Looks every 100 ms for as long as the page is open; returns what it sees. */
 function watch() {
-  const seen = { samples: 0, most: 0, overlaps: [] };
-  const timer = setInterval(() => {
+  const seen = { samples: 0, overlaps: [] };
+  const look = async () => {
+    seen.overlaps.push(...(await overlaps()));
     seen.samples += 1;
-    seen.most = Math.max(seen.most, comments().length);
-    seen.overlaps.push(...overlaps());
-  }, 100);
-  return () => {
-    clearInterval(timer);
-    return seen;
+    setTimeout(look, 100);
   };
+  look();
+  return seen;
 }
 
 Object.assign(window, { stage, beat, say, chatter, watch, boxes, overlaps, comments, getDropped: () => dropped, ready: true });

@@ -47,8 +47,23 @@ def box(page: Page, seq: int) -> dict[str, float]:
     return dict(found)
 
 
-def wait_until_left(page: Page, seq: int, pixels: float) -> None:
-    """Wait until a comment's left edge is left of `pixels`."""
-    page.wait_for_function(
-        "([seq, pixels]) => boxes().find((box) => box.seq === seq).left < pixels", arg=[seq, pixels]
+def wait_until_left(page: Page, seq: int, pixels: float) -> dict[str, float]:
+    """Wait until a comment's left edge is left of `pixels`, and return where it was then."""
+    found = page.wait_for_function(
+        """([seq, pixels]) => {
+            const box = boxes().find((box) => box.seq === seq);
+            return box?.left < pixels && box;
+        }""",
+        arg=[seq, pixels],
     )
+    return dict(found.json_value())
+
+
+def point_at(page: Page, seq: int) -> dict[str, float]:
+    """Point at a comment that flies until it stands; returns where."""
+    for _ in range(50):
+        target = box(page, seq)
+        page.mouse.move(target["left"] + 20, (target["top"] + target["bottom"]) / 2)
+        if page.locator(f'{FLYING}[data-seq="{seq}"][data-held]').count() == 1:
+            return box(page, seq)
+    raise AssertionError("it never stood")

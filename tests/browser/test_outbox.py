@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 
 import pytest
@@ -20,9 +21,17 @@ class Between:
 
     def __init__(self, page: Page, code: str, *, times: int, retry_after: float) -> None:
         self.refs: list[str] = []
+        self.refused = 0
         self._refusal = {"type": "reject", "code": code, "message": "", "retry_after": retry_after}
         self._times = times
         page.route_web_socket("**/ws/**", self._stand)
+
+    def wait_until_refused(self, page: Page, times: int) -> None:
+        """Wait for an answer, so that no time passes on the page's clock while it is under way."""
+        end = time.monotonic() + 15
+        while self.refused < times and time.monotonic() < end:
+            page.wait_for_timeout(20)
+        assert self.refused == times
 
     def _stand(self, socket: WebSocketRoute) -> None:
         upstream = socket.connect_to_server()
@@ -37,6 +46,7 @@ class Between:
             message = json.loads(text)
             if message["type"] == "ack" and self._times > 0:
                 self._times -= 1
+                self.refused += 1
                 text = json.dumps({**self._refusal, "ref": message["ref"]})
             socket.send(text)
 
@@ -104,6 +114,7 @@ def test_comment_that_is_refused_for_a_minute_is_given_back_with_the_reason(
         for _ in range(60):
             if len(between.refs) < tries:
                 page.clock.run_for(1_000)
+        between.wait_until_refused(page, tries)
     expect(page.locator(HINT)).to_contain_text("could not be kept")
     expect(page.locator(FIELD)).to_have_value("does not arrive")
     assert len(set(between.refs)) == 1

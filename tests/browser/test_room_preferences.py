@@ -267,13 +267,13 @@ def test_transcript_of_thousands_lays_out_little_and_lets_the_oldest_go(
             const rows = [...list.querySelectorAll('[data-seq]')];
             const skips = ({firstElementChild: row}) =>
                 !row.checkVisibility({contentVisibilityAuto: true});
-            await new Promise(resolve => setTimeout(resolve, 500));
-            return {
-                rows: rows.length,
-                last: rows.at(-1).dataset.seq,
-                skipped: [...list.children].filter(skips).length,
-                leaves: list.childElementCount,
-            };
+            const countSkipped = () => [...list.children].filter(skips).length;
+            const leaves = list.childElementCount;
+            for (let frame = 0; frame < 100 && countSkipped() < leaves - 3; frame += 1) {
+                await new Promise(requestAnimationFrame);
+            }
+            const last = rows.at(-1).dataset.seq;
+            return { rows: rows.length, last, skipped: countSkipped(), leaves };
         }"""
     )
     assert counts["last"] == "5000"

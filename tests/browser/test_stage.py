@@ -7,35 +7,40 @@ from playwright.sync_api import Page
 from tests.browser.stage_page import FLYING, box, say, wait_until_left
 
 
+def wait_for_samples(page: Page, more: int) -> None:
+    """Wait until `watch` has looked that many times more."""
+    samples = page.evaluate("seen.samples") + more
+    page.wait_for_function(
+        "(samples) => seen.samples >= samples", arg=samples, polling=50, timeout=30_000
+    )
+
+
 def test_no_two_comments_touch_under_random_input_resizes_and_hover(page: Page) -> None:
-    page.evaluate("window.stop = chatter(45); window.unwatch = watch(); undefined")
+    page.evaluate("window.stop = chatter(45); window.seen = watch(); undefined")
     sizes = [(1920, 1080), (1280, 800), (390, 844), (1920, 1080), (900, 300), (1280, 800)]
     most = {}
     for width, height in sizes:
         page.set_viewport_size({"width": width, "height": height})
         for _ in range(3):
-            page.wait_for_timeout(800)  # not a wait for anything: this is the time that is sampled
+            wait_for_samples(page, 4)
             target = page.evaluate(
                 "boxes().find((box) => box.left > 100 && box.right < innerWidth - 50) ?? null"
             )
             if target:
                 page.mouse.move(target["left"] + 5, (target["top"] + target["bottom"]) / 2)
-            page.wait_for_timeout(300)
+            wait_for_samples(page, 2)
         most[width, height] = page.evaluate("comments().length")
     page.evaluate("stop()")
-    seen = page.evaluate("unwatch()")
-    assert seen["overlaps"] == []
-    assert seen["samples"] > 100
+    assert page.evaluate("seen.overlaps") == []
     assert most[1920, 1080] > 80
 
 
 def test_comments_move_left_and_leave_the_stage_empty(page: Page) -> None:
-    page.evaluate("stage.configure({speed: 4})")
+    page.evaluate("stage.configure({speed: 2})")
     seq = say(page, "hello")
     first = box(page, seq)
     assert first["left"] > 640
-    wait_until_left(page, seq, first["left"] - 300)
-    assert box(page, seq)["top"] == first["top"]
+    assert wait_until_left(page, seq, first["left"] - 300)["top"] == first["top"]
     page.wait_for_selector(FLYING, state="detached")
     assert page.evaluate("document.getAnimations().length") == 0
 
@@ -97,9 +102,8 @@ def test_flood_shows_own_and_staff_merges_equals_counts_the_rest_and_queues_noth
         "comments().map((element) => element.textContent).filter((text) => text.startsWith('666'))"
     )
     assert merged == ["666×200"]
-    page.wait_for_function("() => getDropped() > 0")
+    page.wait_for_function("() => boxes().length + 199 + getDropped() === 602")
     before = page.evaluate("boxes().map((box) => box.seq)")
-    assert page.evaluate("boxes().length + 199 + getDropped()") == 602
     page.wait_for_timeout(500)  # nothing may come late
     assert set(page.evaluate("boxes().map((box) => box.seq)")) <= set(before)
     assert page.evaluate("overlaps()") == []
@@ -116,15 +120,22 @@ def test_most_on_screen_holds_for_all_but_own(page: Page) -> None:
 
 
 def test_top_and_bottom_stand_in_the_middle_in_blocks(page: Page) -> None:
-    first, second = say(page, "one", mode="top"), say(page, "another", mode="top")
-    low = say(page, "low", mode="bottom")
-    page.evaluate("stage.configure({reservedBottomPx: 60})")
-    lower = say(page, "above the bar", mode="bottom")
-    boxes = {seq: box(page, seq) for seq in (first, second, low, lower)}
-    assert boxes[first]["bottom"] <= boxes[second]["top"]
-    assert boxes[low]["bottom"] > 700
-    assert boxes[lower]["bottom"] <= 660
-    for place in boxes.values():
+    boxes = page.evaluate(
+        """() => {
+            const sayNow = (text, mode) => { say(text, { mode }); beat.flush(); };
+            sayNow('one', 'top');
+            sayNow('another', 'top');
+            sayNow('low', 'bottom');
+            stage.configure({ reservedBottomPx: 60 });
+            sayNow('above the bar', 'bottom');
+            return boxes();
+        }"""
+    )
+    first, second, low, lower = sorted(boxes, key=lambda place: place["seq"])
+    assert first["bottom"] <= second["top"]
+    assert low["bottom"] > 700
+    assert lower["bottom"] <= 660
+    for place in boxes:
         assert abs((place["left"] + place["right"]) / 2 - 640) < 2
     page.wait_for_selector(FLYING, state="detached", timeout=7000)
 

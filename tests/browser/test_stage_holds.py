@@ -69,7 +69,9 @@ def test_held_comment_that_grew_goes_all_the_way_afterwards(page: Page) -> None:
 
 
 def test_font_that_takes_the_held_comment_away_lets_those_behind_it_go_on(page: Page) -> None:
-    held, below = say(page, "held, and as long as that"), say(page, "in its way, and as long")
+    below, held = page.evaluate(  # of two at once the newest goes first, and highest
+        "['in its way, and as long', 'held, and as long as that'].map((text) => say(text))"
+    )
     wait_until_left(page, held, 700)
     wait_until_left(page, below, 700)
     waits = say(page, "waits")
@@ -87,9 +89,9 @@ def test_font_that_arrives_late_while_one_is_held_makes_no_two_comments_touch(pa
     page.wait_for_function("() => comments().length > 60")
     held = page.wait_for_function("() => boxes().find((box) => box.right < 1000)?.seq").json_value()
     page.evaluate("(seq) => stage.hold(seq)", held)
-    page.evaluate(f"stop(); ({FONT_ARRIVES})(); window.unwatch = watch(); undefined")
+    page.evaluate(f"stop(); ({FONT_ARRIVES})(); window.seen = watch(); undefined")
     assert page.evaluate("overlaps()") == []
     assert page.evaluate("comments().length") > 10
     page.evaluate("(seq) => stage.release(seq)", held)
     page.wait_for_function("() => comments().length < 10", timeout=20_000)
-    assert page.evaluate("unwatch().overlaps") == []
+    assert page.evaluate("seen.overlaps") == []
