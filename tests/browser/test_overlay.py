@@ -161,6 +161,12 @@ class OtherSite(http.server.BaseHTTPRequestHandler):
 
     page: ClassVar[str] = ""
 
+    @classmethod
+    def embed(cls, server: Any, room: str) -> None:
+        """Let the page show this room."""
+        example = EXAMPLE.read_text().replace("http://127.0.0.1:8888", server.url)
+        cls.page = example.replace('"demo"', f'"{room}"')
+
     def do_GET(self) -> None:
         """Answer everything with the page."""
         body = self.page.encode()
@@ -188,11 +194,7 @@ def test_stage_lies_over_the_video_of_another_sites_page(
     start_server: StartServer, new_page: NewPage, other_site: str, room: str
 ) -> None:
     server = start_server("--allowed-origins", other_site)
-    OtherSite.page = (
-        EXAMPLE.read_text()
-        .replace("http://127.0.0.1:8888", server.url)
-        .replace('"demo"', f'"{room}"')
-    )
+    OtherSite.embed(server, room)
     page = new_page()
     page.goto(other_site)
     stage = page.locator("danmaku-stage")
@@ -217,11 +219,7 @@ def test_stage_over_another_sites_video_keeps_the_rooms_delay_and_clear_of_its_c
     start_server: StartServer, new_page: NewPage, other_site: str, room: str
 ) -> None:
     server = start_server("--allowed-origins", other_site, "--post-rate", "0")
-    OtherSite.page = (
-        EXAMPLE.read_text()
-        .replace("http://127.0.0.1:8888", server.url)
-        .replace('"demo"', f'"{room}"')
-    )
+    OtherSite.embed(server, room)
     page = new_page()
     page.goto(other_site)
     say_until_flying(page, server.url, room, "at the foot", mode="bottom")
@@ -240,11 +238,7 @@ def test_stage_over_another_sites_video_keeps_the_rooms_delay_and_clear_of_its_c
 def test_stage_of_a_page_that_is_not_allowed_stays_empty(
     server: Any, new_page: NewPage, other_site: str, room: str
 ) -> None:
-    OtherSite.page = (
-        EXAMPLE.read_text()
-        .replace("http://127.0.0.1:8888", server.url)
-        .replace('"demo"', f'"{room}"')
-    )
+    OtherSite.embed(server, room)
     page = new_page()
     with page.expect_console_message(lambda line: "WebSocket" in line.text):
         page.goto(other_site)

@@ -298,6 +298,7 @@ def test_comments_stand_still_while_the_video_is_paused_and_then_fly_on(
     page = new_page()
     enter(page, server, room)
     assert wait_in_page(page, PLAYS)
+    page.evaluate("document.querySelector('video').loop = true")  # its end would pause it too
     text = page.locator("[data-role=text]")
     text.fill("wait for the picture")
     text.press("Enter")
