@@ -5,6 +5,8 @@
  * pointers.
  */
 
+import { leavesAt } from './lanes.js';
+
 export class Holds {
   #lanes;
   #clock;
@@ -23,9 +25,10 @@ export class Holds {
     this.#changed = changed;
   }
 
-  /** @param {number} id */
+  /** One whose time is over is gone already, and others may fly where it was. @param {number} id */
   add(id) {
-    if (!this.#lanes.get(id) || this.#held.has(id)) return;
+    const box = this.#lanes.get(id);
+    if (!box || leavesAt(box) <= this.#clock.now() || this.#held.has(id)) return;
     this.#held.add(id);
     this.update();
   }

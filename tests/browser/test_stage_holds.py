@@ -50,6 +50,11 @@ def test_comment_behind_a_held_one_waits_however_long_and_whatever_leaves_meanwh
     assert waits
 
 
+def test_comment_whose_time_is_over_cannot_be_held_any_more(page: Page) -> None:
+    stands = in_a_lane(page, "clock.time = 1101; holds.add(1); return lanes.get(1).stoppedAt;")
+    assert stands is None
+
+
 def test_held_comment_that_grew_goes_all_the_way_afterwards(page: Page) -> None:
     left, until = in_a_lane(
         page,
@@ -87,7 +92,9 @@ def test_font_that_takes_the_held_comment_away_lets_those_behind_it_go_on(page: 
 def test_font_that_arrives_late_while_one_is_held_makes_no_two_comments_touch(page: Page) -> None:
     page.evaluate("window.stop = chatter(40); undefined")
     page.wait_for_function("() => comments().length > 60")
-    held = page.wait_for_function("() => boxes().find((box) => box.right < 1000)?.seq").json_value()
+    held = page.wait_for_function(
+        "() => boxes().find((box) => box.left > 100 && box.right < 1000)?.seq"
+    ).json_value()
     page.evaluate("(seq) => stage.hold(seq)", held)
     page.evaluate(f"stop(); ({FONT_ARRIVES})(); window.seen = watch(); undefined")
     assert page.evaluate("overlaps()") == []
