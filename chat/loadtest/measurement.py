@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 
 MANTISSA_BITS = 7
 FINEST_SLOT, COARSEST_SLOT = 14, 20  # bits of nanoseconds: 16 µs, 1.05 ms
-PAIRS_LIMIT = 2048  # of slot and due time compared for one batch, slots permitting
+PAIRS_LIMIT = 256  # of slot and due time compared for one batch, slots permitting
 TICKS_LIMIT = 150
 LEAST_TICK = 250_000_000  # ns
 
