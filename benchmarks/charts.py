@@ -31,11 +31,7 @@ def draw_charts(results: Results, folder: Path) -> list[Path]:
     """Draw a chart of every table that was measured, and return the files."""
     drawn = []
     folder.mkdir(parents=True, exist_ok=True)
-    for name, draw in (
-        ("peers", draw_peers),
-        ("transports", draw_transports),
-        ("growth", draw_growth),
-    ):
+    for name, draw in CHARTS.items():
         table = results.find_table(name)
         if table is None:
             continue
@@ -107,3 +103,6 @@ def finish_axes(axes: Axes) -> None:
     axes.set_xlim(left=0)
     axes.set_xlabel("viewers")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+
+
+CHARTS = {"peers": draw_peers, "transports": draw_transports, "growth": draw_growth}

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.charts import draw_charts
+from benchmarks.charts import CHARTS, draw_charts
 from benchmarks.figures import Results, Table, show
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -32,9 +32,9 @@ def write_documents(results: Results, docs: Path = DOCS) -> None:
         "sizing": write_sizing(results.find_table("growth")),
         "notes": write_notes(results),
     }
-    for name in ("peers", "transports", "growth"):
+    for name in ("peers", "transports", "growth", "burst"):
         table = results.find_table(name)
-        picture = f"![{name}, drawn](images/capacity-{name}.svg)\n\n"
+        picture = f"![{name}, drawn](images/capacity-{name}.svg)\n\n" if name in CHARTS else ""
         blocks[name] = "Not measured in this run.\n"
         if table:
             blocks[name] = picture + write_rows(table.columns, table.rows)
