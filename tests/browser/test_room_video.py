@@ -139,6 +139,15 @@ def enter(page: Page, server: ServerProcess, room: str) -> None:
     expect(page.locator('[data-role=status][data-state="live"]')).to_be_visible()
 
 
+def watch_film(server: ServerProcess, room: str, new_page: NewPage, media: MediaSite) -> Page:
+    """Return a page of the room on which its film plays."""
+    choose(server, room, video_url=f"{media.url}/film.mp4")
+    page = new_page()
+    enter(page, server, room)
+    assert wait_in_page(page, PLAYS)
+    return page
+
+
 def test_room_without_a_video_shows_the_test_card_with_a_running_clock(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
@@ -190,10 +199,7 @@ def test_another_video_is_shown_at_once_to_who_is_watching(
 def test_change_of_something_else_leaves_the_video_running(
     server: ServerProcess, room: str, new_page: NewPage, media: MediaSite
 ) -> None:
-    choose(server, room, video_url=f"{media.url}/film.mp4")
-    page = new_page()
-    enter(page, server, room)
-    assert wait_in_page(page, PLAYS)
+    page = watch_film(server, room, new_page, media)
     page.evaluate(
         """document.querySelector('video').addEventListener(
             'loadstart', () => document.documentElement.dataset.mark = 'begun again')"""
@@ -294,10 +300,7 @@ COME_TO_STAND = """new Promise((resolve) => {
 def test_comments_stand_still_while_the_video_is_paused_and_then_fly_on(
     server: ServerProcess, room: str, new_page: NewPage, media: MediaSite
 ) -> None:
-    choose(server, room, video_url=f"{media.url}/film.mp4")
-    page = new_page()
-    enter(page, server, room)
-    assert wait_in_page(page, PLAYS)
+    page = watch_film(server, room, new_page, media)
     page.evaluate("document.querySelector('video').loop = true")  # its end would pause it too
     text = page.locator("[data-role=text]")
     text.fill("wait for the picture")
