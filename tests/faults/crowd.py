@@ -279,6 +279,11 @@ class Crowd:
         enough = len(self.acked) + more
         await self.posters[0].wait_until(lambda: len(self.acked) >= enough, seconds)
 
+    async def wait_for_new_posts(self, count: int) -> None:
+        """Wait until so many posts are acked that are not said yet."""
+        under_way = sum(len(viewer.waiting) for viewer in self.posters)
+        await self.wait_for_acks(under_way + count)
+
     def talking(self, rate: float) -> AbstractAsyncContextManager[None]:
         """Have the posters say ``rate`` comments a second, whatever happens."""
         return meanwhile(self._talk(rate))
