@@ -14,7 +14,7 @@ from msgspec import Raw
 
 from chat.core import pace, wire
 from chat.core.history import History
-from chat.fanout.pieces import NOTHING, PLAIN, Piece, Pieces, frame
+from chat.fanout.pieces import BATCH_LIMIT, NOTHING, PLAIN, Piece, Pieces, frame
 from chat.fanout.row import ROW_LIMIT, Row, Viewer, push
 from chat.metrics import Metrics
 
@@ -257,13 +257,19 @@ class Audience:
 
     def _take_up(self, now: float) -> None:
         head = self._history.head
-        if head > self.sent:
-            # Where all pause nothing is left out: whoever resumes first has it for itself. And what
-            # the history has forgotten before it was taken up is for nobody to choose.
-            is_heard = self._count > len(self._paused)
-            first = max(self.sent + 1, self._history.first) if is_heard else head + 1
-            self._pieces.take_up(first, head, now)
-            self.sent, self._taken_up_at = head, now
+        if self._count == len(self._paused):
+            # Where all pause nothing is left out: whoever resumes first has it for itself.
+            self._pieces.take_up(head + 1, head, now)
+            self.sent = head
+        # No more than a wave can bring: in a room that is too much for its server viewers shall
+        # stay together, since each place where some of them stand costs a batch of its own.
+        while self.sent < head and self._pieces.count_kept(self._reached, self.sent) < BATCH_LIMIT:
+            # What the history has forgotten before it was taken up is for nobody to choose.
+            first = max(self.sent + 1, self._history.first)
+            last = min(head, first + BATCH_LIMIT - 1)
+            self._pieces.take_up(first, last, now)
+            self.sent = last
+        self._taken_up_at = now
 
     def _lead(self, viewer: Viewer) -> None:
         """Lead one viewer on that stands apart and is ready, as far as it takes."""

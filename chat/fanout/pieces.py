@@ -73,6 +73,12 @@ class Pieces:
         if len(self._left_out) > 2 * len(self._history):
             self._left_out = {seq for seq in self._left_out if seq >= self._history.first}
 
+    def count_kept(self, after: int, last: int) -> int:
+        """Count the entries beyond ``after``, to ``last``, that are not left out."""
+        if not self._left_out:
+            return last - after
+        return sum(seq not in self._left_out for seq in range(after + 1, last + 1))
+
     def after(self, cursor: int, last: int, *, deflate: bool) -> Piece:
         """Return what leads on from a cursor, to ``last`` at most, which is the same for all."""
         if cursor >= last:
