@@ -25,7 +25,7 @@ function nextComment() {
 }
 
 async function startStage() {
-  const [{ Beat }, { Stage }] = await Promise.all([import('/static/js/beat.js'), import('/static/js/stage.js')]);
+  const [{ Beat }, { Stage }] = await Promise.all([import('/static/js/page/render-scheduler.js'), import('/static/js/stage/stage.js')]);
   container.dataset.role = 'stage';
   const stage = new Stage(container, { beat: new Beat(), settings: { merge: false } });
   stage.addEventListener('dropped', (event) => (window.dropped += event.detail.count));

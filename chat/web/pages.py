@@ -19,7 +19,7 @@ _POLICY = (
 )
 _PAGE_POLICY = _POLICY.format(style="'self'", ancestors="'self'", types="'none'")
 # Anybody may frame it. OBS adds the operator's own style, older ones by ``innerHTML``: the page has
-# the one policy for that, in ``outside-style.js``.
+# the one policy for that, in ``overlay/obs-trusted-types.js``.
 _OVERLAY_POLICY = _POLICY.format(style="'self' 'unsafe-inline'", ancestors="*", types="default")
 
 

@@ -11,8 +11,8 @@
  * Event: `comment-click`, as the stage's. Property: `stage`.
  */
 
-import { DEFAULT_LOOK, readLook } from './overlay-look.js';
-import { Spectator } from './spectator.js';
+import { DEFAULT_LOOK, readLook } from './overlay/look.js';
+import { Spectator } from './overlay/overlay-viewer.js';
 
 const STYLE = new URL('../css/stage.css', import.meta.url).href;
 const CONTROLS_PX = 72; // as high as a browser's own controls get

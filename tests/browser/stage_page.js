@@ -1,7 +1,7 @@
 /** A page with nothing but a stage, for tests: `stage`, `beat`, `say`, and a watch that counts overlaps. */
 
-import { Beat } from '/static/js/beat.js';
-import { Stage } from '/static/js/stage.js';
+import { Beat } from '/static/js/page/render-scheduler.js';
+import { Stage } from '/static/js/stage/stage.js';
 
 const beat = new Beat();
 const stageElement = document.querySelector('[data-role=stage]');

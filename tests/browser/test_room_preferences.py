@@ -252,8 +252,8 @@ def test_transcript_of_thousands_lays_out_little_and_lets_the_oldest_go(
     page = enter(new_page(), server, room)
     counts = page.evaluate(
         """async () => {
-            const {Beat} = await import('/static/js/beat.js');
-            const {Transcript} = await import('/static/js/transcript.js');
+            const {Beat} = await import('/static/js/page/render-scheduler.js');
+            const {Transcript} = await import('/static/js/room/transcript.js');
             const list = document.querySelector('[data-role=transcript]');
             const beat = new Beat();
             const find = role => document.querySelector(`[data-role=${role}]`);

@@ -13,7 +13,7 @@ CATALOGS = {
     language: json.loads((ROOT / "templates" / "strings" / f"{language}.json").read_text())
     for language in ("en", "zh")
 }
-SOURCES = sorted([*(ROOT / "templates").glob("*.html"), *(ROOT / "static" / "js").glob("*.js")])
+SOURCES = sorted([*(ROOT / "templates").glob("*.html"), *(ROOT / "static" / "js").rglob("*.js")])
 # t('key' …), t(`begin.${…}`) and t('begin.' + …): a whole key, or the beginning of several
 CALL = re.compile(r"""(?<![\w.])(?:t|hasText)\(\s*(?:'([^']+)'\s*(\+)?|`([^`$]*)(\$)?)""")
 

@@ -48,7 +48,7 @@ def test_comments_move_left_and_leave_the_stage_empty(page: Page) -> None:
 def test_lane_is_free_exactly_when_the_rule_says(page: Page) -> None:
     free = page.evaluate(
         """async () => {
-            const { Lanes } = await import('/static/js/lanes.js');
+            const { Lanes } = await import('/static/js/stage/lanes.js');
             const W = 1920, D = 8000, height = 30, rows = { top: 0, bottom: 30 };
             const path = (width, from) =>
                 ({ left: W, width, height, speed: (W + width) / D, from, until: from + D, gap: 0 });
@@ -68,7 +68,7 @@ def test_lane_is_free_exactly_when_the_rule_says(page: Page) -> None:
 def test_beyond_capacity_own_then_staff_then_merged_then_newest(page: Page) -> None:
     order = page.evaluate(
         """async () => {
-            const { inOrder, mergeEqual } = await import('/static/js/policy.js');
+            const { inOrder, mergeEqual } = await import('/static/js/stage/priority.js');
             const offer = (seq, text, more = {}, own = false) =>
                 ({ entry: { seq, text, ...more }, own, count: 1, readyAt: 0 });
             const offers = [

@@ -80,7 +80,7 @@ def test_outline_can_be_told_from_any_colour_whatever_the_picture(page: Page) ->
     colors = [f"#{''.join(parts)}" for parts in itertools.product(levels, repeat=3)]
     outlines = page.evaluate(
         """async (colors) => {
-            const { CommentElements } = await import('/static/js/comment-elements.js');
+            const { CommentElements } = await import('/static/js/stage/comment-elements.js');
             const plane = document.querySelector('.stage-plane');
             const offers = colors.map((color, seq) => ({ entry: { seq, text: color, color } }));
             const prepared = new CommentElements(plane).prepare(offers, { names: false, font: '' });

@@ -16,8 +16,8 @@ FONT_ARRIVES = """() => {
 
 # Two comments in one lane, on a clock that the test sets: when the first is held, the second waits.
 TWO_IN_A_LANE = """
-    const { Lanes } = await import('/static/js/lanes.js');
-    const { Holds } = await import('/static/js/holds.js');
+    const { Lanes } = await import('/static/js/stage/lanes.js');
+    const { Holds } = await import('/static/js/stage/held-comments.js');
     const rows = { top: 0, bottom: 30 };
     const shape = { left: 1000, width: 100, height: 30, speed: 1, gap: 0 };
     const path = (from) => ({ ...shape, from, until: from + 1100 });
@@ -65,7 +65,7 @@ def test_held_comment_that_grew_goes_all_the_way_afterwards(page: Page) -> None:
         holds.update((now) => lanes.resize(1, { width: 110, height: 30 }, now));
         clock.time = 90_000;
         holds.delete(1);
-        const { leftAt } = await import('/static/js/lanes.js');
+        const { leftAt } = await import('/static/js/stage/lanes.js');
         return [leftAt(lanes.get(1), clock.time), lanes.get(1).until - clock.time];
         """,
     )

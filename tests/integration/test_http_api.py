@@ -223,7 +223,9 @@ def test_own_page_may_post(server: ServerProcess, room: str) -> None:
 # --- pages and headers ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["/", "/r/demo", "/api/rooms", "/static/js/room.js", "/nothing"])
+@pytest.mark.parametrize(
+    "path", ["/", "/r/demo", "/api/rooms", "/static/js/room/room.js", "/nothing"]
+)
 def test_answer_lets_no_browser_guess_and_names_no_server(server: ServerProcess, path: str) -> None:
     answer = Api(server).get(path)
     assert answer.headers["X-Content-Type-Options"] == "nosniff"

@@ -76,7 +76,7 @@ def test_installed_program_serves_pages_and_comments_from_any_folder(
     for path, kind in (
         ("/", "text/html"),
         ("/r/demo", "text/html"),
-        ("/static/js/room.js", "text/javascript"),
+        ("/static/js/room/room.js", "text/javascript"),
     ):
         answer = api.get(path)
         assert (answer.status, answer.headers.get_content_type()) == (200, kind), path

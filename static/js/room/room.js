@@ -1,0 +1,161 @@
+/** The room page, put together: one connection, one beat, and the parts that listen to them. */
+
+import { followTheme } from '../page/appearance.js';
+import { Beat } from '../page/render-scheduler.js';
+import { attachCard } from '../page/popover.js';
+import { CommentMenu } from './comment-menu.js';
+import { Composer } from './composer.js';
+import { Connection } from '../connection/connection.js';
+import { countDropped } from './dropped-counter.js';
+import { find } from '../page/dom.js';
+import { makeFilter } from './filters.js';
+import { hasText, t } from '../page/i18n.js';
+import { listenForKeys } from './shortcuts.js';
+import { fillLookCard, lookOf } from './comment-style.js';
+import { Player } from './player.js';
+import { Preferences } from '../page/preferences.js';
+import { showStatus } from './status.js';
+import { fillSettingsCard, stageSettings } from './settings-popover.js';
+import { Stage } from '../stage/stage.js';
+import { runTestCard } from './testcard.js';
+import { Transcript } from './transcript.js';
+import { Video } from './video.js';
+
+/** @typedef {import('../connection/wire.js').Entry} Entry */
+/** @typedef {import('../connection/wire.js').RoomSettings} RoomSettings */
+
+const HISTORY = 100;
+
+const room = document.body.dataset.room ?? '';
+const beat = new Beat();
+const preferences = new Preferences();
+const connection = new Connection({ room, name: preferences.values.name, history: HISTORY });
+const stage = new Stage(find('stage'), { beat, settings: stageSettings(preferences, {}) });
+const transcript = new Transcript(
+  { list: find('transcript'), empty: find('transcript-empty'), newer: /** @type {HTMLButtonElement} */ (find('newer')) },
+  beat,
+);
+const composer = new Composer(/** @type {HTMLFormElement} */ (find('composer')), { connection, beat, look: () => lookOf(preferences) });
+const video = new Video({ video: /** @type {HTMLVideoElement} */ (find('video')), testcard: find('testcard') }, preferences);
+const player = new Player(find('room-main'), { preferences, stage, video, beat });
+const menu = new CommentMenu(find('comment-card'), preferences);
+
+/** @type {RoomSettings} */
+let settings = {};
+let user = '';
+let role = 'viewer';
+/** Own posts by seq: over HTTP the server does not say who this viewer is. @type {Set<number>} */
+const own = new Set();
+let isHidden = makeFilter(preferences);
+
+/** @param {RoomSettings} changed */
+function applySettings(changed) {
+  settings = changed;
+  find('room-title').textContent = settings.title || room;
+  composer.setSlow(role === 'viewer' ? (settings.slow_mode ?? 0) : 0);
+  stage.configure(stageSettings(preferences, settings));
+  video.load(settings.video_url ?? '');
+}
+
+function applyPreferences() {
+  stage.configure(stageSettings(preferences, settings));
+  transcript.setAnnounced(preferences.values.announce);
+  isHidden = makeFilter(preferences);
+  transcript.hideWhere(isHidden);
+  stage.removeWhere(isHidden);
+}
+
+/** @param {{seq: number, user?: string}} entry */
+function isOwn({ seq, user: by }) {
+  return (user !== '' && by === user) || own.has(seq);
+}
+
+/** @param {Entry[]} entries @param {string} source */
+function take(entries, source) {
+  for (const entry of entries) {
+    if (entry.kind === 'comment') {
+      const mine = isOwn(entry);
+      // The stage first: it measures before it writes, the list after. The other way round the page is laid out once more.
+      if (source !== 'history' && !isHidden(entry)) stage.add(entry, { own: mine });
+      transcript.add(entry, { own: mine });
+    } else if (entry.kind === 'retract') {
+      transcript.remove(entry.target);
+      stage.remove(entry.target);
+    } else if (entry.kind === 'clear') {
+      transcript.clear(entry.before);
+      stage.clear(entry.before);
+      transcript.note(t('transcript.cleared'));
+    }
+  }
+}
+
+/**
+ * @template Detail
+ * @param {string} type
+ * @param {(detail: Detail) => void} listener
+ */
+function on(type, listener) {
+  connection.addEventListener(type, (event) => listener(/** @type {CustomEvent<Detail>} */ (event).detail));
+}
+
+on('welcome', (/** @type {import('../connection/wire.js').Welcome} */ welcome) => {
+  user = welcome.user ?? '';
+  role = welcome.role ?? 'viewer';
+  composer.setName(welcome.name ?? '');
+  transcript.settle();
+});
+on('settings', (/** @type {{settings: RoomSettings}} */ changed) => applySettings(changed.settings));
+on('identity', (/** @type {import('../connection/wire.js').Identity} */ identity) => {
+  user = identity.user;
+  role = identity.role;
+  composer.setName(identity.name);
+  applySettings(settings);
+});
+on('entries', (/** @type {{entries: Entry[], source: string}} */ { entries, source }) => take(entries, source));
+on('lost', (/** @type {{reason: string, restarted: boolean}} */ { reason, restarted }) => {
+  if (restarted) {
+    transcript.clear();
+    stage.clear();
+    own.clear();
+  }
+  transcript.note(hasText(`lost.${reason}`) ? t(`lost.${reason}`) : t('lost.other'));
+});
+on('accepted', (/** @type {{seq: number}} */ { seq }) => own.add(seq));
+
+document.addEventListener('visibilitychange', () => (document.hidden ? connection.pause() : connection.resume()));
+preferences.addEventListener('change', applyPreferences);
+document.addEventListener('fullscreenchange', () => stage.configure(stageSettings(preferences, settings)));
+stage.addEventListener('comment-click', (event) => {
+  const { seq, entry, element } = /** @type {CustomEvent} */ (event).detail;
+  stage.hold(seq);
+  menu.open(entry, element, { own: isOwn(entry), closed: () => stage.release(seq) });
+});
+transcript.addEventListener('comment-click', (event) => {
+  const { entry, element } = /** @type {CustomEvent} */ (event).detail;
+  menu.open(entry, element, { own: isOwn(entry) });
+});
+
+followTheme(preferences);
+runTestCard(find('testcard'), beat);
+showStatus(connection, beat);
+countDropped(find('dropped'), stage, beat);
+fillLookCard(find('look-card'), { preferences, rename: (name) => connection.rename(name) });
+fillSettingsCard(find('settings-card'), preferences, room);
+attachCard(find('look-card'), find('look-button'));
+attachCard(find('settings-card'), find('settings-button'));
+attachCard(find('keys-card'), find('keys-button'));
+listenForKeys(
+  {
+    c: () => composer.focus(),
+    d: () => player.toggleDanmaku(),
+    f: () => player.toggleFullscreen(),
+    m: () => player.toggleMute(),
+    t: () => player.toggleTheatre(),
+  },
+  find('keys-card'),
+);
+
+applyPreferences();
+if (document.hidden) connection.pause();
+connection.start();
+if (matchMedia('(hover: hover)').matches) composer.focus(); // on a phone the keyboard would cover the picture
