@@ -1,6 +1,6 @@
-"""Every setting of the server: one frozen dataclass = flags = ``DANMAKU_*`` variables.
+"""The server's settings: each field of a frozen dataclass is a flag and a ``DANMAKU_*`` variable.
 
-The only reader of the environment and of the command line. docs/settings.md lists the same.
+Only this module reads the command line and the environment. docs/settings.md lists the same.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PREFIX = "DANMAKU_"
 
 
 class SettingsError(ValueError):
-    """A setting has a value that cannot be used; the text is one sentence for a person."""
+    """A setting has an invalid value; the text is the end of a sentence: "must be …"."""
 
 
 def _whole(least: int, most: int) -> Callable[[str], int]:
@@ -64,17 +64,15 @@ def _address(raw: str) -> str:
 
 def _database(raw: str) -> str:
     if not re.fullmatch(r"sqlite://(/[^?#%:]+)?", raw):
-        # ?, % and :memory: mean something to SQLAlchemy; here there is a file's name and no more.
-        raise SettingsError(
-            "must be sqlite:///FILE, or sqlite:// to keep everything in memory only"
-        )
+        # ?, % and :memory: have a meaning in SQLAlchemy's URLs; only a plain file name is allowed.
+        raise SettingsError("must be sqlite:///FILE, or sqlite:// to keep everything in memory")
     return raw
 
 
 def _secret(raw: str) -> str:
     if len(raw.encode()) < 32:
-        # As long as what it signs with is wide (RFC 7518, section 3.2).
-        raise SettingsError("must be a text of at least 32 bytes")
+        # A key for HS256 must be at least as long as the hash (RFC 7518, section 3.2).
+        raise SettingsError("must be at least 32 bytes long")
     return raw
 
 
@@ -86,13 +84,13 @@ def _origins(raw: str) -> tuple[str, ...]:
         except ValueError:
             scheme = host = ""
         if scheme not in ("http", "https") or not host or origin != f"{scheme}://{host}":
-            raise SettingsError("must be origins such as https://example.org, parted by commas")
+            raise SettingsError("must be comma-separated origins such as https://example.org")
     return origins
 
 
 def _readable(raw: str) -> str:
     if not os.access(raw, os.R_OK) or not os.path.isfile(raw):
-        raise SettingsError("must be a file that can be read")
+        raise SettingsError("must be a readable file")
     return raw
 
 
@@ -101,7 +99,7 @@ def _rooms(raw: str) -> tuple[str, ...]:
     for room in rooms:
         if isinstance(parse_room(room), Rejection):
             raise SettingsError(
-                "must be room names of a-z, 0-9, - and _, such as demo,music, parted by commas"
+                "must be comma-separated room names of a-z, 0-9, - and _, such as demo,music"
             )
     return rooms
 
@@ -116,62 +114,68 @@ def _setting(default: Any, parse: Callable[[str], Any], value: str, help: str) -
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What an operator can choose. Each field is a flag, a variable and a row of the docs."""
+    """The settings. Each field is a flag, an environment variable and a row in docs/settings.md."""
 
-    port: int = _setting(8888, _whole(0, 65_535), "N", "port to listen on; 0 takes a free one")
+    port: int = _setting(8888, _whole(0, 65_535), "N", "port to listen on; 0 picks a free port")
     address: str = _setting(
-        "127.0.0.1", _address, "IP", "address to listen on; 0.0.0.0 is every network of the machine"
+        "127.0.0.1", _address, "IP", "address to listen on; 0.0.0.0 means all network interfaces"
     )
     database: str = _setting(
         "sqlite:///danmaku.db",
         _database,
         "URL",
-        "where comments are kept: sqlite:///FILE, or sqlite:// for memory only",
+        "where to store comments: sqlite:///FILE, or sqlite:// for memory only",
     )
     rooms: tuple[str, ...] = _setting(
-        (), _rooms, "NAMES", "the only rooms there are, parted by commas; none: any on first use"
+        (), _rooms, "NAMES", "comma-separated names of the only rooms allowed; none: any room"
     )
     allowed_origins: tuple[str, ...] = _setting(
-        (), _origins, "ORIGINS", "other sites whose pages may connect and post, parted by commas"
+        (),
+        _origins,
+        "ORIGINS",
+        "comma-separated origins of other sites whose pages may connect and post",
     )
     keep_days: int = _setting(
-        0, _whole(0, 36_500), "N", "days after which comments are forgotten; 0 keeps them for good"
+        0, _whole(0, 36_500), "N", "days after which comments are deleted; 0 keeps them forever"
     )
     secret: str = _setting(
         "",
         _secret,
         "TEXT",
-        "key that guests' sessions are signed with; none: made at first start, beside the database",
+        "key for guest sessions and room tokens; none: generated and stored beside the database",
     )
     certfile: str = _setting(
-        "", _readable, "FILE", "certificate chain (PEM) to serve https and wss with; none: http"
+        "", _readable, "FILE", "certificate chain (PEM) for serving https and wss; none: http"
     )
     keyfile: str = _setting(
-        "", _readable, "FILE", "private key (PEM) of the certificate; none: it is in --certfile"
+        "", _readable, "FILE", "private key (PEM) of the certificate; none: read from --certfile"
     )
     max_viewers: int = _setting(
-        15_000, _whole(1, 1_000_000), "N", "the most connections at a time; more are told to wait"
+        15_000,
+        _whole(1, 1_000_000),
+        "N",
+        "maximum WebSocket connections; further viewers are told to retry",
     )
     post_burst: int = _setting(
-        5, _whole(1, 10_000), "N", "comments that one user may post at once, before the rate counts"
+        5, _whole(1, 10_000), "N", "comments a user may post at once, before the rate limit applies"
     )
     post_rate: float = _setting(
-        1.0, _number(0, 10_000), "N", "comments a second that one user may post; 0 is no limit"
+        1.0, _number(0, 10_000), "N", "comments per second that a user may post; 0 means no limit"
     )
     delivery_rate: float = _setting(
-        200.0, _number(0, 100_000), "N", "comments a second that a viewer is sent; 0 sends all"
+        200.0, _number(0, 100_000), "N", "comments per second sent to each viewer; 0 sends all"
     )
     wave_gap_ms: int = _setting(
-        80, _whole(0, 1_000), "MS", "the least time between two waves of a busy room, milliseconds"
+        80, _whole(0, 1_000), "MS", "minimum time between two waves in a busy room, in milliseconds"
     )
 
     @property
     def database_path(self) -> str:
-        """The database's file; empty when everything is in memory."""
+        """The path of the database file; empty when everything is in memory."""
         return self.database.removeprefix("sqlite://")[1:]
 
     def url_at(self, port: int) -> str:
-        """Return where this machine reaches the server when it listens on a port."""
+        """Return the URL of a server with these settings on this machine and port."""
         host = "127.0.0.1" if self.address in ("0.0.0.0", "::") else self.address
         scheme = "https" if self.certfile else "http"
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
@@ -188,7 +192,7 @@ def variable(setting: Field[Any]) -> str:
 
 
 def show_default(setting: Field[Any]) -> str:
-    """Return a setting's default as it would be typed."""
+    """Return a setting's default as a user would type it."""
     assert setting.default is not MISSING
     value = setting.default
     if isinstance(value, tuple):
@@ -197,7 +201,7 @@ def show_default(setting: Field[Any]) -> str:
 
 
 class Command(NamedTuple):
-    """What the program is to do: serve where ``name`` is empty, else what ``options`` belong to."""
+    """A parsed command line: a command and its options; an empty ``name`` means serve."""
 
     name: str
     options: Mapping[str, Any]
@@ -218,22 +222,22 @@ class _Parser(argparse.ArgumentParser):
 def _build_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="danmaku",
-        description="A live danmaku server: comments that fly across the picture, "
-        "pushed to every viewer at once.",
-        epilog="Each flag can also be given as a variable: --wave-gap-ms is DANMAKU_WAVE_GAP_MS. "
-        "A flag wins over a variable.",
+        description="A live danmaku server: viewers' comments fly across the video "
+        "and reach everybody at once.",
+        epilog="Each flag can also be set by an environment variable: --wave-gap-ms is "
+        "DANMAKU_WAVE_GAP_MS. A flag overrides its variable.",
     )
     parser.add_argument("--version", action="version", version=f"danmaku {__version__}")
     _add_settings(parser, shown=True)
     commands = parser.add_subparsers(
-        dest="command", metavar="COMMAND", title="commands, in place of serving"
+        dest="command", metavar="COMMAND", title="commands (without one, the server starts)"
     )
     _describe_commands(commands)
     return parser
 
 
 def _add_settings(parser: argparse.ArgumentParser, *, shown: bool) -> None:
-    # Suppressed where it is not given: a command's own parser must not undo what came before it.
+    # No defaults here: a subparser's default would override a flag given before the command.
     for setting in fields(Settings):
         described = f"{setting.metadata['help']} (default: {show_default(setting)})"
         parser.add_argument(
@@ -245,42 +249,47 @@ def _add_settings(parser: argparse.ArgumentParser, *, shown: bool) -> None:
 
 
 def _describe_commands(commands: Any) -> None:
-    about = "Finds the server and its secret by the server's own flags and variables."
+    about = "The server's flags and variables also apply here, to find the server and its secret."
     backup = commands.add_parser(
-        "backup", help="copy the database of a server that may be running", epilog=about
+        "backup", help="copy the database, even while the server is running", epilog=about
     )
-    backup.add_argument("file", metavar="FILE", nargs="?", default="", help="where to copy it")
+    backup.add_argument("file", metavar="FILE", nargs="?", default="", help="the copy to create")
     room = commands.add_parser(
         "room",
-        help="show a room's settings, or change them at once",
-        description="Shows the settings of a room, or changes those that are given, at once and "
-        "for everybody in it. An empty text ('') resets one.",
+        help="show or change a room's settings",
+        description="Shows a room's settings, or changes the given ones. Changes take effect at "
+        "once for everybody in the room. An empty value ('') resets a setting.",
         epilog=about,
     )
-    room.add_argument("room", metavar="NAME", help="the room")
+    room.add_argument("room", metavar="NAME", help="name of the room")
     for name, value, explained in (
-        ("title", "TEXT", "what the room is called"),
-        ("video-url", "URL", "what plays in it: mp4, webm or HLS, http(s) or a path here"),
-        ("delay", "S", "seconds after which a comment is shown, to meet a stream that is late"),
-        ("slow-mode", "S", "seconds between two comments of one viewer; 0 is no wait"),
+        ("title", "TEXT", "title of the room"),
+        (
+            "video-url",
+            "URL",
+            "video to play: mp4, webm or HLS; an http(s) address or a path on this server",
+        ),
+        ("delay", "S", "seconds to hold comments back, to match a delayed stream"),
+        ("slow-mode", "S", "minimum seconds between two comments of a user; 0 turns it off"),
     ):
         room.add_argument(f"--{name}", metavar=value, help=explained)
     room.add_argument(
-        "--server", metavar="URL", default="", help="where the server is (default: this machine)"
+        "--server", metavar="URL", default="", help="URL of the server (default: on this machine)"
     )
     for command in (backup, room):
         _add_settings(command, shown=False)
 
 
 def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
-    """Read the settings; a bad one ends the program with one sentence and exit code 2."""
+    """Return the settings; an invalid one prints one sentence and raises SystemExit(2)."""
     return read_command(arguments, environment).settings
 
 
 def read_command(arguments: Sequence[str], environment: Mapping[str, str]) -> Command:
-    """Read what to do and with which settings, in any order; ends the program as above.
+    """Return the command and the settings; flags may stand before or after the command.
 
-    Variables that are no settings are named on stderr, and change nothing.
+    Raises SystemExit(2) as ``read_settings`` does. Variables that begin with ``DANMAKU_`` but are
+    not settings are reported on stderr and otherwise ignored.
     """
     parsed = vars(_build_parser().parse_args(arguments))
     settings = _choose({s.name: parsed.pop(s.name, None) for s in fields(Settings)}, environment)
@@ -289,14 +298,14 @@ def read_command(arguments: Sequence[str], environment: Mapping[str, str]) -> Co
 
 
 def _warn_of_strangers(environment: Mapping[str, str]) -> None:
-    """Say which variables look like settings and are none: somebody believes they are."""
+    """Report variables that look like settings but are not: probably misspelt."""
     known = {variable(setting).removeprefix(PREFIX) for setting in fields(Settings)}
     for name, raw in sorted(environment.items()):
         if not raw or not name.startswith(PREFIX) or name.removeprefix(PREFIX) in known:
             continue
         near = difflib.get_close_matches(name.removeprefix(PREFIX), sorted(known), 1)
         advice = f"did you mean {PREFIX}{near[0]}?" if near else "see danmaku --help."
-        print(f"danmaku: {name} is no setting and changes nothing; {advice}", file=sys.stderr)
+        print(f"danmaku: {name} is not a setting and is ignored; {advice}", file=sys.stderr)
 
 
 def _choose(parsed: Mapping[str, str | None], environment: Mapping[str, str]) -> Settings:
@@ -310,7 +319,7 @@ def _choose(parsed: Mapping[str, str | None], environment: Mapping[str, str]) ->
         try:
             chosen[setting.name] = setting.metadata["parse"](raw)
         except SettingsError as error:
-            shown = "what was given" if setting.name == "secret" else repr(raw)
-            print(f"danmaku: {where} {error}, and {shown} is not.", file=sys.stderr)
+            given = "" if setting.name == "secret" else f", not {raw!r}"
+            print(f"danmaku: {where} {error}{given}.", file=sys.stderr)
             raise SystemExit(2) from None
     return Settings(**chosen)

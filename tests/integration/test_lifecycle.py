@@ -195,7 +195,7 @@ def test_misspelt_variable_is_one_sentence_and_the_server_starts_all_the_same(
     assert server.stop() == 0
     (said,) = server.take_log("^danmaku: ")
     assert said == (
-        "danmaku: DANMAKU_POST_BRUST is no setting and changes nothing; "
+        "danmaku: DANMAKU_POST_BRUST is not a setting and is ignored; "
         "did you mean DANMAKU_POST_BURST?"
     )
 

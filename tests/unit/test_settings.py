@@ -151,7 +151,7 @@ def test_variable_that_is_no_setting_is_named_and_changes_nothing(
 ) -> None:
     assert read_settings([], {given: "9000"}) == Settings()
     said = capsys.readouterr().err
-    assert said == f"danmaku: {given} is no setting and changes nothing; {advice}\n"
+    assert said == f"danmaku: {given} is not a setting and is ignored; {advice}\n"
 
 
 def test_variables_of_others_and_those_that_are_right_or_empty_are_passed_over(
