@@ -153,7 +153,7 @@ def _read_history(raw: str | None) -> int | Rejection:
         return HISTORY_DEFAULT
     if _COUNT.fullmatch(raw) and int(raw) <= HISTORY_MOST:
         return int(raw)
-    return reject("bad_parameter", detail=f"history is a number from 0 to {HISTORY_MOST}")
+    return reject("bad_parameter", detail=f"history must be a number from 0 to {HISTORY_MOST}")
 
 
 def _is_key(key: str) -> bool:

@@ -170,7 +170,7 @@ def _explain(data: bytes, error: Exception) -> Rejection:
             return reject("unknown_type")
         return reject("missing_field", detail=missing[1])
     if unknown := _UNKNOWN.search(text):
-        return reject("bad_field", detail=f"{unknown[1][:64]} is not known here")
+        return reject("bad_field", detail=f"{unknown[1][:64]} is not a known field")
     place = _AT.search(text)
     field = place[1] if place else ""
     if field == "type":
@@ -181,10 +181,10 @@ def _explain(data: bytes, error: Exception) -> Rejection:
 
 
 _EXPECTED = (
-    (re.compile(r"Expected `str` matching"), "has another form"),
+    (re.compile(r"Expected `str` matching"), "has an invalid format"),
     (re.compile(r"Expected `str` of length >="), "is empty"),
     (re.compile(r"Expected `str` of length <= (\d+)"), r"is longer than \1 characters"),
-    (re.compile(r"Expected `str"), "must be a text"),
+    (re.compile(r"Expected `str"), "must be a string"),
     (re.compile(r"Expected `(?:int|float)` <= ([\d]+)"), r"is more than \1"),
     (re.compile(r"Expected `(?:int|float)` >= ([\d]+)"), r"is less than \1"),
     (re.compile(r"Expected `int"), "must be a whole number"),
@@ -197,7 +197,7 @@ def _say_expected(complaint: str) -> str:
     for pattern, words in _EXPECTED:
         if found := pattern.match(complaint):
             return found.expand(words)
-    return "has a value that cannot be used"
+    return "has an invalid value"
 
 
 # --- server to viewer ---------------------------------------------------------------------------

@@ -76,7 +76,7 @@ class ApiHandler(Handler):
             value = math.nan
         if not least <= value <= most or (whole and not value.is_integer()):
             kind = "whole number" if whole else "number"
-            detail = f"{name} is a {kind} from {least:g} to {most:g}"
+            detail = f"{name} must be a {kind} from {least:g} to {most:g}"
             raise Refused(reject("bad_parameter", detail=detail))
         return value
 

@@ -1,4 +1,4 @@
-"""The papers say what the program does: every setting, every message, every code."""
+"""The documents match the program: its settings, messages and codes, and all they link to."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from chat.core.comment import Comment
 from chat.core.reject import REJECTIONS, Closing
 from chat.settings import Settings, flag, show_default, variable
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md")])
 CLOSINGS = {name: value for name, value in vars(reject).items() if isinstance(value, Closing)}
 
 
@@ -63,3 +65,30 @@ def test_protocol_page_names_no_code_that_does_not_exist(protocol: str) -> None:
     assert len(rejections) == len(REJECTIONS)
     for row in rejections:
         assert str(REJECTIONS[row[0]].status) in row, row
+
+
+def anchors_of(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    prose = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", prose, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_of_a_page_lead_to_a_file_and_to_a_heading(page: Path) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", page.read_text())
+    for link in links:
+        if link.startswith(("http://", "https://")):
+            continue
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        assert target.exists(), link
+        if anchor:
+            assert anchor in anchors_of(target), link
+
+
+def test_architecture_names_only_tests_that_exist() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "ARCHITECTURE.md").read_text()))
+    sources = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    assert named
+    assert {name for name in named if not re.search(rf"def {name}\(", sources)} == set()
