@@ -1,7 +1,4 @@
-"""The composition root: builds the parts, wires them, listens, and ends them in order.
-
-The only place where parts meet that do not know each other.
-"""
+"""The composition root: builds, connects, starts and stops the parts of the server."""
 
 from __future__ import annotations
 
@@ -56,21 +53,21 @@ _log = logging.getLogger(__name__)
 
 
 class StartError(Exception):
-    """The server cannot start; the text is one sentence for a person."""
+    """The server cannot start; the text is one sentence for the operator."""
 
 
 class Server:
-    """A whole server in this process and on the running event loop.
+    """A complete server on the running event loop.
 
-    Raises StartError when a part cannot be had. ``port`` is the one listened on, also where the
-    settings left the choice to the system.
+    Raises StartError if it cannot start. ``port`` is the port it listens on, also when the settings
+    ask for any free one.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         certificate = _load_certificate(settings)
         with contextlib.ExitStack() as undo:
-            # Before anything is written: a port in use must leave nothing behind.
+            # Listen first: if the port is in use, no file must be created.
             self._sockets = _listen(settings)
             for listener in self._sockets:
                 undo.callback(listener.close)
@@ -122,7 +119,7 @@ class Server:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Serve."""
+        """Start accepting connections, and start the background tasks."""
         self._hub.start()
         self._http.add_sockets(self._sockets)
         chores = [self._sweep_forever()]
@@ -131,14 +128,14 @@ class Server:
         self._tasks = [asyncio.get_running_loop().create_task(chore) for chore in chores]
 
     async def stop(self) -> None:
-        """End in order: nothing new, keep what was accepted, show it, say goodbye, go."""
+        """Stop in order: accept nothing new, deliver what is pending, close connections."""
         self._http.stop()
         for task in self._tasks:
             task.cancel()
         await self._hub.stop()
         await self.connections.stop()
         if self._answering:
-            # Long polls that were woken, and posts that were just kept.
+            # Long polls that were just woken, and posts that were just stored.
             await asyncio.wait(self._answering, timeout=ANSWER_SECONDS)
         await self._http.close_all_connections()
 
@@ -152,7 +149,7 @@ class Server:
                 self.connections.sweep(now)
                 self._hub.release_rooms(now)
             except Exception:
-                _log.exception("the sweep failed")
+                _log.exception("the periodic sweep failed")
             due = max(due + SWEEP_SECONDS, now)
 
     async def _trim_forever(self, age: float) -> None:
@@ -168,11 +165,11 @@ def _listen(settings: Settings) -> list[socket.socket]:
         sockets = bind_sockets(settings.port, settings.address, backlog=BACKLOG)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise StartError(f"{where} is in use; choose another with --port.") from None
+            raise StartError(f"{where} is in use; choose another port with --port.") from None
         raise StartError(f"Cannot listen on {where}: {error.strerror}.") from None
     for listener in sockets:
-        # Connections inherit it. Left alone, the kernel would grow the buffer to megabytes, and a
-        # viewer that takes nothing would look well for a long time.
+        # Accepted sockets inherit it. Otherwise the kernel grows the buffer to megabytes, and a
+        # viewer that reads nothing goes unnoticed for a long time.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
     return sockets
 
@@ -180,18 +177,18 @@ def _listen(settings: Settings) -> list[socket.socket]:
 def _load_certificate(settings: Settings) -> ssl.SSLContext | None:
     if not settings.certfile:
         if settings.keyfile:
-            raise StartError("--keyfile needs --certfile.")
+            raise StartError("--keyfile requires --certfile.")
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
         context.load_cert_chain(settings.certfile, settings.keyfile or None)
     except (OSError, ssl.SSLError) as error:
-        raise StartError(f"The certificate {settings.certfile} cannot be used: {error}.") from None
+        raise StartError(f"Cannot load the certificate {settings.certfile}: {error}.") from None
     return context
 
 
 def _raise_descriptors() -> int:
-    """Let this process open as many files as it may, and return how many those are."""
+    """Raise the descriptor limit of this process as far as allowed, and return it."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard == resource.RLIM_INFINITY:
         hard = MANY_DESCRIPTORS
@@ -201,21 +198,21 @@ def _raise_descriptors() -> int:
 
 
 def _cap_viewers(wanted: int, descriptors: int) -> int:
-    """Leave room beside the viewers for those who poll, for the archive and for goodbyes."""
+    """Return the maximum of viewers, keeping descriptors for polling, the archive and closing."""
     room = descriptors - SPARE_DESCRIPTORS
     if room < wanted:
         _log.warning(
-            "at most %d viewers: this process may open %d files (ulimit -n)", room, descriptors
+            "at most %d viewers: the limit of open files is %d (ulimit -n)", room, descriptors
         )
     return max(1, min(wanted, room))
 
 
 def _greet(server: Server) -> None:
     here = server.settings.url_at(server.port)
-    print(f"danmaku is live. Open {here}/ for the lobby, or {here}/r/demo in several tabs.")
+    print(f"danmaku is running. Open {here}/ for the lobby, or {here}/r/demo in several tabs.")
     path = server.settings.database_path
-    kept_in = os.path.abspath(path) if path else "memory only"
-    print("Comments are kept in", kept_in, "- Ctrl-C stops.", flush=True)
+    stored_in = os.path.abspath(path) if path else "memory only"
+    print(f"Comments are stored in {stored_in}. Press Ctrl-C to stop.", flush=True)
 
 
 async def _serve(settings: Settings) -> None:
@@ -225,7 +222,7 @@ async def _serve(settings: Settings) -> None:
         loop.add_signal_handler(number, stopped.set)
     server = Server(settings)
     server.start()
-    # What lives as long as the server need not be looked at by every collection.
+    # Objects that live as long as the server need not be scanned by every collection.
     gc.collect()
     gc.freeze()
     _greet(server)
@@ -233,17 +230,17 @@ async def _serve(settings: Settings) -> None:
     try:
         await asyncio.wait_for(server.stop(), STOP_SECONDS)
     except TimeoutError:
-        _log.error("could not end in order within %s s", STOP_SECONDS)
-        os._exit(1)  # a thread that hangs in the disk would keep the process
+        _log.error("the server did not stop within %s s", STOP_SECONDS)
+        os._exit(1)  # a thread that waits for the disk would keep the process alive
 
 
 def main() -> None:
-    """Run the program: read the settings, serve until a signal, exit 0; 1 when it cannot start."""
+    """Run a command, or serve until SIGINT or SIGTERM; exits with 1 if the server cannot start."""
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    # A line for each malformed request would let a peer write our log.
+    # One line per malformed request would let any peer fill the log.
     logging.getLogger("tornado.general").setLevel(logging.WARNING)
     command = read_command(sys.argv[1:], os.environ)
     if command.name:

@@ -1,7 +1,7 @@
-"""What the program does besides serving: ``backup`` copies a database, ``room`` sets a room.
+"""The commands: ``backup`` copies a database, ``room`` shows or changes a room's settings.
 
-A command says what it did, or one sentence of what is wrong, and gives the exit code. It changes a
-room through the server's own door, never through its database.
+A command prints its result, or one sentence about an error, and returns the exit code. ``room``
+uses the server's HTTP API, never its database.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NUMBER = re.compile(r"\d+(\.\d+)?")
 
 
 class CommandError(Exception):
-    """A command cannot do its work; the text is one sentence, ``code`` the exit code."""
+    """A command failed; the text is one sentence, ``code`` the exit code."""
 
     def __init__(self, sentence: str, code: int = 1) -> None:
         super().__init__(sentence)
@@ -37,7 +37,7 @@ class CommandError(Exception):
 
 
 def run_command(command: Command) -> int:
-    """Do what a command says; return the exit code."""
+    """Run a command; return the exit code."""
     settings, options = command.settings, command.options
     try:
         done = (
@@ -58,9 +58,9 @@ def run_command(command: Command) -> int:
 def _back_up(settings: Settings, file: str) -> str:
     source = settings.database_path
     if not file or not source:
-        raise CommandError("Say where to: danmaku backup FILE [--database URL].", 2)
+        raise CommandError("A file is required: danmaku backup FILE [--database URL].", 2)
     copy_database(source, file)
-    return f"{os.path.abspath(source)} is copied to {os.path.abspath(file)}."
+    return f"{os.path.abspath(source)} was copied to {os.path.abspath(file)}."
 
 
 def _set_room(settings: Settings, room: str, server: str, **given: str | None) -> str:
@@ -75,7 +75,7 @@ def _set_room(settings: Settings, room: str, server: str, **given: str | None) -
 
 
 def _read_value(name: str, raw: str) -> Any:
-    """Return a value as JSON has it; what is no number is for the server to refuse."""
+    """Return a value for JSON; the server rejects a number that is not one."""
     if raw == "":
         return None
     if name not in _UNITS or not _NUMBER.fullmatch(raw):
@@ -88,7 +88,7 @@ def _describe(room: str, chosen: Mapping[str, Any]) -> str:
         f"  {name.replace('_', '-')}: {value}{' ' + _UNITS[name] if name in _UNITS else ''}"
         for name, value in chosen.items()
     ]
-    return "\n".join([f"{room}:", *lines]) if lines else f"{room} has no settings of its own."
+    return "\n".join([f"{room}:", *lines]) if lines else f"{room} has no settings."
 
 
 def _ask(
@@ -107,17 +107,17 @@ def _ask(
             answer = json.loads(response.read())
             sentence = "" if response.status == 200 else answer["error"]["message"]
     except ssl.SSLError as error:
-        raise CommandError(f"{url} cannot be trusted: {error.reason}.") from None
+        raise CommandError(f"Cannot verify the certificate of {url}: {error.reason}.") from None
     except OSError as error:
         raise CommandError(
             f"No server answers at {url} ({error.strerror or error}). "
-            "Start it, or say where it is with --server."
+            "Start it, or give its address with --server."
         ) from None
     except (http.client.HTTPException, ValueError, LookupError, TypeError):
-        raise CommandError(f"What answers at {url} is no danmaku server.") from None
+        raise CommandError(f"{url} is not a danmaku server.") from None
     if response.status == http.client.UNAUTHORIZED:
         raise CommandError(
-            f"The server at {url} has another secret. Give --secret or --database as it has them."
+            f"The server at {url} has a different secret. Use the server's --secret or --database."
         )
     if sentence:
         raise CommandError(str(sentence))
@@ -131,12 +131,12 @@ def _connect(settings: Settings, url: str, *, is_own: bool) -> http.client.HTTPC
     except ValueError:
         host = None
     if not host or parts.scheme not in ("http", "https"):
-        raise CommandError(f"--server must be an address such as http://127.0.0.1:8888, not {url}.")
+        raise CommandError(f"--server must be a URL such as http://127.0.0.1:8888, not {url}.")
     if parts.scheme == "http":
         return http.client.HTTPConnection(host, port, timeout=ANSWER_SECONDS)
     context = ssl.create_default_context(cafile=settings.certfile if is_own else None)
     if is_own:
-        # It is known by its very certificate, which seldom names this machine's own address.
+        # Trust exactly this certificate; it seldom names the machine's own address.
         context.check_hostname = False
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     return http.client.HTTPSConnection(host, port, timeout=ANSWER_SECONDS, context=context)
