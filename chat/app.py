@@ -8,7 +8,6 @@ import errno
 import gc
 import logging
 import os
-import resource
 import signal
 import socket
 import ssl
@@ -19,6 +18,7 @@ from tornado.netutil import bind_sockets
 
 from chat.archive import Archive, ArchiveError
 from chat.commands import run_command
+from chat.descriptors import raise_descriptor_limit
 from chat.fanout.waves import Fanout
 from chat.hub import Hub
 from chat.journal import NotKept
@@ -43,7 +43,6 @@ BODY_SECONDS = 20.0
 SWEEP_SECONDS = 1.0
 SPARE_DESCRIPTORS = 200
 LAST_DESCRIPTORS = 64
-MANY_DESCRIPTORS = 1_000_000
 ANSWER_SECONDS = 1.0
 TRIM_SECONDS = 600.0
 DAY = 86_400.0
@@ -89,7 +88,7 @@ class Server:
             Fanout(metrics, settings.wave_gap_ms / 1000),
             metrics,
         )
-        descriptors = _raise_descriptors()
+        descriptors = raise_descriptor_limit()
         guests = Guests(secret)
         self.connections = Connections(
             self._hub, guests, metrics, _cap_viewers(settings.max_viewers, descriptors)
@@ -185,16 +184,6 @@ def _load_certificate(settings: Settings) -> ssl.SSLContext | None:
     except (OSError, ssl.SSLError) as error:
         raise StartError(f"Cannot load the certificate {settings.certfile}: {error}.") from None
     return context
-
-
-def _raise_descriptors() -> int:
-    """Raise the descriptor limit of this process as far as allowed, and return it."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard == resource.RLIM_INFINITY:
-        hard = MANY_DESCRIPTORS
-    with contextlib.suppress(OSError, ValueError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def _cap_viewers(wanted: int, descriptors: int) -> int:

@@ -1,8 +1,9 @@
 """WebSocket frames (RFC 6455, section 5), bytes in and events out: no socket, no clock.
 
 Reading is strict: what the RFC forbids is a ``FrameError`` with the close code to answer with.
-Writing is for a server: frames are never masked and never fragmented. Compression (RFC 7692) is
-without context in both directions: each message stands alone.
+Frames are written whole, never in fragments. Compression (RFC 7692) is without context in both
+directions: each message stands alone. Most of it is for a server; ``build_masked`` and
+``read_frame`` are what a client needs.
 """
 
 from __future__ import annotations
@@ -48,6 +49,14 @@ class FrameError(Exception):
 def build_frame(opcode: int, payload: bytes) -> bytes:
     """Build one whole frame as a server sends it."""
     return _build(_FIN | opcode, payload)
+
+
+def build_masked(opcode: int, payload: bytes, mask: bytes) -> bytes:
+    """Build one whole frame as a client sends it; ``mask`` is four random bytes (section 5.3)."""
+    frame = build_frame(opcode, payload)
+    start = len(frame) - len(payload)
+    head = bytes((frame[0], frame[1] | _MASKED)) + frame[2:start]
+    return head + mask + _apply_mask(mask, payload)
 
 
 def build_compressed(opcode: int, payload: bytes) -> bytes:
@@ -99,6 +108,18 @@ def is_utf8(data: bytes) -> bool:
     return True
 
 
+def inflate(payload: bytes, limit: int) -> bytes:
+    """Decompress a message of at most ``limit`` bytes; raises FrameError."""
+    decompressor = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        data = decompressor.decompress(payload + _TAIL, limit + 1)
+    except zlib.error as error:
+        raise FrameError(1007, "A compressed message was damaged.") from error
+    if len(data) > limit:
+        raise FrameError(1009, f"A message was larger than {limit} bytes.")
+    return data
+
+
 class FrameReader:
     """Turns the bytes of one client into messages; holds at most one message of ``limit`` bytes.
 
@@ -142,7 +163,7 @@ class FrameReader:
                 raise FrameError(1009, f"A message was larger than {self._limit} bytes.")
             if end < start + size:
                 break
-            payload = _unmask(data[start - 4 : start], data[start : start + size])
+            payload = _apply_mask(data[start - 4 : start], data[start : start + size])
             at = start + size
             message = self._assemble(first, payload)
             if message is not None:
@@ -183,21 +204,46 @@ class FrameReader:
             payload = bytes(self._fragments)
             self._fragments = None
         if self._compressed:
-            payload = self._inflate(payload)
+            payload = inflate(payload, self._limit)
         return Message(self._opcode, payload)
 
-    def _inflate(self, payload: bytes) -> bytes:
-        inflate = zlib.decompressobj(-zlib.MAX_WBITS)
-        try:
-            data = inflate.decompress(payload + _TAIL, self._limit + 1)
-        except zlib.error as error:
-            raise FrameError(1007, "A compressed message was damaged.") from error
-        if len(data) > self._limit:
-            raise FrameError(1009, f"A message was larger than {self._limit} bytes.")
-        return data
+
+class ServerFrame(NamedTuple):
+    """Where a server's frame lies in received bytes; ``end`` may lie behind them."""
+
+    opcode: int
+    compressed: bool
+    start: int  # of the payload
+    end: int
 
 
-def _unmask(mask: bytes, data: bytes) -> bytes:
+def read_frame(data: bytes, at: int, limit: int) -> ServerFrame | None:
+    """Read the head of a server's frame that begins at ``at``; None while it is not complete.
+
+    For a client that compares frames as bytes. Raises FrameError for fragments, and for a payload
+    of more than ``limit`` bytes.
+    """
+    if len(data) - at < 2:
+        return None
+    first, size = data[at], data[at + 1]
+    start = at + 2
+    if size & _MASKED:
+        raise FrameError(1002, "A frame of the server was masked.")
+    if not first & _FIN or not first & 0x0F:
+        raise FrameError(1002, "A message came in fragments.")
+    if first & _RESERVED:
+        raise FrameError(1002, "A reserved bit was set without an extension.")
+    if size >= 126:
+        width = 2 if size == 126 else 8
+        if len(data) < start + width:
+            return None
+        size, start = int.from_bytes(data[start : start + width], "big"), start + width
+    if size > limit:
+        raise FrameError(1009, f"A frame was larger than {limit} bytes.")
+    return ServerFrame(first & 0x0F, bool(first & _COMPRESSED), start, start + size)
+
+
+def _apply_mask(mask: bytes, data: bytes) -> bytes:
     # One exclusive-or of two long integers: the loop over the bytes runs in C.
     size = len(data)
     if not size:

@@ -98,9 +98,14 @@ def read_upgrade(target: str, headers: Mapping[str, str]) -> Upgrade | Rejection
     )
 
 
+def accept_key(key: str) -> bytes:
+    """Return the Sec-WebSocket-Accept of a Sec-WebSocket-Key (RFC 6455, section 4.2.2)."""
+    return base64.b64encode(hashlib.sha1(key.encode() + _GUID).digest())
+
+
 def answer_upgrade(upgrade: Upgrade) -> bytes:
     """Return the head of the answer that accepts an upgrade."""
-    accept = base64.b64encode(hashlib.sha1(upgrade.key.encode() + _GUID).digest())
+    accept = accept_key(upgrade.key)
     extensions = _DEFLATE if upgrade.deflate else b""
     return b"%s%s\r\n%s\r\n" % (_SWITCHING, accept, extensions)
 

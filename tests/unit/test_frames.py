@@ -24,7 +24,11 @@ from chat.core.frames import (
     Message,
     answer_close,
     build_close,
+    build_compressed,
     build_frame,
+    build_masked,
+    inflate,
+    read_frame,
 )
 
 LIMIT = 8 * 1024
@@ -232,3 +236,49 @@ def test_message_before_a_violation_is_heard() -> None:
         for message in FrameReader(LIMIT).feed(client_frame(TEXT, b"last words") + b"\xff\xff"):
             heard.append(message)
     assert heard == [Message(TEXT, b"last words")]
+
+
+@given(st.binary(max_size=70_000), st.binary(min_size=4, max_size=4))
+def test_masked_frame_is_read_by_the_server_with_its_payload(payload: bytes, mask: bytes) -> None:
+    frame = build_masked(BINARY, payload, mask)
+    assert frame[: len(frame) - len(payload)].endswith(mask)
+    assert list(FrameReader(70_000).feed(frame)) == [Message(BINARY, payload)]
+
+
+@given(st.binary(max_size=70_000), st.binary(max_size=5), st.binary(max_size=5))
+def test_client_finds_the_frame_of_a_server_once_its_head_is_there(
+    payload: bytes, before: bytes, after: bytes
+) -> None:
+    frame = build_frame(TEXT, payload)
+    found = read_frame(before + frame + after, len(before), 70_000)
+    assert found is not None
+    assert (before + frame + after)[found.start : found.end] == payload
+    assert found.end == len(before + frame)
+    head = len(frame) - len(payload)
+    assert all(read_frame(frame[:size], 0, 70_000) is None for size in range(head))
+    assert read_frame(frame[:head], 0, 70_000) is not None
+
+
+@given(st.text(min_size=1_000, max_size=2_000))
+def test_client_inflates_what_a_server_compressed(text: str) -> None:
+    frame = build_compressed(TEXT, text.encode())
+    found = read_frame(frame, 0, 70_000)
+    assert found is not None
+    payload = frame[found.start : found.end]
+    assert (inflate(payload, 70_000) if found.compressed else payload) == text.encode()
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    {
+        "masked": (b"\x81\x81abcd!", 1002),
+        "begins a fragmented message": (b"\x01\x01!", 1002),
+        "continues a fragmented message": (b"\x80\x01!", 1002),
+        "reserved bit": (b"\xb1\x01!", 1002),
+        "too large": (b"\x81\x7f" + (2**40).to_bytes(8, "big"), 1009),
+    }.values(),
+)
+def test_client_refuses_what_this_server_never_sends(frame: bytes, code: int) -> None:
+    with pytest.raises(FrameError) as refused:
+        read_frame(frame, 0, 70_000)
+    assert refused.value.code == code

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 LAYERS = [
     {"core"},
-    {"settings", "metrics"},
+    {"settings", "metrics", "descriptors"},
     {"archive", "migrations", "journal", "fanout", "client"},
     {"open_room", "loadtest"},
     {"hub"},
