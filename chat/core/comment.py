@@ -11,24 +11,30 @@ from enum import StrEnum
 import msgspec
 import regex
 
+from chat.core.graphemes import count_graphemes, is_overloaded
 from chat.core.reject import Rejection, reject
 
 MAX_TEXT_GRAPHEMES = 100
 MAX_TEXT_BYTES = 1_000
 MAX_NAME_GRAPHEMES = 24
 MAX_NAME_BYTES = 200
+# A text may have this many code points for each byte that it may have when it is clean. What is
+# removed or composed is in them; the longer is refused unread.
+RAW_FACTOR = 2
 
 WHITE = "#ffffff"
 
 # Controls, bidi overrides, isolates and embeddings, and the byte-order mark: they change how the
-# text around them is shown (Unicode TR 36, section 2.5). Joiners and the tag characters of flag
-# emoji stay: without them a family emoji falls apart.
-_UNSAFE = regex.compile(r"[\p{Cc}\u202a-\u202e\u2066-\u2069\ufeff\p{Cs}]")
+# text around them is shown (Unicode TR 36, section 2.5). Noncharacters, which other formats cannot
+# carry (XML 1.0, section 2.2). Joiners and the tag characters of flag emoji stay: without them a
+# family emoji falls apart.
+_UNSAFE = regex.compile(
+    r"[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}\u202a-\u202e\u2066-\u2069\ufeff]"
+)
 _LINE_SPACE = regex.compile(r"[\t\n\v\f\r\x85\u2028\u2029]")
 # Everything that draws no ink: spaces, default-ignorable code points (UAX 44), and the blank
 # braille pattern, which is a letter to Unicode and nothing to the eye.
 _NO_INK = regex.compile(r"[\p{Z}\p{C}\p{Default_Ignorable_Code_Point}\u2800]*")
-_GRAPHEME = regex.compile(r"\X")
 _SPACES = regex.compile(r"\s+")
 
 
@@ -75,47 +81,59 @@ class Comment(
     role: Role = Role.VIEWER
 
 
-def count_graphemes(text: str) -> int:
-    """Count user-perceived characters (extended grapheme clusters, UAX 29)."""
-    return len(_GRAPHEME.findall(text))
-
-
 def clean_text(raw: str) -> str | Rejection:
     """Return the text as it may be shown, or why it may not."""
-    text = _clean(raw)
+    text = _clean(raw, MAX_TEXT_BYTES)
+    if text is None:
+        return reject("text_too_long")
     if _NO_INK.fullmatch(text):
         return reject("text_empty")
-    if is_longer(text, MAX_TEXT_GRAPHEMES, MAX_TEXT_BYTES):
+    if _is_longer(text, MAX_TEXT_GRAPHEMES, MAX_TEXT_BYTES):
         return reject("text_too_long")
     return text
 
 
 def clean_name(raw: str) -> str | Rejection:
     """Return the name as it may be shown, or why it may not."""
-    name = clean_line(raw)
-    if not name:
-        return reject("name_empty")
-    if is_longer(name, MAX_NAME_GRAPHEMES, MAX_NAME_BYTES):
+    name = clean_line(raw, MAX_NAME_GRAPHEMES, MAX_NAME_BYTES)
+    if name is None:
         return reject("name_too_long")
-    return name
+    return name or reject("name_empty")
 
 
-def clean_line(raw: str) -> str:
-    """Return a name or a title as it may be shown; empty when there is nothing to see in it."""
-    line = _SPACES.sub(" ", _clean(raw))
-    return "" if _NO_INK.fullmatch(line) else line
+def clean_line(raw: str, graphemes: int, size: int) -> str | None:
+    """Return a name or a title as it may be shown, or None when it is too long.
+
+    It is empty when there is nothing to see in it. ``size`` is in bytes of UTF-8.
+    """
+    line = _clean(raw, size)
+    if line is None:
+        return None
+    if _NO_INK.fullmatch(line):
+        return ""
+    line = _SPACES.sub(" ", line)
+    return None if _is_longer(line, graphemes, size) else line
 
 
-def _clean(raw: str) -> str:
+def _clean(raw: str, size: int) -> str | None:
+    """Return what is left of a text, or None when it is too long to be cleaned.
+
+    ``size`` is what the clean text may have in bytes. Each step is bounded by the one before: the
+    length before anything, the marks in a row before NFC, which sorts them in quadratic time.
+    """
+    if len(raw) > RAW_FACTOR * size:
+        return None
     if raw.isascii() and raw.isprintable():
         return raw.strip()
-    text = _LINE_SPACE.sub(" ", raw)
-    text = unicodedata.normalize("NFC", _UNSAFE.sub("", text))
-    return text.strip()
+    text = _UNSAFE.sub("", _LINE_SPACE.sub(" ", raw))
+    if is_overloaded(text):
+        return None
+    text = unicodedata.normalize("NFC", text).strip()
+    # A few characters are decomposed by NFC, and so bear more marks than before.
+    return None if is_overloaded(text) else text
 
 
-def is_longer(text: str, graphemes: int, size: int) -> bool:
-    """Tell whether a text has more than so many graphemes, or bytes in UTF-8."""
+def _is_longer(text: str, graphemes: int, size: int) -> bool:
     # A grapheme is at least one code point and a code point at most four bytes, so a short text
     # is known to fit without counting either.
     if len(text) <= graphemes and len(text) * 4 <= size:

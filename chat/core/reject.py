@@ -61,10 +61,14 @@ REJECTIONS: dict[str, _Rule] = {
     # the text or name is not acceptable
     "text_empty": _Rule(422, "The text is empty or has no visible characters. Write something."),
     "text_too_long": _Rule(
-        422, "The text is too long. The limit is 100 characters and 1,000 bytes."
+        422,
+        "The text is too long. The limit is 100 characters, 1,000 bytes and 8 marks per character.",
     ),
     "name_empty": _Rule(422, "The name is empty or has no visible characters. Choose another."),
-    "name_too_long": _Rule(422, "The name is too long. The limit is 24 characters and 200 bytes."),
+    "name_too_long": _Rule(
+        422,
+        "The name is too long. The limit is 24 characters, 200 bytes and 8 marks per character.",
+    ),
     # temporary: retry later
     "too_fast": _Rule(429, "You are posting too fast. Wait a moment and send it again."),
     "slow_mode": _Rule(

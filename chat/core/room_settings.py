@@ -13,7 +13,7 @@ import msgspec
 import regex
 from msgspec import UNSET, Meta, UnsetType
 
-from chat.core.comment import clean_line, is_longer
+from chat.core.comment import clean_line
 from chat.core.reject import Rejection, reject
 
 MAX_TITLE_GRAPHEMES = 80
@@ -80,8 +80,8 @@ def change(settings: RoomSettings, patch: SettingsPatch) -> RoomSettings | Rejec
     """Return the settings after a change, or why it cannot be."""
     title, url, delay = patch.title, patch.video_url, patch.delay
     if isinstance(title, str):
-        title = clean_line(title)
-        if is_longer(title, MAX_TITLE_GRAPHEMES, MAX_TITLE_BYTES):
+        title = clean_line(title, MAX_TITLE_GRAPHEMES, MAX_TITLE_BYTES)
+        if title is None:
             most = f"{MAX_TITLE_GRAPHEMES} characters and {MAX_TITLE_BYTES} bytes"
             return reject("bad_field", detail=f"title is longer than {most}")
     if isinstance(url, str):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
+from typing import Literal
 
 import pytest
 import regex
@@ -15,9 +17,9 @@ from chat.core.comment import (
     MAX_TEXT_GRAPHEMES,
     clean_name,
     clean_text,
-    count_graphemes,
     guest_name,
 )
+from chat.core.graphemes import MAX_GENERAL_MARKS, MAX_MARKS, count_graphemes
 from chat.core.reject import Rejection
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466"
@@ -45,6 +47,7 @@ def code_of(outcome: str | Rejection) -> str:
 @example("\u202eabc")
 @example("\ud83d\ude00")
 @example(" \u2028 a")
+@example("a" + "\u0344" * 4)
 def test_cleaned_text_is_safe_and_stays_as_it_is(raw: str) -> None:
     text = clean_text(raw)
     if isinstance(text, Rejection):
@@ -80,6 +83,7 @@ def test_cleaned_name_is_safe_and_stays_as_it_is(raw: str) -> None:
         ("\u2067right\u2069", "right"),
         ("e\u0301", "\u00e9"),
         ("\ufeffmark", "mark"),
+        ("a\ufffe\uffff\ufdd0\ufdef\U0001fffe\U0010ffffb", "ab"),
         ("a\ud800b", "ab"),
         ("<img src=x onerror=alert(1)>", "<img src=x onerror=alert(1)>"),
         (FAMILY, FAMILY),
@@ -116,8 +120,9 @@ def test_what_a_person_sees_as_one_character_counts_as_one(text: str) -> None:
         # bytes: a family is one character of 25 bytes
         (FAMILY * 40, FAMILY * 41),
         ("👍🏽" * 100, "👍🏽" * 101),
-        # one character may bear many marks, but not without end
-        ("x" + "\u0329" * 499, "x" + "\u0329" * 500),
+        # one character may bear some marks, but not without end
+        ("x" + "\u0329" * MAX_GENERAL_MARKS, "x" + "\u0329" * (MAX_GENERAL_MARKS + 1)),
+        ("ก" + "็" * MAX_MARKS, "ก" + "็" * (MAX_MARKS + 1)),
     ],
 )
 def test_text_is_accepted_up_to_the_limit_and_never_cut(most: str, more: str) -> None:
@@ -130,6 +135,53 @@ def test_name_is_accepted_up_to_the_limit_and_never_cut() -> None:
     assert code_of(clean_name("弹" * 25)) == "name_too_long"
     assert clean_name(FAMILY * 8) == FAMILY * 8
     assert code_of(clean_name(FAMILY * 9)) == "name_too_long"
+
+
+MARKED = [
+    ("Vietnamese", "Tiếng Việt, nguyễn, ngữ, ỗ, ặ"),
+    ("Hebrew with points and cantillation", "בְּרֵאשִׁ֖ית בָּרָ֣א אֱלֹהִ֑ים וְשָּֽׁ֣"),
+    ("Arabic of the Quran", "ٱلضَّآلِّينَ ٱلرَّحْمَـٰنِ أُو۟لَٰٓئِكَ لَّٰٓ"),
+    ("Thai", "ที่นี่ ปิ่น น้ำ ผู้ใหญ่ เก่งจริง ๆ"),
+    ("Lao", "ສະບາຍດີ ຂອບໃຈ ນ້ຳ ເຂົ້າ"),
+    ("Hindi and Sanskrit", "क्षत्रिय कार्त्स्न्यम् स्त्रियाँ र्ङ्क्त्व्य ॐ॑"),
+    ("Tamil", "ஸ்ரீ க்ஷௌ தமிழ்"),
+    ("Malayalam", "ക്ഷ്മ സ്ത്രീ മലയാളം"),
+    ("Tibetan stacks", "བསྒྲུབས་ ཧྐྵྨླྺྲྂ རྒྱུད་ ཨོཾ་མ་ཎི་པདྨེ་ཧཱུྃ"),
+    ("Burmese", "ကြွှေး ကျွန်ုပ်တို့ မြန်မာ"),
+    ("Khmer", "ស្ត្រី ខ្ញុំ ភ្នំពេញ"),
+    ("IPA", "[ˈt͡ʃʷɪ̰̃̀ n̪ˠ ə˞]"),
+    ("Korean in jamo", "한국어"),
+    ("emoji", f"{FAMILY}{FLAG_OF_WALES}👩🏻\u200d❤️\u200d💋\u200d👨🏿 1️⃣"),
+]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize(("writing", "text"), MARKED)
+def test_marks_of_real_writing_pass(writing: str, text: str, form: Literal["NFC", "NFD"]) -> None:
+    assert clean_text(unicodedata.normalize(form, text)) == unicodedata.normalize("NFC", text)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "a" + "\u0301" * 2_000 + "\u0323" * 2_000,
+        "a" + "\u0301" * 999 + "\u0323" * 999,
+        ("a" + "\u0301\u0323" * 2 + "\u0301") * 300,
+        "Z" + "\u030d" * 60,
+        "a" + "\u200d\u0301" * 60,
+        "\u1100" * 330,
+        "👨" + "\u200d👨" * 140,
+        "क" + "्क" * 160,
+        "\u0600" * 300 + "a",
+        " " * 8_000,
+    ],
+)
+def test_text_that_only_looks_short_is_refused_before_the_work(raw: str) -> None:
+    began = time.thread_time()
+    outcomes = [clean_text(raw) for _ in range(20)]
+    assert (time.thread_time() - began) / 20 < 0.001
+    assert {code_of(outcome) for outcome in outcomes} == {"text_too_long"}
+    assert code_of(clean_name(raw)) == "name_too_long"
 
 
 def test_limits_count_what_is_left_after_cleaning() -> None:

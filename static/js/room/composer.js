@@ -4,7 +4,7 @@
  */
 
 import { find } from '../page/dom.js';
-import { countBytes, countGraphemes } from './graphemes.js';
+import { countBytes, countGraphemes, isOverloaded } from './graphemes.js';
 import { hasText, t } from '../page/i18n.js';
 import { TEXT_BYTES, TEXT_GRAPHEMES } from '../connection/wire.js';
 
@@ -100,7 +100,7 @@ export class Composer {
   #say() {
     const text = this.#field.value.trim();
     if (text === '') return this.focus();
-    if (countGraphemes(text) > TEXT_GRAPHEMES || countBytes(text) > TEXT_BYTES) {
+    if (countGraphemes(text) > TEXT_GRAPHEMES || countBytes(text) > TEXT_BYTES || isOverloaded(text)) {
       this.#field.setAttribute('aria-invalid', 'true');
       return this.#tell(t('reject.text_too_long'), 'bad');
     }

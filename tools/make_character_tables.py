@@ -1,0 +1,289 @@
+"""Write the character tables of the server and of the pages: one content, in Python and JavaScript.
+
+    .venv/bin/python tools/make_character_tables.py
+
+The tables are made from the Unicode data of two modules: ``unicodedata`` (NFKD, names, digits) and
+``regex`` (properties), and from the look-alikes below, which are kept by hand. A test makes them
+anew and compares.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import unicodedata
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import regex
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from chat.core import character_tables
+
+ROOT = Path(__file__).resolve().parents[1]
+PYTHON_FILE = ROOT / "chat" / "core" / "character_tables.py"
+JAVASCRIPT_FILE = ROOT / "static" / "js" / "room" / "character-tables.js"
+
+ALL = "".join(map(chr, range(0x110000)))
+HANGUL_SYLLABLES = range(0xAC00, 0xD7A4)
+SURROGATES = range(0xD800, 0xE000)
+
+# Letters of other scripts that the eye takes for a Latin one. They are those of Unicode's own list
+# (UTS 39, confusables.txt) in the alphabets that are used to write Latin words with; a letter
+# whose capital alone looks Latin is here too, because folding ignores case. Where capital and
+# small letter look like different Latin ones, as Greek nu does, the small one counts. Scripts with
+# no such use (Arabic, Hebrew, those of India) are left out: there the list would only confuse
+# their own letters with each other.
+LOOK_ALIKES = {
+    "Cyrillic": (
+        "а a, в b, с c, ԁ d, е e, ԍ g, һ h, н h, і i, ј j, к k, ӏ l, м m, о o, р p, ԛ q, г r, "
+        "ѕ s, т t, ѵ v, ԝ w, ѡ w, х x, у y, ү y, ь b"
+    ),
+    "Greek": (
+        "α a, β b, ϲ c, ε e, ϝ f, η h, ι i, ϳ j, κ k, μ m, ν v, ο o, ρ p, τ t, υ u, ω w, χ x, "
+        "γ y, ζ z"
+    ),
+    "Armenian": "ց g, հ h, ո n, օ o, զ q, ս u, ա w, ք f, տ s",
+    "Coptic": ("ⲁ a, ⲃ b, ⲥ c, ⲉ e, ⲏ h, ⲓ i, ⲕ k, ⳑ l, ⲙ m, ⲛ n, ⲟ o, ⲣ p, ⲅ r, ⲧ t, ⲩ y, ⲭ x"),
+    "Cherokee": (
+        "Ꭺ a, Ᏼ b, Ꮟ b, Ꮯ c, Ꭰ d, Ꮷ d, Ꭼ e, Ꮐ g, Ᏻ g, Ꮋ h, Ꮒ h, Ꭵ i, Ꭻ j, Ꮶ k, Ꮮ l, Ꮇ m, Ꮲ p, "
+        "Ꭱ r, Ꮢ r, Ꮥ s, Ꮪ s, Ꭲ t, Ꮩ v, Ꮃ w, Ꮤ w, Ꭹ y, Ꮍ y, Ꮓ z"
+    ),
+    "Lisu": (
+        "ꓮ a, ꓐ b, ꓚ c, ꓓ d, ꓒ d, ꓰ e, ꓝ f, ꓖ g, ꓧ h, ꓲ i, ꓙ j, ꓗ k, ꓡ l, ꓟ m, ꓠ n, ꓳ o, ꓑ p, "
+        "ꓣ r, ꓢ s, ꓔ t, ꓴ u, ꓦ v, ꓪ w, ꓫ x, ꓬ y, ꓜ z"
+    ),
+    # What is Latin, but is neither decomposed by Unicode nor named after the letter it looks like.
+    "Latin": "æ ae, œ oe, ɑ a, ɛ e, ɡ g, ı i, ɩ i, ȷ j, ĸ k, ǀ l, ɣ y, ℮ e",
+    # One letter with two code points, by the language of the keyboard.
+    "Arabic": "ک ك, ی ي, ى ي",
+    # What keyboards and word processors write for the apostrophe, the quotation mark, the hyphen.
+    "punctuation": "’ ', ‘ ', ʼ ', ′ ', “ \", ” \", ‐ -, ‒ -, – -, — -, ― -, − -",
+}
+
+# Latin letters with a stroke, hook or tail, small capitals, and letters in a black disc or square
+# have no decomposition, but Unicode names them after the letter.
+_NAMED_AFTER = re.compile(
+    r"LATIN (?:(?:SMALL|CAPITAL) LETTER|LETTER SMALL CAPITAL) ([A-Z])(?: WITH .*)?"
+    r"|(?:CROSSED )?NEGATIVE (?:CIRCLED|SQUARED) LATIN CAPITAL LETTER ([A-Z])"
+)
+
+# Marks that decorate a letter, as against those that spell: a vowel sign of an Indian script stays.
+# The kana's sound marks make other syllables.
+_DECORATION = regex.compile(
+    r"[[\p{Mn}\p{Me}]&&[\p{Script=Inherited}\p{Latin}\p{Greek}\p{Cyrillic}\p{Hebrew}\p{Arabic}]"
+    r"--[\u3099\u309a]]",
+    regex.VERSION1,
+)
+# The Arabic tatweel only stretches a word.
+_INVISIBLE = regex.compile(
+    r"[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\u0640]"
+)
+_SPACE = regex.compile(r"[\s\u2800]")
+# What stands for a space inside a target, because spaces part the targets.
+SPACE_SIGN = "␣"
+
+
+def fold_of_each() -> dict[int, str]:
+    """Return what each code point is folded to, for those that are not folded to themselves.
+
+    A code point that NFC replaces is left out: what is folded is in NFC.
+    """
+    similar = dict(_similar())
+    once = dict.fromkeys(_find_all(_SPACE), " ")
+    once |= dict.fromkeys(_find_all(_INVISIBLE) | _find_all(_DECORATION), "")
+    folds: dict[int, str] = {}
+    for code, char in enumerate(ALL):
+        if code in HANGUL_SYLLABLES or not unicodedata.is_normalized("NFC", char):
+            continue
+        if (folded := _fold(char, once, similar)) != char:
+            folds[code] = folded
+    return folds
+
+
+def _find_all(pattern: regex.Pattern[str]) -> set[str]:
+    return set(pattern.findall(ALL))
+
+
+def _similar() -> Iterator[tuple[str, str]]:
+    for char in ALL:
+        if match := _NAMED_AFTER.fullmatch(unicodedata.name(char, "")):
+            yield char, (match[1] or match[2]).lower()
+    for pairs in LOOK_ALIKES.values():
+        for pair in pairs.split(", "):
+            char, latin = pair.split(" ")
+            yield char.casefold(), latin
+
+
+def _fold(char: str, once: dict[str, str], similar: dict[str, str]) -> str:
+    """Fold one character until nothing changes, so that what is folded stays as it is."""
+    folded = once.get(char)
+    if folded is None:
+        folded = _fold_letter(char, similar)
+    if folded == char:
+        return folded
+    return "".join(_fold(part, once, similar) for part in folded)
+
+
+def _fold_letter(char: str, similar: dict[str, str]) -> str:
+    digit = unicodedata.decimal(char, None)
+    if digit is not None:
+        return str(digit)
+    # Before the decomposition: the lunate sigma looks like a c, and is decomposed to a sigma.
+    cased = char.casefold()
+    return similar.get(cased) or similar.get(char) or unicodedata.normalize("NFKD", cased)
+
+
+# The Grapheme_Cluster_Break values of UAX 29 and what its rules GB9c and GB11 need beside them,
+# one letter each; the first that fits counts. All other code points are "x".
+GRAPHEME_CLASSES = {
+    "C": r"[\p{GCB=Control}\p{GCB=CR}\p{GCB=LF}]",
+    "Z": r"\p{GCB=ZWJ}",
+    "J": r"\u200c",
+    "N": r"[\p{InCB=Linker}&&\p{GCB=Extend}]",
+    # marks of no script of their own: any number of them can be piled on any letter
+    "G": r"[\p{GCB=Extend}&&\p{Script=Inherited}&&\p{M}--\p{Default_Ignorable_Code_Point}]",
+    "E": r"\p{GCB=Extend}",
+    "S": r"\p{GCB=SpacingMark}",
+    "P": r"\p{GCB=Prepend}",
+    "L": r"\p{GCB=L}",
+    "V": r"\p{GCB=V}",
+    "T": r"\p{GCB=T}",
+    "R": r"\p{GCB=Regional_Indicator}",
+    "K": r"\p{InCB=Consonant}",
+    "X": r"\p{Extended_Pictographic}",
+}
+
+
+def grapheme_classes() -> dict[str, list[range]]:
+    """Return the code points of each class, in ranges."""
+    classes: dict[str, list[range]] = {}
+    seen: set[str] = set()
+    for letter, pattern in GRAPHEME_CLASSES.items():
+        found = _find_all(regex.compile(pattern, regex.VERSION1)) - seen
+        seen |= found
+        codes = sorted(map(ord, found))
+        # A surrogate is removed before anything is counted.
+        classes[letter] = list(_ranges(code for code in codes if code not in SURROGATES))
+    return classes
+
+
+def _ranges(codes: Iterable[int], gap: int = 0) -> Iterator[range]:
+    """Join ascending numbers to ranges, over gaps of so many numbers too."""
+    start = stop = -1
+    for code in codes:
+        if start >= 0 and code > stop + gap:
+            yield range(start, stop)
+            start = code
+        elif start < 0:
+            start = code
+        stop = code + 1
+    if start >= 0:
+        yield range(start, stop)
+
+
+def _write_ranges(ranges: Iterable[range]) -> str:
+    return " ".join(
+        f"{one.start:x}" if len(one) == 1 else f"{one.start:x}-{one.stop - 1:x}" for one in ranges
+    )
+
+
+def _write_folds(folds: dict[int, str]) -> list[str]:
+    """Write the folds as lines: the first code point, then what it and those after it become."""
+    lines: list[str] = []
+    # A code point that stays as it is takes fewer bytes than the beginning of another line.
+    for codes in _ranges((code for code, to in folds.items() if to not in ("", " ")), gap=4):
+        targets = [folds.get(code, chr(code)).replace(" ", SPACE_SIGN) or None for code in codes]
+        if None in targets:
+            lines += _write_parts(codes, targets)
+        else:
+            lines.append(" ".join([f"{codes.start:x}", *map(str, targets)]))
+    return lines
+
+
+def _write_parts(codes: range, targets: list[str | None]) -> Iterator[str]:
+    """Write a line for each part between code points that fold to nothing."""
+    line: list[str] = []
+    for code, target in zip(codes, targets, strict=True):
+        if target is None:
+            if line:
+                yield " ".join(line)
+            line = []
+        else:
+            line = [*(line or [f"{code:x}"]), target]
+    if line:
+        yield " ".join(line)
+
+
+Tables = dict[str, str | list[str] | dict[str, str]]
+
+ABOUT = (
+    "Tables of characters, the same for the server and the pages.",
+    "Made by tools/make_character_tables.py, which says from what; not to be edited.",
+)
+NAMES = {
+    "GRAPHEME_CLASSES": "The classes that the rule of graphemes goes by, with their code points.",
+    "INVISIBLE": "What folds to nothing.",
+    "SPACES": "What folds to a space.",
+    "FOLDS": "What folds to something else: a code point, then what it and the next ones fold to.",
+}
+
+
+def tables() -> Tables:
+    """Return the tables by name, as JSON has them."""
+    folds = fold_of_each()
+
+    def folding_to(wanted: str) -> str:
+        return _write_ranges(_ranges(code for code, folded in folds.items() if folded == wanted))
+
+    return {
+        "GRAPHEME_CLASSES": {
+            letter: _write_ranges(ranges) for letter, ranges in grapheme_classes().items()
+        },
+        "INVISIBLE": folding_to(""),
+        "SPACES": folding_to(" "),
+        "FOLDS": _write_folds(folds),
+    }
+
+
+def read_tables() -> Tables:
+    """Return the tables as the server has them."""
+    return {name: getattr(character_tables, name) for name in NAMES}
+
+
+def in_python(content: Tables) -> str:
+    """Return the module that the server reads."""
+    parts = [f'"""{ABOUT[0]}\n\n{ABOUT[1]}\n"""']
+    parts += [f"# {NAMES[name]}\n{name} = {_encode(value)}" for name, value in content.items()]
+    return "# ruff: noqa: E501\n" + "\n\n".join(parts) + "\n"
+
+
+def in_javascript(content: Tables) -> str:
+    """Return the module that the pages load."""
+    parts = [f"/** {ABOUT[0]} {ABOUT[1]} */"]
+    parts += [
+        f"/** {NAMES[name]} */\nexport const {name} = {_encode(value)};"
+        for name, value in content.items()
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _encode(value: str | list[str] | dict[str, str]) -> str:
+    if isinstance(value, str):
+        return _quote(value)
+    if isinstance(value, dict):
+        lines = [f"    {_quote(key)}: {_quote(one)},\n" for key, one in value.items()]
+        return "{\n" + "".join(lines) + "}"
+    return "[\n" + "".join(f"    {_quote(one)},\n" for one in value) + "]"
+
+
+def _quote(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+if __name__ == "__main__":
+    made = tables()
+    PYTHON_FILE.write_text(in_python(made), encoding="utf-8")
+    JAVASCRIPT_FILE.write_text(in_javascript(made), encoding="utf-8")
