@@ -31,7 +31,7 @@ format: .venv/dev.stamp  ## Bring the code into the one format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: .venv/bench.stamp  ## Measure the server beside its peers; make bench ARGS="storm --quick" picks
+bench: .venv/bench.stamp  ## Measure the server (12 min); make bench ARGS="--against COMMIT write idle" compares
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 screenshots: .venv/dev.stamp setup-browser  ## Take the pages' pictures from a lively room

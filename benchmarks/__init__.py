@@ -1,7 +1,7 @@
-"""The benchmark kit: what the server costs, measured beside its peers in one run.
+"""Benchmarks: what the server costs, next to other servers or next to another commit.
 
-`python -m benchmarks [NAME …] [--quick] [--json FILE]`. Every figure is taken by the load tester
-(`chat/loadtest/`) from outside the server, with the server alone on one core and the load on
-another. Machines differ, so what counts are ratios taken side by side; a figure says what it means
-where it is made, in the docstring of its scenario.
+`python -m benchmarks [NAME …] [--quick] [--update] [--json FILE]`, or `--against COMMIT`. The load
+tester (`chat/loadtest/`) measures the server from outside, with one core for the server and another
+for the load. Machines differ, so the ratios measured side by side count most; the docstring of a
+scenario says what its figures mean.
 """

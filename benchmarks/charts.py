@@ -28,7 +28,7 @@ STYLE = {
 
 
 def draw_charts(results: Results, folder: Path) -> list[Path]:
-    """Draw a chart of every table that was measured, and return the files."""
+    """Draw a chart of each table that was measured, and return the files."""
     drawn = []
     folder.mkdir(parents=True, exist_ok=True)
     for name, draw in CHARTS.items():
@@ -45,7 +45,7 @@ def draw_charts(results: Results, folder: Path) -> list[Path]:
 
 
 def draw_peers(table: Table) -> Canvas:
-    """The price of a write, a bar for each server, the cheapest on top."""
+    """Draw the cost of a write, a bar for each server, the cheapest at the top."""
     canvas, axes = pyplot.subplots(figsize=(7, 2.8))
     rows = sorted(table.rows, key=lambda row: -row[1])
     colors = [OURS if row[0] == "danmaku" else OTHERS for row in rows]
@@ -57,7 +57,7 @@ def draw_peers(table: Table) -> Canvas:
 
 
 def draw_transports(table: Table) -> Canvas:
-    """The same show three ways: what a delivery costs, and how late it is."""
+    """Draw the cost of a delivery and its latency for each transport."""
     canvas, (left, right) = pyplot.subplots(1, 2, figsize=(7, 2.6), sharey=True)
     rows = table.rows[::-1]
     names = [row[0] for row in rows]
@@ -77,7 +77,7 @@ def draw_transports(table: Table) -> Canvas:
 
 
 def draw_growth(table: Table) -> Canvas:
-    """Cost and latency over the number of viewers."""
+    """Draw cost and latency over the number of viewers."""
     canvas, (left, right) = pyplot.subplots(1, 2, figsize=(7, 2.8))
     viewers = [row[0] for row in table.rows]
 
@@ -98,7 +98,7 @@ def draw_growth(table: Table) -> Canvas:
 
 
 def finish_axes(axes: Axes) -> None:
-    """Begin at zero, and name what runs along the foot."""
+    """Start both axes at zero, and label the horizontal one."""
     axes.set_ylim(bottom=0)
     axes.set_xlim(left=0)
     axes.set_xlabel("viewers")

@@ -1,9 +1,9 @@
-"""Puts a run's figures into docs/capacity.md, between its markers, and draws the charts.
+"""Writes the results into docs/capacity.md, between its markers, and draws the charts.
 
     python -m benchmarks.document benchmarks/results.json [DOCS]
 
-Everything between `<!-- bench:NAME -->` and `<!-- /bench -->` is written here; the text around it
-is people's.
+Everything between `<!-- bench:NAME -->` and `<!-- /bench -->` is generated; the text around it is
+written by hand.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ GIGABIT = 1e9 / 8  # bytes a second
 
 
 def write_documents(results: Results, docs: Path = DOCS) -> None:
-    """Write the blocks and the charts."""
+    """Write the generated blocks and the charts."""
     draw_charts(results, docs / "images")
     blocks = {
         "machine": describe_run(results),
@@ -32,10 +32,10 @@ def write_documents(results: Results, docs: Path = DOCS) -> None:
         "sizing": write_sizing(results.find_table("growth")),
         "notes": write_notes(results),
     }
-    for name in ("peers", "transports", "growth", "burst"):
+    for name in ("peers", "upgrade", "transports", "growth", "burst"):
         table = results.find_table(name)
-        picture = f"![{name}, drawn](images/capacity-{name}.svg)\n\n" if name in CHARTS else ""
-        blocks[name] = "Not measured in this run.\n"
+        picture = f"![Chart of {name}](images/capacity-{name}.svg)\n\n" if name in CHARTS else ""
+        blocks[name] = "Not measured.\n"
         if table:
             blocks[name] = picture + write_rows(table.columns, table.rows)
     page = docs / "capacity.md"
@@ -46,7 +46,7 @@ def write_documents(results: Results, docs: Path = DOCS) -> None:
 
 
 def write_rows(columns: list[str], rows: list[list[object]]) -> str:
-    """A Markdown table; numbers stand right."""
+    """Return a Markdown table; columns of numbers are aligned right."""
     numeric = [all(isinstance(row[at], int | float) for row in rows) for at in range(len(columns))]
     rules = ["---:" if right else "---" for right in numeric]
     lines = [columns, rules, *([write_cell(cell) for cell in row] for row in rows)]
@@ -54,33 +54,53 @@ def write_rows(columns: list[str], rows: list[list[object]]) -> str:
 
 
 def write_cell(cell: object) -> str:
-    """A cell as people read it."""
+    """Return a cell as text."""
     return show(cell) if isinstance(cell, int | float) else str(cell)
 
 
 def describe_run(results: Results) -> str:
-    """Say what was measured on what, and when."""
+    """Return the machine, and which commit was measured when."""
     rows: list[list[object]] = [[part, what] for part, what in results.machine.items()]
-    rows.append(["when", f"{results.began}, {results.seconds / 60:.0f} minutes in all"])
+    rows.append(["commit", list_by_scenario(results, "commit")])
+    rows.append(["date", list_by_scenario(results, "date")])
+    rows.append(["duration", f"{results.seconds / 60:.0f} minutes"])
     if results.quick:
-        rows.append(["size", "**a trial run (`--quick`): these figures mean little**"])
+        rows.append(["size", "**a trial run (`--quick`): the figures mean little**"])
     return write_rows(["", ""], rows)
 
 
+def list_by_scenario(results: Results, attribute: str) -> str:
+    """Return an attribute of the outcomes: what most have, then what others have, with names."""
+    scenarios: dict[str, list[str]] = {}
+    for outcome in results.outcomes:
+        scenarios.setdefault(getattr(outcome, attribute), []).append(outcome.name)
+    most, *others = sorted(scenarios.items(), key=lambda item: -len(item[1]))
+    return "; ".join([most[0], *(f"{', '.join(names)}: {value}" for value, names in others)])
+
+
 def write_targets(results: Results) -> str:
-    """All figures with a target, by their line in the list of what was asked for."""
-    judged = [figure for figure in results.figures() if figure.reached is not None]
-    judged.sort(key=lambda figure: int(figure.line))
-    rows: list[list[object]] = [
-        [figure.line, figure.what, figure.target, figure.measured, VERDICT[figure.reached],
-         figure.note]
-        for figure in judged
-    ]  # fmt: skip
-    return write_rows(["line", "what", "target", "measured", "reached", "note"], rows)
+    """Return all figures that have a target, by its number."""
+    rows: list[list[object]] = []
+    for outcome in results.outcomes:
+        mark = " (in doubt)" if results.find_doubts(outcome) else ""
+        rows += [
+            [
+                figure.line,
+                figure.what,
+                figure.target,
+                figure.measured + mark,
+                VERDICT[figure.reached],
+                figure.note,
+            ]
+            for figure in outcome.figures
+            if figure.reached is not None
+        ]
+    rows.sort(key=lambda row: int(str(row[0])))
+    return write_rows(["target", "what", "wanted", "measured", "reached", "note"], rows)
 
 
 def write_sizing(growth: Table | None) -> str:
-    """What a room of each size takes of a core, of memory and of the network."""
+    """Return the share of a core, the memory and the network that a room of each size needs."""
     if growth is None:
         return "Not measured.\n"
     at = growth.columns.index
@@ -97,16 +117,20 @@ def write_sizing(growth: Table | None) -> str:
                 f"{sent / GIGABIT:,.1f}",
             ]
         )
-    columns = ["viewers", "of a core", "p99 ms", "memory", "network", "gigabit links"]
+    columns = ["viewers", "share of a core", "p99 ms", "memory", "network", "gigabit links"]
     return write_rows(columns, rows)
 
 
 def write_notes(results: Results) -> str:
-    """What the load tester found wrong or doubtful, and what did not come to its end."""
+    """Return the doubts, the load tester's faults and warnings, and incomplete scenarios."""
     lines = [
         f"- {outcome.name}: {sentence}\n"
         for outcome in results.outcomes
-        for sentence in [*outcome.notes, *([outcome.problem] if outcome.problem else [])]
+        for sentence in [
+            *results.find_doubts(outcome),
+            *outcome.notes,
+            *([outcome.problem] if outcome.problem else []),
+        ]
     ]
     return "".join(lines) or "Nothing.\n"
 

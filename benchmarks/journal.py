@@ -2,9 +2,9 @@
 
     .venv/bin/python -m benchmarks.journal [--seconds 5] [--database FILE] [--waiting 1 10 100 1000]
 
-No network and no viewers: what is measured is numbering, SQLite's commit with synchronous=FULL, and
-delivery. First comments that come alone, in turn with what the disk takes for a bare ``fdatasync``
-and SQLite for a bare commit; then as many as go, with ``--waiting`` of them always on their way.
+No network and no viewers: this measures numbering, SQLite's commit with synchronous=FULL, and
+delivery. First single comments, in turn with a bare ``fdatasync`` and a bare SQLite commit on the
+same disk; then as many comments as possible, with ``--waiting`` of them always pending.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from chat.journal.local import LocalJournal
 from chat.metrics import Metrics
 
 ALONE_ROUNDS = 100
-ALONE_SECONDS = 0.03  # between two comments: the journal gathers what comes within COMMIT_GAP
-ASKED = 8_000
+ALONE_SECONDS = 0.03  # between two comments, so that they are not committed together
+TARGET = 8_000
 PAGE = b"\0" * 4_096
 TEXT = "What a goal! 这球太帅了 " + "w" * 60
 
 
 async def measure_alone(folder: Path) -> None:
-    """Print what one comment costs that comes alone, beside the bare calls on the same disk."""
+    """Print the latency of single comments, next to the bare calls on the same disk."""
     journal = LocalJournal(Archive(f"sqlite:///{folder}/alone.db"), Metrics())
     journal.start(lambda room, first, bodies: None, lambda room, last: None)
     await journal.open_room("demo")
@@ -51,13 +51,13 @@ async def measure_alone(folder: Path) -> None:
     ):
         for statement in ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"):
             bare.execute(statement)
-        bare.execute("CREATE TABLE said (text TEXT)")
+        bare.execute("CREATE TABLE comments (text TEXT)")
         for number in range(ALONE_ROUNDS):
             with timed("bare fdatasync"):
                 file.write(PAGE)
                 os.fdatasync(file.fileno())
             with timed("bare commit"):
-                bare.execute("INSERT INTO said VALUES (?)", (TEXT,))
+                bare.execute("INSERT INTO comments VALUES (?)", (TEXT,))
             with timed("ack"):
                 await journal.append("demo", make_comment(number), str(number))
             await asyncio.sleep(ALONE_SECONDS)
@@ -74,7 +74,7 @@ def make_comment(number: int) -> Comment:
 
 
 async def measure(database: Path, waiting: int, seconds: float) -> float:
-    """Print what so many comments on their way come to; return the durable ones a second."""
+    """Print and return the durable comments a second with that many pending."""
     metrics = Metrics()
     journal = LocalJournal(Archive(f"sqlite:///{database}"), metrics)
     delivered = 0
@@ -88,7 +88,7 @@ async def measure(database: Path, waiting: int, seconds: float) -> float:
     latencies: list[float] = []
     end = time.perf_counter() + seconds
 
-    async def speak(number: int) -> None:
+    async def post(number: int) -> None:
         count = 0
         while (began := time.perf_counter()) < end:
             await journal.append("demo", make_comment(number), f"{number}-{began}-{count}")
@@ -96,7 +96,7 @@ async def measure(database: Path, waiting: int, seconds: float) -> float:
             count += 1
 
     began = time.perf_counter()
-    await asyncio.gather(*(speak(number) for number in range(waiting)))
+    await asyncio.gather(*(post(number) for number in range(waiting)))
     took = time.perf_counter() - began
     commits = metrics.registry.get_sample_value("danmaku_commit_seconds_count") or 1
     await journal.close()
@@ -123,9 +123,7 @@ def main() -> None:
         print(f"\n{'waiting':>8} {'comments/s':>12}", end=" ")
         print(f"{'comments/batch':>14} {'p50 ms':>10} {'p99 ms':>10}")
         rates = [asyncio.run(measure(database, n, options.seconds)) for n in options.waiting]
-    print(
-        f"\nat most {max(rates):,.0f} durable comments a second; at least {ASKED:,} are asked for"
-    )
+    print(f"\nat most {max(rates):,.0f} durable comments a second; at least {TARGET:,} are wanted")
 
 
 if __name__ == "__main__":

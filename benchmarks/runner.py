@@ -1,4 +1,4 @@
-"""Runs scenarios one after the other; one that fails or takes too long does not stop the others."""
+"""Runs one scenario, and keeps what it measured even if it fails or takes too long."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from benchmarks.bench import Bench
 from benchmarks.figures import Figure, Outcome, Table
+from benchmarks.harness import Harness
+from benchmarks.machine import read_commit
 from benchmarks.scenarios import find_scenario
 
-SCENARIO_SECONDS = 180
-RUN_SECONDS = 14 * 60  # after these nothing is begun that might not end within a quarter of an hour
-AGAIN_SECONDS = 30  # more than a server needs to end
-PAUSE_SECONDS = 1.0  # between two scenarios, for the kernel to clear away thousands of sockets
+SCENARIO_SECONDS = 240  # with the repeats of disturbed measurements
+REPEAT_SECONDS = 30  # more than a server needs to end
+PAUSE_SECONDS = 1.0  # between two scenarios, for the kernel to free thousands of sockets
 
 
-class TimeIsUp(Exception):
-    """A scenario took longer than it may."""
+class ScenarioTimeout(Exception):
+    """A scenario took longer than `SCENARIO_SECONDS`."""
 
 
 class NotEnoughCores(Exception):
@@ -38,35 +38,38 @@ def choose_cores() -> tuple[int, int]:
 
 
 def raise_descriptor_limit() -> None:
-    """Take as many open files as this process may have; the servers inherit it."""
+    """Raise the soft limit of open files to the hard limit; the servers inherit it."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def run_scenario(name: str, cores: tuple[int, int], quick: bool, seconds: float) -> Outcome:
-    """Run one scenario, and keep what it measured even where it did not come to its end."""
+def run_scenario(name: str, cores: tuple[int, int], quick: bool) -> Outcome:
+    """Run one scenario; what it measured before it failed is in the outcome too."""
     title, measure = find_scenario(name)
-    outcome = Outcome(name=name, title=title)
-    if seconds < 1:
-        outcome.problem = "Not run: the time for the whole run is over."
-        return outcome
-    bench = Bench(*cores, quick)
+    outcome = Outcome(
+        name=name,
+        title=title,
+        began=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        commit=read_commit(),
+    )
+    harness = Harness(*cores, quick)
     began = time.monotonic()
     try:
-        with time_limit(min(SCENARIO_SECONDS, int(seconds))):
-            for yielded in measure(bench):
+        with time_limit(SCENARIO_SECONDS):
+            for yielded in measure(harness):
                 if isinstance(yielded, Figure):
                     outcome.figures.append(yielded)
                 elif isinstance(yielded, Table):
                     outcome.tables.append(yielded)
-    except TimeIsUp:
-        outcome.problem = f"Given up after {time.monotonic() - began:.0f} s."
+    except ScenarioTimeout:
+        outcome.problem = f"Stopped after {time.monotonic() - began:.0f} s: it took too long."
     except Exception as error:
         outcome.problem = f"{type(error).__name__}: {error}"
     finally:
-        # The load tester has pinned this process to the load's core.
+        # The load tester pinned this process to the load's core.
         os.sched_setaffinity(0, cores)
-    outcome.notes = bench.notes
+    outcome.notes, outcome.disturbances = harness.notes, harness.disturbances
+    outcome.loops_ms = [round(sum(reading.loops) * 1000, 3) for reading in harness.readings]
     outcome.seconds = round(time.monotonic() - began, 1)
     gc.collect()
     time.sleep(PAUSE_SECONDS)
@@ -75,14 +78,14 @@ def run_scenario(name: str, cores: tuple[int, int], quick: bool, seconds: float)
 
 @contextmanager
 def time_limit(seconds: int) -> Iterator[None]:
-    """Raise TimeIsUp in the block when it takes longer; its own clean-up runs as for any error."""
+    """Raise ScenarioTimeout in the block if it takes longer; clean-up runs as for any exception."""
 
-    def ring(number: int, frame: FrameType | None) -> None:
-        raise TimeIsUp
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise ScenarioTimeout
 
-    before = signal.signal(signal.SIGALRM, ring)
-    # Again after a while, since an event loop takes an error for its connection's and goes on.
-    signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN_SECONDS)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    # Repeated, because an event loop may handle the first exception as one of a connection.
+    signal.setitimer(signal.ITIMER_REAL, seconds, REPEAT_SECONDS)
     try:
         yield
     finally:

@@ -1,6 +1,6 @@
-"""The peers: other ways to send one comment to all, each in about a dozen lines.
+"""Other servers: other ways to send one comment to all viewers, each in about a dozen lines.
 
-Each speaks just enough of our wire for the load tester to measure it unchanged: a welcome, then for
-every post an ack to its sender and a batch of one entry, of our server's size, to all. They
-validate nothing, keep nothing, limit nothing and send no pings, which is in their favour.
+Each implements just enough of our protocol for the load tester to measure it: a welcome, then for
+every post an ack to its sender and a batch of one entry, as large as our server's, to all. They
+validate nothing, store nothing, have no limits and send no pings, which is an advantage for them.
 """

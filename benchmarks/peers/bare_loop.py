@@ -1,8 +1,8 @@
-"""The bare loop: one ready frame to each socket by a plain `socket.send`, and nothing else.
+"""The bare loop: a plain `socket.send` of one encoded frame to each socket, and nothing else.
 
-The floor under every Python server. It is no server: it answers the handshake by rote, believes
-every byte, and would fall over its first slow viewer. NODELAY and SO_SNDBUF are as in ours. When it
-ends it prints how long each whole pass took, in milliseconds.
+The lower bound for any server in Python. It is not a real server: it checks no handshake, trusts
+every byte, and fails with its first slow viewer. NODELAY and SO_SNDBUF are as in ours. On SIGTERM
+it prints the duration of each whole pass, in milliseconds.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from benchmarks.peers.room import BACKLOG, Room
 from chat.app import SEND_BUFFER
 from chat.core.frames import TEXT, FrameError, FrameReader, build_frame
 
-ANSWER = b"HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+RESPONSE = b"HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
 SUFFIX = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 room = Room()
@@ -33,7 +33,7 @@ def upgrade(viewer: socket.socket, head: bytes) -> None:
     if key is not None:
         accept = base64.b64encode(hashlib.sha1(key[1] + SUFFIX).digest())
         welcome = build_frame(TEXT, room.welcome().encode())
-        viewer.send(ANSWER + accept + b"\r\n\r\n" + welcome)
+        viewer.send(RESPONSE + accept + b"\r\n\r\n" + welcome)
         viewers[viewer.fileno()] = viewer
 
 
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def read(viewer: socket.socket) -> bool:
-    """Take what one of them says; False when that was its last word."""
+    """Handle what a viewer sent; return False if it is gone."""
     try:
         data = viewer.recv(4096)
         if viewer.fileno() not in viewers:
@@ -80,11 +80,11 @@ def read(viewer: socket.socket) -> bool:
     return bool(data)
 
 
-def tell_passes(*_: object) -> None:
+def print_passes(*_: object) -> None:
     print(*(f"{length:.3f}" for length in passes), flush=True)
     sys.exit(0)
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, tell_passes)
+    signal.signal(signal.SIGTERM, print_passes)
     main()

@@ -1,4 +1,4 @@
-"""The `websockets` library accepting connections, with one short message to each and no more."""
+"""The `websockets` library, which accepts connections and sends each one short message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The little of a room that every peer has: a numbering, and the three messages of it."""
+"""What all other servers share: numbering, and the three messages of our protocol."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ decode = msgspec.json.decode
 
 
 class Room:
-    """Numbers what is posted."""
+    """Numbers the comments of one room."""
 
     def __init__(self) -> None:
         self.seq = 0
 
     def welcome(self) -> str:
-        """The first message to a viewer."""
+        """Return the first message to a viewer."""
         return encode({"type": "welcome", "epoch": EPOCH, "seq": self.seq, "entries": []}).decode()
 
     def post(self, raw: str | bytes) -> tuple[str, str]:
-        """Return the ack to the sender, and the batch to all."""
+        """Return the ack for the sender, and the batch for all viewers."""
         post = decode(raw)
         self.seq = seq = self.seq + 1
         entry = {

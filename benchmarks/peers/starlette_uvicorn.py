@@ -1,4 +1,4 @@
-"""Starlette with uvicorn: `send_text` to each, which FastAPI's manual does as well."""
+"""Starlette with uvicorn: `send_text` to each, as in FastAPI's documentation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tornado as its own chat demo does it: `write_message` to each."""
+"""Tornado as in its own chat demo: `write_message` to each."""
 
 from __future__ import annotations
 

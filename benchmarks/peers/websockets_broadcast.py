@@ -1,4 +1,4 @@
-"""The `websockets` library with its `broadcast`, made for this very purpose."""
+"""The `websockets` library with its `broadcast`, which is made for this."""
 
 from __future__ import annotations
 

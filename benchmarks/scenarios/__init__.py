@@ -1,7 +1,7 @@
 """The scenarios, in the order in which they run and are shown.
 
-Each is a module whose `measure(bench)` yields figures and tables as it gets them, so that what was
-measured before a failure is kept. The first line of its docstring is its title.
+Each is a module whose `measure(harness)` yields figures and tables as soon as they are measured, so
+that those before a failure are kept. The first line of its docstring is its title.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from importlib import import_module
 
-from benchmarks.bench import Bench
 from benchmarks.figures import Figure, Table
+from benchmarks.harness import Harness
 
-Measure = Callable[[Bench], Iterator[Figure | Table]]
+Measure = Callable[[Harness], Iterator[Figure | Table]]
 
 NAMES = (
     "write",
@@ -25,6 +25,7 @@ NAMES = (
     "compression",
     "idle",
     "storm",
+    "upgrade",
     "pause",
     "ingress",
     "burst",

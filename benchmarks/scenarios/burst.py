@@ -1,31 +1,36 @@
-"""Burst: everybody in a room posts within one second.
+"""Burst: every viewer of a room posts within one second.
 
-The red-packet moment: the room is quiet, somebody says something, and everybody answers. Thinning
-is on as it is by default, since nobody reads thousands of comments a second; all are kept, and
-acked.
+The room is quiet, one viewer posts, and all others reply. Thinning is on, as it is by default,
+because nobody reads thousands of comments a second; all comments are archived and acked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks.bench import Bench
 from benchmarks.figures import Figure, Table
+from benchmarks.harness import Harness
+from chat.loadtest import Report
 from chat.loadtest.plan import BURST_FACTOR
 
 SIZES = (1000, 5000)
 
 
-def measure(bench: Bench) -> Iterator[Figure | Table]:
-    seconds = bench.seconds(9)
+def measure(harness: Harness) -> Iterator[Figure | Table]:
+    seconds = harness.seconds(9)
     rows: list[list[object]] = []
     for size in SIZES:
-        viewers = bench.viewers(size)
-        with bench.ours() as server:
-            report = bench.load(server, viewers, viewers / BURST_FACTOR, seconds, profile="burst")
+        viewers = harness.viewers(size)
+
+        def run(viewers: int = viewers) -> Report:
+            with harness.start_server() as server:
+                rate = viewers / BURST_FACTOR
+                return harness.load(server, viewers, rate, seconds, profile="burst")
+
+        report = harness.measure(run)
         yield Figure(what=f"{viewers:,} viewers: posts", value=report.sent)
         yield Figure(what=f"{viewers:,} viewers: not acked", value=report.sent - report.acked)
-        acks, sent_live = report.ack_latency.p99_ms, report.latency.p99_ms
+        acks, live = report.ack_latency.p99_ms, report.latency.p99_ms
         yield Figure(what=f"{viewers:,} viewers: p99 until the ack", value=acks, unit="ms")
         rows.append(
             [
@@ -33,7 +38,7 @@ def measure(bench: Bench) -> Iterator[Figure | Table]:
                 report.sent,
                 report.acked,
                 acks,
-                sent_live,
+                live,
                 f"{report.thinned / report.expected:.0%}",
                 report.lost + report.out_of_order,
             ]

@@ -1,29 +1,29 @@
-"""Shared compression: a wave is compressed once, for everyone who asked for it.
+"""Compression: a wave is compressed once for all viewers that negotiated it.
 
 5,000 viewers at 50 comments a second, all with permessage-deflate or all without. The load tester's
-comments are more alike than people's, who repeat themselves less: the bytes saved in a real room
-are fewer, the CPU is the same.
+comments resemble each other more than people's do, so a real room saves fewer bytes; the CPU time
+is the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks.bench import Bench, cost, median, spread
 from benchmarks.figures import Figure
+from benchmarks.harness import Harness, cost, median, spread
 from chat.loadtest import Report
 
 RATE = 50
 
 
-def measure(bench: Bench) -> Iterator[Figure]:
-    viewers, seconds = bench.viewers(5000), bench.seconds(8)
+def measure(harness: Harness) -> Iterator[Figure]:
+    viewers, seconds = harness.viewers(5000), harness.seconds(6)
 
     def run(compress: bool) -> Report:
-        with bench.ours() as server:
-            return bench.load(server, viewers, RATE, seconds, compress=compress)
+        with harness.start_server() as server:
+            return harness.load(server, viewers, RATE, seconds, compress=compress)
 
-    plain, packed = bench.alternate(3, lambda: run(False), lambda: run(True))
+    plain, packed = harness.alternate(3, lambda: run(False), lambda: run(True))
     yield Figure(
         line="8",
         what="CPU per delivery, times uncompressed",
@@ -42,7 +42,7 @@ def measure(bench: Bench) -> Iterator[Figure]:
     )
     yield Figure(
         line="8",
-        what="viewers that asked and were not granted it",
+        what="viewers that asked for compression and did not get it",
         value=sum(report.connected - report.compressed for report in packed),
         at_most=0,
     )

@@ -1,8 +1,8 @@
-"""Fairness: small rooms beside a large and busy one.
+"""Fairness: small rooms next to a large and busy one.
 
-One room of 5,000 viewers at 200 comments a second beside 200 rooms of 25 viewers at 1 a second
-each, on one server. Two load testers at once, both on the load's core: the small rooms' latency has
-the other tester's turns on that core in it, some milliseconds that a viewer would not see.
+One room of 5,000 viewers at 200 comments a second and 200 rooms of 25 viewers at 1 a second each,
+on one server. Two load testers share the load's core, so the small rooms' latency includes some
+milliseconds of waiting for the other tester, which a viewer would not see.
 """
 
 from __future__ import annotations
@@ -10,29 +10,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from benchmarks.bench import Bench
 from benchmarks.figures import Figure
+from benchmarks.harness import Harness
+from chat.loadtest import Report
 
 ROOMS = 200
-A_ROOM = 25
+VIEWERS_PER_ROOM = 25
 
 
-def measure(bench: Bench) -> Iterator[Figure]:
-    viewers, seconds = bench.viewers(5000), bench.seconds(10)
-    small_rooms = ROOMS // 10 if bench.quick else ROOMS
-    with bench.ours("--delivery-rate", "0") as server, ThreadPoolExecutor() as testers:
-        # The large room's show is longer, so that the small rooms' lies within it.
-        large = testers.submit(bench.load, server, viewers, 200, seconds + 6)
-        small = testers.submit(
-            bench.load,
-            server,
-            small_rooms * A_ROOM,
-            small_rooms,
-            seconds,
-            rooms=small_rooms,
-            url=server.url.replace("/ws/bench", "/ws/small"),
-        ).result()
-        busy = large.result()
+def measure(harness: Harness) -> Iterator[Figure]:
+    viewers, seconds = harness.viewers(5000), harness.seconds(10)
+    small_rooms = ROOMS // 10 if harness.quick else ROOMS
+
+    def run() -> tuple[Report, Report]:
+        with harness.start_server("--delivery-rate", "0") as server, ThreadPoolExecutor() as pool:
+            # The large room's run is longer, so that the small rooms' lies within it.
+            large = pool.submit(harness.load, server, viewers, 200, seconds + 6)
+            small = harness.load(
+                server,
+                small_rooms * VIEWERS_PER_ROOM,
+                small_rooms,
+                seconds,
+                rooms=small_rooms,
+                url=server.url.replace("/ws/bench", "/ws/small"),
+            )
+            return large.result(), small
+
+    large, small = harness.measure(run)
     yield Figure(
         line="5",
         what="small rooms: p99",
@@ -47,4 +51,4 @@ def measure(bench: Bench) -> Iterator[Figure]:
         value=small.lost + small.out_of_order,
         at_most=0,
     )
-    yield Figure(what="large room: p99", value=busy.latency.p99_ms, unit="ms")
+    yield Figure(what="large room: p99", value=large.latency.p99_ms, unit="ms")

@@ -1,26 +1,31 @@
-"""How cost grows with viewers: 1,000 to 15,000 at 100 comments a second.
+"""Growth: cost and latency from 1,000 to 15,000 viewers at 100 comments a second.
 
-A write costs about the same for each, so a wave grows with the room; a longer wave carries more
-comments, so CPU per delivery falls while latency rises.
+A wave is one write to each viewer, so it takes longer in a larger room; a longer wave carries more
+comments, so the CPU time of a delivery falls while the latency rises.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks.bench import Bench, cost
 from benchmarks.figures import Figure, Table
+from benchmarks.harness import Harness, cost
+from chat.loadtest import Report
 
 RATE = 100
 SIZES = (1000, 2000, 5000, 10_000, 15_000)
 
 
-def measure(bench: Bench) -> Iterator[Figure | Table]:
-    seconds = bench.seconds(6)
+def measure(harness: Harness) -> Iterator[Figure | Table]:
+    seconds = harness.seconds(6)
     rows: list[list[object]] = []
     for size in SIZES:
-        with bench.ours("--delivery-rate", "0") as server:
-            report = bench.load(server, bench.viewers(size), RATE, seconds)
+
+        def run(viewers: int = harness.viewers(size)) -> Report:
+            with harness.start_server("--delivery-rate", "0") as server:
+                return harness.load(server, viewers, RATE, seconds)
+
+        report = harness.measure(run)
         assert report.server is not None
         latency, usage = report.latency, report.server
         rows.append(

@@ -1,25 +1,31 @@
-"""Idle viewers: what 10,000 cost that only watch a silent room.
+"""Idle viewers: what 10,000 viewers of a room without comments cost.
 
-Memory is what is resident when all have been in for a while, less what was before the first came,
-by 10,000. CPU is of a whole round of pings (30 s), so each viewer was pinged once and answered.
+Memory is the resident memory with all viewers connected, less that before the first, divided by
+10,000. CPU is that of a whole round of pings (30 s), in which each viewer is pinged once and
+answers.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks.bench import Bench
 from benchmarks.figures import Figure
+from benchmarks.harness import Harness
+from chat.loadtest import Report
 
 PING_ROUND = 30.0
 
 
-def measure(bench: Bench) -> Iterator[Figure]:
-    viewers = bench.viewers(10_000)
-    with bench.ours() as server:
-        report = bench.load(server, viewers, 0, 6.0 if bench.quick else PING_ROUND)
+def measure(harness: Harness) -> Iterator[Figure]:
+    viewers = harness.viewers(10_000)
+
+    def run() -> Report:
+        with harness.start_server() as server:
+            return harness.load(server, viewers, 0, 6.0 if harness.quick else PING_ROUND)
+
+    report = harness.measure(run)
     assert report.server is not None
-    # The last look before the viewers leave.
+    # The last sample before the viewers disconnect.
     settled = [load.server_memory_bytes for load in report.loads if load.at_s < report.seconds]
     memory = (settled[-1] or 0) - report.server.memory_before_bytes
     yield Figure(

@@ -1,17 +1,19 @@
-"""The price of a write beside other servers in Python.
+"""Other servers: the cost of a write next to other servers in Python.
 
 The same 5,000 viewers and the same posts, 4 a second, for each in turn: few enough that even the
-dearest keeps up on one core. At so few comments ours cannot bundle any: this is a plain comparison
-of what one write costs. What it does not show is that ours writes less often when there is more to
-say; `coalescing` does.
+slowest keeps up on one core. At this rate our server cannot coalesce, so this compares only the
+cost of a write. That it writes less often when there is more to send is shown by `coalescing`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
-from benchmarks.bench import Bench, cost
 from benchmarks.figures import Figure, Table
+from benchmarks.harness import Harness, cost
+from benchmarks.process import Server
+from chat.loadtest import Report
 
 RATE = 4
 PEERS = {
@@ -23,17 +25,20 @@ PEERS = {
 }
 
 
-def measure(bench: Bench) -> Iterator[Figure | Table]:
-    viewers, seconds = bench.viewers(5000), bench.seconds(6)
-    with bench.ours() as server:
-        report = bench.load(server, viewers, RATE, seconds)
+def measure(harness: Harness) -> Iterator[Figure | Table]:
+    viewers, seconds = harness.viewers(5000), harness.seconds(6)
+
+    def run(start: Callable[[], Server]) -> Report:
+        with start() as server:
+            return harness.load(server, viewers, RATE, seconds)
+
+    report = harness.measure(lambda: run(harness.start_server))
     ours = cost(report)
     rows: list[list[object]] = [["danmaku", ours, report.latency.p50_ms, report.latency.p99_ms]]
     yield Figure(what="danmaku", value=ours, unit="µs a write")
     for module, name in PEERS.items():
-        with bench.peer(module) as server:
-            report = bench.load(server, viewers, RATE, seconds)
-        paid = cost(report)
-        rows.append([name, paid, report.latency.p50_ms, report.latency.p99_ms])
-        yield Figure(what=name, value=paid, unit="µs a write", note=f"{paid / ours:.1f} × ours")
+        report = harness.measure(partial(run, partial(harness.start_peer, module)))
+        theirs = cost(report)
+        rows.append([name, theirs, report.latency.p50_ms, report.latency.p99_ms])
+        yield Figure(what=name, value=theirs, unit="µs a write", note=f"{theirs / ours:.1f} × ours")
     yield Table(name="peers", columns=["server", "µs a write", "p50 ms", "p99 ms"], rows=rows)

@@ -1,29 +1,29 @@
-"""Size: 15,000 viewers at 200 comments a second on one core, and the price there.
+"""Size: 15,000 viewers at 200 comments a second on one core, and the cost of a delivery.
 
-The price is CPU per delivery, beside that of 1,000 viewers at the same rate. A wave over more
-viewers is longer, so it carries more comments: that lowers the price; what raises it is memory that
-no longer fits the caches.
+The cost is CPU time per delivery, next to that of 1,000 viewers at the same rate. A wave to more
+viewers takes longer, so it carries more comments, which lowers the cost; memory that no longer fits
+the caches raises it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks.bench import Bench, cost, median, spread
 from benchmarks.figures import Figure
+from benchmarks.harness import Harness, cost, median, spread
 from chat.loadtest import Report
 
 RATE = 200
 
 
-def measure(bench: Bench) -> Iterator[Figure]:
-    seconds = bench.seconds(8)
+def measure(harness: Harness) -> Iterator[Figure]:
+    seconds = harness.seconds(6)
 
     def run(viewers: int) -> Report:
-        with bench.ours("--delivery-rate", "0") as server:
-            return bench.load(server, bench.viewers(viewers), RATE, seconds)
+        with harness.start_server("--delivery-rate", "0") as server:
+            return harness.load(server, harness.viewers(viewers), RATE, seconds)
 
-    few, many = bench.alternate(2, lambda: run(1000), lambda: run(15_000))
+    few, many = harness.alternate(2, lambda: run(1000), lambda: run(15_000))
     yield Figure(
         line="4",
         what="15,000 viewers: p99",

@@ -1,13 +1,14 @@
-"""Slow viewers: 1 % that never read, beside the same room without them.
+"""Slow viewers: 1 % that never read, next to the same room without them.
 
-5,000 viewers at 400 comments a second, which fills a slow viewer's buffers in some seconds. In the
-shorter runs the slow read again before their time is up, some of them after the room's history has
-moved past them, and must get exactly what they missed or be told what was skipped: the tester
-counts everything else as lost. In the longer one they stall past the server's patience (15 s) and
-are closed. The codes are the server's own count: who never reads cannot read the code either.
+5,000 viewers at 400 comments a second, which fills a slow viewer's buffers in a few seconds. In the
+shorter runs the slow viewers read again before the server closes them, some of them after the
+room's history no longer holds what they missed; each must get exactly what it missed or a message
+that says what was skipped. The tester counts everything else as lost. In the longer run they stall
+for longer than the server waits (15 s) and are closed. The close codes are from the server's
+metrics, because a viewer that never reads does not see its code.
 
-Memory is the process's: what is resident at its peak, less the same without slow viewers. The
-kernel's own buffer for a socket is not in it; that is bounded by SO_SNDBUF.
+Memory is the peak of the process's resident memory, less that without slow viewers. The kernel's
+buffer for a socket is not included; SO_SNDBUF bounds it.
 """
 
 from __future__ import annotations
@@ -16,25 +17,25 @@ import re
 import urllib.request
 from collections.abc import Iterator
 
-from benchmarks.bench import Bench, median, spread
 from benchmarks.figures import Figure
+from benchmarks.harness import Harness, median, spread
 from benchmarks.process import Server
 from chat.loadtest import Report
 
 RATE = 400
 SHARE = 0.01
-PATIENCE_SECONDS = 15
+MAX_STALL_SECONDS = 15
 CLOSED = re.compile(r'^danmaku_closed_total\{code="(\d+)"\} (\S+)', re.MULTILINE)
 
 
-def measure(bench: Bench) -> Iterator[Figure]:
-    viewers, seconds = bench.viewers(5000), bench.seconds(10)
+def measure(harness: Harness) -> Iterator[Figure]:
+    viewers, seconds = harness.viewers(5000), harness.seconds(8)
 
     def run(slow: float, length: float) -> Report:
-        with bench.ours("--delivery-rate", "0") as server:
-            return bench.load(server, viewers, RATE, length, slow=slow)
+        with harness.start_server("--delivery-rate", "0") as server:
+            return harness.load(server, viewers, RATE, length, slow=slow)
 
-    without, with_slow = bench.alternate(
+    without, with_slow = harness.alternate(
         2, lambda: run(0, seconds), lambda: run(SHARE, seconds + 4)
     )
     yield Figure(
@@ -58,18 +59,22 @@ def measure(bench: Bench) -> Iterator[Figure]:
     )
     yield Figure(
         line="6",
-        what="who came back late: entries lost without a word",
+        what="read again late: entries lost without a skip message",
         value=sum(report.lost + report.out_of_order for report in with_slow),
         at_most=0,
-        note=f"{sum(report.skipped for report in with_slow):,} skipped with a word",
+        note=f"{sum(report.skipped for report in with_slow):,} skipped with a message",
     )
-    # Not shortened by --quick: patience is what it is.
-    with bench.ours("--delivery-rate", "0") as server:
-        long = bench.load(server, viewers, RATE, PATIENCE_SECONDS + 9, slow=SHARE)
-        codes = count_closed(server)
+
+    def run_until_closed() -> tuple[Report, dict[str, float]]:
+        # Not shortened by --quick: the server's time limit is fixed.
+        with harness.start_server("--delivery-rate", "0") as server:
+            report = harness.load(server, viewers, RATE, MAX_STALL_SECONDS + 9, slow=SHARE)
+            return report, count_closed(server)
+
+    long, codes = harness.measure(run_until_closed)
     yield Figure(
         line="6",
-        what="never reading: closed by the server, of all that are slow",
+        what="never reading: share closed by the server",
         value=long.slow_closed / long.slow_viewers,
         at_least=1,
         note=", ".join(f"{code}: {count:g}" for code, count in codes.items()),
@@ -77,13 +82,13 @@ def measure(bench: Bench) -> Iterator[Figure]:
 
 
 def count_closed(server: Server) -> dict[str, float]:
-    """Return how many connections the server says it ended, by their close code."""
-    with urllib.request.urlopen(f"{server.http}/metrics") as answer:
-        found = CLOSED.findall(answer.read().decode())
+    """Return how many connections the server counts as closed, by close code."""
+    with urllib.request.urlopen(f"{server.http}/metrics") as response:
+        found = CLOSED.findall(response.read().decode())
     return {code: float(count) for code, count in found}
 
 
 def peak(report: Report) -> float:
-    """The server's memory at its peak, beyond what it had before anybody came."""
+    """Return the server's peak memory, less that before the first viewer, in bytes."""
     assert report.server is not None
     return report.server.memory_peak_bytes - report.server.memory_before_bytes

@@ -1,36 +1,36 @@
-"""A storm: everybody connects at once, beside the `websockets` library.
+"""Storm: all viewers connect at once, next to the `websockets` library.
 
-Ours sends each a `welcome` with 50 entries of history; `websockets` accepts and sends one short
-message. Handshakes a second on one core are told by the server's CPU: what a core could do with
-nothing else on it. The rate by the clock is told too, and is lower where the load's core, which
-makes as many handshakes, is the one that is full.
+Our server sends each a `welcome` with 50 entries of history; `websockets` accepts and sends one
+short message. Handshakes a second on one core are computed from the server's CPU time. The rate by
+the clock is lower where the load's core, which makes as many handshakes, is the one that is busy
+all the time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks.bench import Bench, median, spread
 from benchmarks.figures import Figure
+from benchmarks.harness import Harness, median, spread
 from chat.loadtest import Report
 
-AT_ONCE = 1e6  # viewers a second: as fast as it goes
+AT_ONCE = 1e6  # viewers a second: as fast as possible
 HISTORY = 50
 
 
-def measure(bench: Bench) -> Iterator[Figure]:
-    viewers = bench.viewers(5000)
+def measure(harness: Harness) -> Iterator[Figure]:
+    viewers = harness.viewers(5000)
 
     def run_ours() -> Report:
-        with bench.ours() as server:
-            bench.load(server, 2 * HISTORY, 2 * HISTORY, 1)  # so that there is a history
-            return bench.load(server, viewers, 0, 0.5, connect_rate=AT_ONCE, history=HISTORY)
+        with harness.start_server() as server:
+            harness.load(server, 2 * HISTORY, 2 * HISTORY, 1)  # a history to send
+            return harness.load(server, viewers, 0, 0.5, connect_rate=AT_ONCE, history=HISTORY)
 
     def run_plain() -> Report:
-        with bench.peer("plain_accept") as server:
-            return bench.load(server, viewers, 0, 0.5, connect_rate=AT_ONCE)
+        with harness.start_peer("plain_accept") as server:
+            return harness.load(server, viewers, 0, 0.5, connect_rate=AT_ONCE)
 
-    plain, ours = bench.alternate(3, run_plain, run_ours)
+    plain, ours = harness.alternate(3, run_plain, run_ours)
     yield Figure(what="websockets: handshakes a second by CPU", value=median(map(by_cpu, plain)))
     yield Figure(what="ours: handshakes a second by CPU", value=median(map(by_cpu, ours)))
     yield Figure(
@@ -51,13 +51,13 @@ def measure(bench: Bench) -> Iterator[Figure]:
     )
     yield Figure(
         line="10",
-        what="viewers that did not come in",
+        what="viewers that did not connect",
         value=sum(report.viewers - report.connected for report in ours),
         at_most=0,
     )
 
 
 def by_cpu(report: Report) -> float:
-    """How many handshakes fit into a second of the server's CPU."""
+    """Return the handshakes for each second of the server's CPU time."""
     assert report.server is not None
     return 1e6 / report.server.us_per_connect

@@ -1,9 +1,9 @@
 """Thinning: more comments than `--delivery-rate`, and every one accounted for.
 
-1,000 viewers, 400 comments a second, `--delivery-rate 100`. Every viewer is sent at most that many
-a second (and what a second saved up at the start), the others are counted in `thinned`, and the
-archive has all. That hosts and moderators go first, and that senders get fair shares, is held by
-the tests: the load tester's viewers are all alike.
+1,000 viewers, 400 comments a second, `--delivery-rate 100`. Each viewer is sent at most that many a
+second (and the one second's worth that was saved up at the start), the others are counted in
+`thinned`, and the archive has all. Tests show that hosts and moderators go first and that senders
+get fair shares: the load tester's viewers are all alike.
 """
 
 from __future__ import annotations
@@ -12,18 +12,22 @@ import json
 import urllib.request
 from collections.abc import Iterator
 
-from benchmarks.bench import Bench
 from benchmarks.figures import Figure
+from benchmarks.harness import Harness
 from benchmarks.process import ROOM, Server
+from chat.loadtest import Report
 
 RATE = 400
 SENT = 100
 
 
-def measure(bench: Bench) -> Iterator[Figure]:
-    with bench.ours("--delivery-rate", str(SENT)) as server:
-        report = bench.load(server, bench.viewers(1000), RATE, bench.seconds(9))
-        archived = count_archived(server)
+def measure(harness: Harness) -> Iterator[Figure]:
+    def run() -> tuple[Report, int]:
+        with harness.start_server("--delivery-rate", str(SENT)) as server:
+            report = harness.load(server, harness.viewers(1000), RATE, harness.seconds(9))
+            return report, count_archived(server)
+
+    report, archived = harness.measure(run)
     # From the first wave to the last, and the second that was saved up before.
     seconds = report.seconds + report.latency.max_ms / 1000 + 1
     each = report.delivered / report.connected / seconds
@@ -50,14 +54,15 @@ def measure(bench: Bench) -> Iterator[Figure]:
 
 
 def count_archived(server: Server) -> int:
-    """Read the whole room, page by page, as the protocol says."""
+    """Return the number of comments in the room, read page by page over the API."""
     where = f"{server.http}/api/rooms/{ROOM}/entries?limit=300&after="
-    with urllib.request.urlopen(where.removesuffix("&after=")) as answer:
-        epoch = json.load(answer)["epoch"]
-    seq = comments = 0
+    with urllib.request.urlopen(where.removesuffix("&after=")) as response:
+        epoch = json.load(response)["epoch"]
+    seq: int = 0
+    comments = 0
     while True:
-        with urllib.request.urlopen(f"{where}{epoch}:{seq}") as answer:
-            page = json.load(answer)
+        with urllib.request.urlopen(f"{where}{epoch}:{seq}") as response:
+            page = json.load(response)
         comments += sum(entry["kind"] == "comment" for entry in page["entries"])
         seq = page["last"]
         if seq >= page["head"]:

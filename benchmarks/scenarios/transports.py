@@ -1,27 +1,32 @@
-"""Three ways to follow a room: push, long polling, short polling.
+"""Transports: WebSocket, long polling and short polling.
 
-300 viewers and 4 comments a second by each, few enough that the dearest keeps up. Long polling
-costs a request per viewer and wave; short polling (every second) costs the same whether there is
-anything or not, and is late by half its interval.
+300 viewers and 4 comments a second for each, few enough that the most expensive one keeps up. Long
+polling costs a request per viewer and wave. Short polling (every second) costs the same whether
+there are new comments or not, and adds half its interval to the latency.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from benchmarks.bench import Bench, cost
 from benchmarks.figures import Figure, Table
+from benchmarks.harness import Harness, cost
+from chat.loadtest import Report
 
 RATE = 4
 TRANSPORTS = ("websocket", "long-poll", "short-poll")
 
 
-def measure(bench: Bench) -> Iterator[Figure | Table]:
-    viewers, seconds = bench.viewers(300), bench.seconds(9)
+def measure(harness: Harness) -> Iterator[Figure | Table]:
+    viewers, seconds = harness.viewers(300), harness.seconds(9)
     rows: list[list[object]] = []
     for transport in TRANSPORTS:
-        with bench.ours() as server:
-            report = bench.load(server, viewers, RATE, seconds, transport=transport)
+
+        def run(transport: str = transport) -> Report:
+            with harness.start_server() as server:
+                return harness.load(server, viewers, RATE, seconds, transport=transport)
+
+        report = harness.measure(run)
         assert report.server is not None
         latency = report.latency
         rows.append(

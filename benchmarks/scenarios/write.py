@@ -1,12 +1,12 @@
-"""The price of a write, and how late it is, beside a bare loop of `socket.send`.
+"""Write: the cost of a write and its latency, next to a bare loop of `socket.send`.
 
-5,000 viewers, 10 comments a second, so that nothing can be bundled: every comment is a pass of its
-own over all viewers. Both are measured by the same load tester and get the same posts.
+5,000 viewers, 10 comments a second, so that nothing can be coalesced: each comment is written to
+all viewers by itself. Both servers are measured by the same load tester and get the same posts.
 
-The bare loop's whole pass is told twice. As its own clock saw it: from the first `send` of a pass
-to the last, the median of all passes. And as its viewers saw it: the p99 of its delivery latency,
-which is all but the last hundredth of the pass plus the tester's reading. Ours has the reading in
-it too, and the disk: a comment is shown only once SQLite has made it durable.
+The duration of the bare loop's whole pass is given twice. By its own clock: from the first `send`
+of a pass to the last, the median of all passes. By its viewers: the p99 of its delivery latency,
+which is all but the last hundredth of the pass, and the tester's reading. Our latency includes the
+reading too, and the disk: a comment is sent only after SQLite has made it durable.
 """
 
 from __future__ import annotations
@@ -14,33 +14,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from benchmarks.bench import Bench, cost, median, spread
 from benchmarks.figures import Figure
+from benchmarks.harness import Harness, cost, median, spread
 
 
 class Measured(NamedTuple):
     cost: float  # µs of CPU per write
     p50: float  # ms
     p99: float  # ms
-    whole_pass: float  # ms; 0 where it is not known
+    whole_pass: float  # ms; 0 where it is unknown
 
 
-def measure(bench: Bench) -> Iterator[Figure]:
-    viewers, seconds = bench.viewers(5000), bench.seconds(8)
+def measure(harness: Harness) -> Iterator[Figure]:
+    viewers, seconds = harness.viewers(5000), harness.seconds(6)
 
     def run_bare() -> Measured:
-        with bench.peer("bare_loop") as server:
-            report = bench.load(server, viewers, 10, seconds)
+        with harness.start_peer("bare_loop") as server:
+            report = harness.load(server, viewers, 10, seconds)
             passes = [float(word) for word in server.stop().split()]
         latency = report.latency
         return Measured(cost(report), latency.p50_ms, latency.p99_ms, median(passes))
 
     def run_ours() -> Measured:
-        with bench.ours() as server:
-            report = bench.load(server, viewers, 10, seconds)
+        with harness.start_server() as server:
+            report = harness.load(server, viewers, 10, seconds)
         return Measured(cost(report), report.latency.p50_ms, report.latency.p99_ms, 0)
 
-    bare, ours = bench.alternate(3, run_bare, run_ours)
+    bare, ours = harness.alternate(3, run_bare, run_ours)
     bare_cost = median(one.cost for one in bare)
     our_cost = median(one.cost for one in ours)
     yield Figure(what="bare loop: server CPU per write", value=bare_cost, unit="µs")
