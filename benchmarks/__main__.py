@@ -26,11 +26,11 @@ from benchmarks.pairs import MIN_PAIRS
 from benchmarks.runner import (
     NotEnoughCores,
     choose_cores,
-    raise_descriptor_limit,
     run_scenario,
 )
 from benchmarks.scenarios import NAMES, find_scenario
 from benchmarks.short_runs import SHORT_RUNS
+from chat.descriptors import raise_descriptor_limit
 
 RESULTS = Path(__file__).parent / "results.json"
 TRIAL_PAIRS = 2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import resource
 import signal
 import time
 from collections.abc import Iterator
@@ -35,12 +34,6 @@ def choose_cores() -> tuple[int, int]:
     if len(cores) < 2:
         raise NotEnoughCores("The benchmarks need two cores: one for the server, one for the load.")
     return cores[0], cores[1]
-
-
-def raise_descriptor_limit() -> None:
-    """Raise the soft limit of open files to the hard limit; the servers inherit it."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def run_scenario(name: str, cores: tuple[int, int], quick: bool) -> Outcome:

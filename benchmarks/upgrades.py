@@ -10,16 +10,24 @@ import select
 import socket
 import time
 
-from chat.core.frames import PING_FRAME
-from chat.loadtest.frames import PONG, build_frame, build_handshake, make_key
+from chat.core.frames import PING_FRAME, PONG, build_masked
 
 MAX_IN_FLIGHT = 256  # handshakes
 SOURCE_ADDRESSES = 250  # of loopback, so that local ports last
 IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h: the kernel chooses the port by the whole four-tuple
 SILENCE_SECONDS = 10.0
-PONG_FRAME = build_frame(PONG, b"")
+PONG_FRAME = build_masked(PONG, b"", mask=b"mask")
 HEAD_END = b"\r\n\r\n"
 
+REQUEST = (
+    b"GET %s HTTP/1.1\r\n"
+    b"Host: 127.0.0.1:%d\r\n"
+    b"Connection: Upgrade\r\n"
+    b"Upgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"  # the example of RFC 6455, section 1.3
+    b"%s\r\n"
+)
 # A header that is sent twice is legal (RFC 9110, section 5.3), and the server's fast path leaves it
 # to Tornado.
 REPEATED_HEADER = b"Accept-Language: en\r\nAccept-Language: zh\r\n"
@@ -33,8 +41,7 @@ class Connections:
     """WebSocket connections to one room of a server on loopback."""
 
     def __init__(self, port: int, path: str, headers: bytes = b"") -> None:
-        request = build_handshake(f"127.0.0.1:{port}", path, make_key(), deflate=False)
-        self._request = request.removesuffix(b"\r\n") + headers + b"\r\n"
+        self._request = REQUEST % (path.encode(), port, headers)
         self._server = ("127.0.0.1", port)
         self._epoll = select.epoll()
         self._opening: dict[int, bytes] = {}  # what was received, by descriptor

@@ -7,8 +7,6 @@ it prints the duration of each whole pass, in milliseconds.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 import select
 import signal
@@ -19,9 +17,9 @@ import time
 from benchmarks.peers.room import BACKLOG, Room
 from chat.app import SEND_BUFFER
 from chat.core.frames import TEXT, FrameError, FrameReader, build_frame
+from chat.core.handshake import accept_key
 
 RESPONSE = b"HTTP/1.1 101 S\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
-SUFFIX = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 room = Room()
 passes: list[float] = []
@@ -31,7 +29,7 @@ viewers: dict[int, socket.socket] = {}
 def upgrade(viewer: socket.socket, head: bytes) -> None:
     key = re.search(rb"Sec-WebSocket-Key: (\S+)", head)
     if key is not None:
-        accept = base64.b64encode(hashlib.sha1(key[1] + SUFFIX).digest())
+        accept = accept_key(key[1].decode())
         welcome = build_frame(TEXT, room.welcome().encode())
         viewer.send(RESPONSE + accept + b"\r\n\r\n" + welcome)
         viewers[viewer.fileno()] = viewer
