@@ -1,8 +1,8 @@
 """What blocks an event loop and what does not: python examples/tornado_basics.py
 
-All requests share one thread. While a handler computes or sleeps in it, nobody else is answered;
-while a handler awaits, everybody is. Open / in one tab, another address in a second one, and see.
-This is why the danmaku server never blocks its loop: one slow call would hold up every viewer.
+All requests share one thread. While a handler computes or sleeps, no other request is answered;
+while a handler awaits, others are. To see this, open / in one tab and another address in a second.
+This is why the danmaku server never blocks its loop: one slow call would delay every viewer.
 """
 
 import argparse
@@ -18,13 +18,13 @@ from tornado.web import Application, RequestHandler, url
 
 
 def work_slowly(seconds: float) -> str:
-    """Stand for any function that takes its time: a query, a file, an old library."""
+    """A blocking function, such as a query, reading a file, or a synchronous library."""
     time.sleep(seconds)
     return "Hello"
 
 
 class Basic(RequestHandler):
-    """What the handlers share: ``wait`` is how many seconds the slow things take."""
+    """The base class of the handlers; slow operations take ``wait`` seconds."""
 
     def initialize(self, wait: float) -> None:
         self.wait = wait
@@ -32,29 +32,29 @@ class Basic(RequestHandler):
 
 
 class Now(Basic):
-    """``/`` answers at once, whenever the loop is free to."""
+    """``/`` responds immediately, if the loop is free."""
 
     def get(self) -> None:
         self.finish(f"It is {datetime.now():%Y-%m-%d %H:%M:%S}.\n")
 
 
 class Sync(Basic):
-    """``/sync`` blocks: the loop stands still, and ``/`` does not answer until this is over."""
+    """``/sync`` blocks the loop: ``/`` does not respond until this has finished."""
 
     def get(self) -> None:
-        self.finish(f"{work_slowly(self.wait)} from a handler that blocked everybody.\n")
+        self.finish(f"{work_slowly(self.wait)} from a handler that blocked all others.\n")
 
 
 class Async(Basic):
-    """``/async`` waits as long and blocks nobody: at ``await`` the loop serves the others."""
+    """``/async`` waits as long without blocking: at ``await`` the loop serves other requests."""
 
     async def get(self) -> None:
         await asyncio.sleep(self.wait)
-        self.finish("Hello from a handler that waited and blocked nobody.\n")
+        self.finish("Hello from a handler that waited without blocking.\n")
 
 
 class Executor(Basic):
-    """``/executor`` runs the blocking function in a thread, and awaits the thread."""
+    """``/executor`` runs the blocking function in a thread and awaits its result."""
 
     async def get(self) -> None:
         loop = asyncio.get_running_loop()
@@ -63,7 +63,7 @@ class Executor(Basic):
 
 
 class Parallel(Basic):
-    """``/parallel`` awaits three things at once: as long as the longest, not as their sum."""
+    """``/parallel`` awaits three operations at once, which takes as long as the longest of them."""
 
     async def get(self) -> None:
         begin = time.monotonic()
@@ -73,38 +73,38 @@ class Parallel(Basic):
 
 
 class Background(Basic):
-    """``/background`` begins a job and answers at once; ask again to hear how the job goes."""
+    """``/background`` starts a job and responds at once; request it again for the job's state."""
 
     def initialize(self, wait: float, jobs: list[asyncio.Task[None]]) -> None:
         super().initialize(wait)
-        self.jobs = jobs  # somebody has to hold a task: the loop alone does not keep it alive
+        self.jobs = jobs  # keep a reference: the event loop holds tasks only weakly
 
     def get(self) -> None:
         if not self.jobs:
             self.jobs.append(asyncio.create_task(asyncio.sleep(self.wait)))
-            self.finish("The job has begun.\n")
+            self.finish("The job has started.\n")
         elif not self.jobs[0].done():
-            self.finish("The job is at work.\n")
+            self.finish("The job is running.\n")
         else:
             self.jobs.clear()
             self.finish("The job is done.\n")
 
 
 class Fetch(Basic):
-    """``/fetch`` asks another address over HTTP without blocking; here it is our own /async."""
+    """``/fetch`` makes an HTTP request without blocking; here to this server's own /async."""
 
     def initialize(self, wait: float, address: str) -> None:
         super().initialize(wait)
         self.address = address
 
     async def get(self) -> None:
-        # The client gives up after 20 seconds of its own accord.
+        # The client times out after 20 seconds by default.
         answer = await AsyncHTTPClient().fetch(self.address)
-        self.finish(f"{self.address} said: {answer.body.decode()}")
+        self.finish(f"{self.address} responded: {answer.body.decode()}")
 
 
 async def serve(port: int, wait: float) -> None:
-    """Listen on a port, any free one for 0, until the program ends."""
+    """Serve on a port (0: any free one) until the program is stopped."""
     sockets = bind_sockets(port, "127.0.0.1")
     here = f"http://127.0.0.1:{sockets[0].getsockname()[1]}"
     slow = {"wait": wait}
@@ -120,14 +120,18 @@ async def serve(port: int, wait: float) -> None:
         ]
     )
     HTTPServer(application).add_sockets(sockets)
-    print(f"Open {here}/ - Ctrl-C stops.", flush=True)
+    print(f"Open {here}/ - press Ctrl-C to stop.", flush=True)
     await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="What blocks an event loop and what does not.")
-    parser.add_argument("--port", type=int, default=9819, help="0 takes a free one (%(default)s)")
-    parser.add_argument("--wait", type=float, default=3, help="seconds of waiting (%(default)g)")
+    parser.add_argument(
+        "--port", type=int, default=9819, help="0 picks a free port (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--wait", type=float, default=3, help="seconds to wait (default: %(default)g)"
+    )
     flags = parser.parse_args()
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(serve(flags.port, flags.wait))

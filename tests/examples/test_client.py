@@ -211,41 +211,41 @@ def test_client_misses_nothing_and_stays_who_it_is_when_the_server_restarts(
         connection.close()
 
 
-def test_client_says_in_a_line_that_it_is_away_and_that_it_is_here_again(
+def test_client_reports_a_lost_connection_and_the_next_one(
     start_server: Callable[..., ServerProcess], room: str, run_client: Callable[[str], Running]
 ) -> None:
     server = start_server()
     client = run_client(f"{server.ws_url}/ws/{room}")
-    assert client.next_note() == "(here)"
+    assert client.next_note() == "(connected)"
     server.restart()
     notes = [client.next_note()]
-    while notes[-1] != "(here)":
+    while notes[-1] != "(connected)":
         notes.append(client.next_note())
-    assert any(note.startswith("(away") for note in notes)
+    assert any(note.startswith("(disconnected") for note in notes)
 
 
-def test_client_whose_post_ended_the_connection_for_good_says_so_and_leaves(
+def test_client_whose_post_closed_the_connection_reports_it_and_exits(
     server: ServerProcess, room: str, run_client: Callable[[str], Running]
 ) -> None:
     client = run_client(f"{server.ws_url}/ws/{room}")
-    assert client.next_note() == "(here)"
+    assert client.next_note() == "(connected)"
     client.say("x" * 9_000)  # more than the server takes
     assert client.leave() == 1
     assert "larger than 8 KiB" in client.next_note()
-    assert client.next_note().startswith("(away")
-    assert client.next_note() == "(lines not taken: 1)"
+    assert client.next_note().startswith("(disconnected")
+    assert client.next_note() == "(lines not posted: 1)"
 
 
-def test_client_whose_room_is_numbered_anew_says_that_something_will_not_come(
+def test_client_reports_missing_comments_when_the_room_has_a_new_epoch(
     start_server: Callable[..., ServerProcess], room: str, run_client: Callable[[str], Running]
 ) -> None:
     server = start_server()
     client = run_client(f"{server.ws_url}/ws/{room}")
-    assert client.next_note() == "(here)"
+    assert client.next_note() == "(connected)"
     server.kill()
     server.database = server.database.with_name("another.db")
     server.start()
     notes = [client.next_note()]
-    while notes[-1] != "(here)":
+    while notes[-1] != "(connected)":
         notes.append(client.next_note())
-    assert "(some of what was said will not come)" in notes
+    assert "(some comments are missing)" in notes

@@ -103,10 +103,10 @@ def test_parallel_waits_take_as_long_as_one_and_block_nobody(port: int) -> None:
 def test_background_task_goes_on_after_its_answer_and_blocks_nobody(port: int) -> None:
     def is_front_page_free_beside_job() -> bool:
         since = time.monotonic()
-        assert read(send(port, "/background")) == "The job has begun.\n"
+        assert read(send(port, "/background")) == "The job has started.\n"
         if (said := read(send(port, "/background"))) == "The job is done.\n":
             return False  # it took as long as the job to ask
-        assert said == "The job is at work.\n"
+        assert said == "The job is running.\n"
         is_free = is_front_page_free(
             port, since, lambda: read(send(port, "/background")) == "The job is done.\n"
         )
