@@ -196,7 +196,7 @@ def test_hostile_hidden_words_are_kept_as_text(
     enter(page, server, room)
     before = harm.count()
     page.locator("[data-role=settings-button]").click()
-    word = page.locator("[data-role=settings-card]").get_by_placeholder("A word to hide")
+    word = page.locator("[data-role=settings-card]").get_by_placeholder("Word to hide")
     for text in HOSTILE:
         word.fill(text)
         word.press("Enter")

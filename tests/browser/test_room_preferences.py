@@ -47,7 +47,7 @@ def test_menu_of_a_row_hides_its_user_and_the_settings_bring_the_user_back(
     say(page, "mine stays")
     say(other, "not this one")
     row(page, "not this one").click()
-    page.get_by_role("button", name="Hide everything by").click()
+    page.get_by_role("button", name="Hide all comments by").click()
     expect(page.locator(MENU)).to_be_hidden()
     expect(row(page, "not this one")).to_be_hidden()
     expect(row(page, "mine stays")).to_be_visible()
@@ -86,7 +86,7 @@ def test_menu_copies_the_text(server: ServerProcess, room: str, new_page: NewPag
     page = enter(new_page(permissions=["clipboard-read", "clipboard-write"]), server, room)
     say(page, "worth keeping")
     row(page, "worth keeping").click()
-    page.get_by_role("button", name="Copy the text").click()
+    page.get_by_role("button", name="Copy text").click()
     assert page.evaluate("navigator.clipboard.readText()") == "worth keeping"
 
 
@@ -94,8 +94,8 @@ def test_one_cannot_hide_oneself(server: ServerProcess, room: str, new_page: New
     page = enter(new_page(), server, room)
     say(page, "me")
     row(page, "me").click()
-    expect(page.get_by_role("button", name="Copy the text")).to_be_visible()
-    expect(page.get_by_role("button", name="Hide everything by")).to_have_count(0)
+    expect(page.get_by_role("button", name="Copy text")).to_be_visible()
+    expect(page.get_by_role("button", name="Hide all comments by")).to_have_count(0)
 
 
 def test_settings_apply_at_once_are_kept_and_reset(
@@ -106,16 +106,16 @@ def test_settings_apply_at_once_are_kept_and_reset(
     size = page.get_by_role("slider", name="Size")
     size.fill("1.5")
     page.get_by_label("½").check()
-    page.get_by_label("Merge equal comments").uncheck()
+    page.get_by_label("Merge identical comments").uncheck()
     page.reload()
     page.locator("[data-role=settings-button]").click()
     expect(size).to_have_value("1.5")
     expect(page.get_by_label("½")).to_be_checked()
-    expect(page.get_by_label("Merge equal comments")).not_to_be_checked()
+    expect(page.get_by_label("Merge identical comments")).not_to_be_checked()
     page.get_by_role("button", name="Reset all settings").click()
     expect(size).to_have_value("1")
     expect(page.get_by_label("Full", exact=True)).to_be_checked()
-    expect(page.get_by_label("Merge equal comments")).to_be_checked()
+    expect(page.get_by_label("Merge identical comments")).to_be_checked()
 
 
 def test_settings_lead_a_streamer_to_the_overlay_of_the_room(
@@ -242,7 +242,7 @@ def test_transcript_can_be_kept_from_being_read_out(
     listing = page.locator("[data-role=transcript]")
     expect(listing).to_have_attribute("aria-live", "polite")
     page.locator("[data-role=settings-button]").click()
-    page.get_by_label("Read new comments out").uncheck()
+    page.get_by_label("Read new comments aloud").uncheck()
     expect(listing).to_have_attribute("aria-live", "off")
 
 
