@@ -25,9 +25,9 @@ function nextComment() {
 }
 
 async function startStage() {
-  const [{ Beat }, { Stage }] = await Promise.all([import('/static/js/page/render-scheduler.js'), import('/static/js/stage/stage.js')]);
+  const [{ RenderScheduler }, { Stage }] = await Promise.all([import('/static/js/page/render-scheduler.js'), import('/static/js/stage/stage.js')]);
   container.dataset.role = 'stage';
-  const stage = new Stage(container, { beat: new Beat(), settings: { merge: false } });
+  const stage = new Stage(container, { scheduler: new RenderScheduler(), settings: { merge: false } });
   stage.addEventListener('dropped', (event) => (window.dropped += event.detail.count));
   return (comment) => stage.add(comment);
 }

@@ -5,20 +5,20 @@
  *   <video id="show" …></video>
  *   <danmaku-stage room="demo" for="show"></danmaku-stage>
  *
- * Attributes: `room`; `for`, the id of the video it lies over (without it the element keeps its own box); `src`, the server,
- * when it is not the one this module comes from; and the look, by the overlay's names (`size`, `speed`, `area`, …). It stands
- * still while the video is paused. The page's origin must be among the server's `--allowed-origins`.
- * Event: `comment-click`, as the stage's. Property: `stage`.
+ * Attributes: `room`; `for`, the id of the video that it covers (without it the element keeps its own box); `src`, the server,
+ * when this module comes from another one; and the look, with the overlay's parameters (`size`, `speed`, `area`, …). The comments
+ * stop while the video is paused. The page's origin must be among the server's `--allowed-origins`.
+ * Event: `comment-click`, as the stage's. Property: `stage`. The address of this module is public and must not change.
  */
 
 import { DEFAULT_LOOK, readLook } from './overlay/look.js';
-import { Spectator } from './overlay/overlay-viewer.js';
+import { OverlayViewer } from './overlay/overlay-viewer.js';
 
 const STYLE = new URL('../css/stage.css', import.meta.url).href;
-const CONTROLS_PX = 72; // as high as a browser's own controls get
-const HERE = new URL(import.meta.url).origin;
+const CONTROLS_PX = 72; // the height of a browser's own controls
+const SERVER = new URL(import.meta.url).origin;
 
-/** Where the absolute position 0, 0 of an element is, in the window. @param {HTMLElement} element */
+/** The origin of an element's absolute position, relative to the viewport. @param {HTMLElement} element */
 function originOf(element) {
   const parent = element.offsetParent;
   if (!parent || (parent === document.body && getComputedStyle(parent).position === 'static')) {
@@ -31,10 +31,10 @@ function originOf(element) {
 export class DanmakuStage extends HTMLElement {
   static observedAttributes = ['room', 'src', 'for', ...Object.keys(DEFAULT_LOOK)];
 
-  /** @type {Spectator | null} */
-  #spectator = null;
+  /** @type {OverlayViewer | null} */
+  #viewer = null;
   /** @type {AbortController | null} */
-  #end = null;
+  #abort = null;
   #root = this.attachShadow({ mode: 'open' });
   #ready;
 
@@ -50,9 +50,9 @@ export class DanmakuStage extends HTMLElement {
     this.#root.append(link);
   }
 
-  /** The stage, once it is there. */
+  /** The stage; null before it is created. */
   get stage() {
-    return this.#spectator?.stage ?? null;
+    return this.#viewer?.stage ?? null;
   }
 
   connectedCallback() {
@@ -69,7 +69,7 @@ export class DanmakuStage extends HTMLElement {
   /** @param {string} name */
   attributeChangedCallback(name) {
     if (!this.isConnected) return;
-    if (name in DEFAULT_LOOK) this.#spectator?.wear(this.#look());
+    if (name in DEFAULT_LOOK) this.#viewer?.setLook(this.#look());
     else this.#start();
   }
 
@@ -81,33 +81,33 @@ export class DanmakuStage extends HTMLElement {
     this.#stop();
     const room = this.getAttribute('room');
     if (!room) return;
-    const end = new AbortController();
-    this.#end = end;
-    await this.#ready; // comments are measured as they look
-    if (end.signal.aborted) return;
+    const abort = new AbortController();
+    this.#abort = abort;
+    await this.#ready; // comments are measured with the style sheet applied
+    if (abort.signal.aborted) return;
     const element = document.createElement('div');
     element.dataset.role = 'stage';
     this.#root.append(element);
-    const origin = new URL(this.getAttribute('src') ?? HERE, location.href).origin;
-    const spectator = new Spectator(element, { room, origin, look: this.#look() });
-    this.#spectator = spectator;
-    spectator.stage.addEventListener('comment-click', (event) => {
+    const origin = new URL(this.getAttribute('src') ?? SERVER, location.href).origin;
+    const viewer = new OverlayViewer(element, { room, origin, look: this.#look() });
+    this.#viewer = viewer;
+    viewer.stage.addEventListener('comment-click', (event) => {
       this.dispatchEvent(new CustomEvent('comment-click', { detail: /** @type {CustomEvent} */ (event).detail }));
     });
-    end.signal.addEventListener('abort', () => {
-      spectator.stop();
+    abort.signal.addEventListener('abort', () => {
+      viewer.stop();
       element.remove();
-      this.#spectator = null;
+      this.#viewer = null;
     });
-    this.#attach(end.signal);
+    this.#attach(abort.signal);
   }
 
   #stop() {
-    this.#end?.abort();
-    this.#end = null;
+    this.#abort?.abort();
+    this.#abort = null;
   }
 
-  /** Lies over the video, wherever the page puts it, and does as it does. @param {AbortSignal} signal */
+  /** Covers the video, follows its size and position, and pauses with it. @param {AbortSignal} signal */
   #attach(signal) {
     const video = document.getElementById(this.getAttribute('for') ?? '');
     if (!(video instanceof HTMLVideoElement)) return;
@@ -118,10 +118,10 @@ export class DanmakuStage extends HTMLElement {
     };
     const sizes = new ResizeObserver(cover);
     sizes.observe(video);
-    sizes.observe(document.documentElement); // a page that flows anew moves the video without resizing it
+    sizes.observe(document.documentElement); // a change of layout can move the video without resizing it
     addEventListener('resize', cover, { signal });
     const follow = () => {
-      const stage = this.#spectator?.stage;
+      const stage = this.#viewer?.stage;
       stage?.setPaused(video.paused && video.readyState > 0);
       stage?.configure({ reservedBottomPx: video.controls ? CONTROLS_PX : 0 });
     };

@@ -1,11 +1,11 @@
-/** A page with nothing but a stage, for tests: `stage`, `beat`, `say`, and a watch that counts overlaps. */
+/** A page with nothing but a stage, for tests: `stage`, `scheduler`, `say`, and a watch that counts overlaps. */
 
-import { Beat } from '/static/js/page/render-scheduler.js';
+import { RenderScheduler } from '/static/js/page/render-scheduler.js';
 import { Stage } from '/static/js/stage/stage.js';
 
-const beat = new Beat();
+const scheduler = new RenderScheduler();
 const stageElement = document.querySelector('[data-role=stage]');
-const stage = new Stage(stageElement, { beat });
+const stage = new Stage(stageElement, { scheduler });
 const words = ['哈哈哈', '前方高能', '233333', 'awesome play!', '好听', 'lol', '泪目', 'مرحبا بكم', '第一次看直播，好激动啊', '👨‍👩‍👧‍👦', 'W'];
 let seq = 0;
 let dropped = 0;
@@ -81,4 +81,4 @@ function watch() {
   return seen;
 }
 
-Object.assign(window, { stage, beat, say, chatter, watch, boxes, overlaps, comments, getDropped: () => dropped, ready: true });
+Object.assign(window, { stage, scheduler, say, chatter, watch, boxes, overlaps, comments, getDropped: () => dropped, ready: true });

@@ -190,7 +190,7 @@ def test_welcome_that_was_overtaken_is_no_new_numbering_and_brings_no_old_settin
     expect_state(page, "live")
     say(other, "three")
     expect(page.locator(TEXTS)).to_have_text(["one", "two", "three"])
-    expect(page.locator("[data-role=transcript] .noted")).to_have_count(0)
+    expect(page.locator("[data-role=transcript] .transcript-note")).to_have_count(0)
     expect(page.locator("[data-role=room-title]")).to_have_text("new")
     assert len(sockets) == 2
 
@@ -236,6 +236,33 @@ def test_skip_brings_an_overlay_the_settings_too(
     say(other, "seen at once")
     flying = overlay.locator("[data-role=stage] [data-role=comment]")
     expect(flying.filter(has_text="seen at once")).to_have_count(1)
+
+
+def test_clear_removes_every_comment_up_to_and_including_its_before(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
+    page, other = new_page(), enter(new_page(), server.url, room)
+
+    def clear_two(socket: WebSocketRoute) -> None:
+        def pass_on(frame: str | bytes) -> None:
+            socket.send(frame)
+            message = json.loads(frame)
+            if message["type"] == "batch" and message["last"] == 3:
+                clear = {"kind": "clear", "seq": 4, "before": 2}
+                socket.send(json.dumps({**message, "first": 4, "last": 4, "entries": [clear]}))
+
+        socket.connect_to_server().on_message(pass_on)
+
+    page.route_web_socket("**/ws/**", clear_two)
+    enter(page, server.url, room)
+    flying = page.locator("[data-role=stage] [data-role=comment]")
+    for number, text in enumerate(("one", "two"), start=1):
+        say(other, text)
+        expect(page.locator(TEXTS)).to_have_count(number)
+        expect(flying).to_have_count(number)
+    say(other, "three")
+    expect(page.locator(TEXTS)).to_have_text(["three"])
+    expect(flying).to_have_text(["three"])
 
 
 def test_hidden_tab_pauses_and_catches_up_when_it_is_seen_again(

@@ -38,7 +38,7 @@ def test_live_room_is_a_card_with_its_viewers_and_what_is_being_said(
     field = viewer.locator("[data-role=composer] [data-role=text]")
     field.fill("what a film")
     field.press("Enter")
-    expect(card.locator(".passing")).to_have_text("what a film", timeout=10_000)
+    expect(card.locator(".card-comments")).to_have_text("what a film", timeout=10_000)
     card.locator("a").click()
     expect(lobby).to_have_url(f"{server.url}/r/cinema")
 

@@ -124,7 +124,7 @@ def test_hostile_texts_are_shown_as_text(
     page.reload()
     expect(texts).to_have_text(HOSTILE, use_inner_text=False)
     page.goto(f"{server.url}/")
-    expect(page.locator(f"[data-room={room}] .passing span")).to_have_count(5)
+    expect(page.locator(f"[data-room={room}] .card-comments span")).to_have_count(5)
     enter(page, server, room)
     expect(texts).to_have_count(len(HOSTILE))
     assert harm.count() == before

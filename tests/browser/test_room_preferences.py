@@ -252,30 +252,30 @@ def test_transcript_of_thousands_lays_out_little_and_lets_the_oldest_go(
     page = enter(new_page(), server, room)
     counts = page.evaluate(
         """async () => {
-            const {Beat} = await import('/static/js/page/render-scheduler.js');
+            const {RenderScheduler} = await import('/static/js/page/render-scheduler.js');
             const {Transcript} = await import('/static/js/room/transcript.js');
             const list = document.querySelector('[data-role=transcript]');
-            const beat = new Beat();
+            const scheduler = new RenderScheduler();
             const find = role => document.querySelector(`[data-role=${role}]`);
             const transcript = new Transcript(
-                {list, empty: find('transcript-empty'), newer: find('newer')}, beat);
+                {list, empty: find('transcript-empty'), newer: find('newer')}, scheduler);
             for (let seq = 1; seq <= 5000; seq += 1) {
                 transcript.add({kind: 'comment', seq, user: 'u', name: 'N', text: `${seq}`, at: 1});
-                if (seq % 250 === 0) beat.flush();
+                if (seq % 250 === 0) scheduler.flush();
             }
-            beat.flush();
+            scheduler.flush();
             const rows = [...list.querySelectorAll('[data-seq]')];
             const skips = ({firstElementChild: row}) =>
                 !row.checkVisibility({contentVisibilityAuto: true});
             const countSkipped = () => [...list.children].filter(skips).length;
-            const leaves = list.childElementCount;
-            for (let frame = 0; frame < 100 && countSkipped() < leaves - 3; frame += 1) {
+            const chunks = list.childElementCount;
+            for (let frame = 0; frame < 100 && countSkipped() < chunks - 3; frame += 1) {
                 await new Promise(requestAnimationFrame);
             }
             const last = rows.at(-1).dataset.seq;
-            return { rows: rows.length, last, skipped: countSkipped(), leaves };
+            return { rows: rows.length, last, skipped: countSkipped(), chunks };
         }"""
     )
     assert counts["last"] == "5000"
     assert 2900 <= counts["rows"] <= 3000
-    assert counts["skipped"] >= counts["leaves"] - 3
+    assert counts["skipped"] >= counts["chunks"] - 3

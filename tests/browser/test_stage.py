@@ -49,15 +49,15 @@ def test_lane_is_free_exactly_when_the_rule_says(page: Page) -> None:
     free = page.evaluate(
         """async () => {
             const { Lanes } = await import('/static/js/stage/lanes.js');
-            const W = 1920, D = 8000, height = 30, rows = { top: 0, bottom: 30 };
+            const W = 1920, D = 8000, height = 30, band = { top: 0, bottom: 30 };
             const path = (width, from) =>
                 ({ left: W, width, height, speed: (W + width) / D, from, until: from + D, gap: 0 });
             return [[100, 400], [400, 100], [250, 250], [30, 1500]].map(([first, second]) => {
                 const widest = Math.max(first, second), rule = D * widest / (W + widest);
                 const lanes = new Lanes();
-                lanes.take(1, path(first, 0), 0);
+                lanes.add(1, path(first, 0), 0);
                 return [rule - 5, rule + 5].map(
-                    (time) => lanes.find(path(second, time), rows, time) !== null,
+                    (time) => lanes.find(path(second, time), band, time) !== null,
                 );
             });
         }"""
@@ -68,15 +68,17 @@ def test_lane_is_free_exactly_when_the_rule_says(page: Page) -> None:
 def test_beyond_capacity_own_then_staff_then_merged_then_newest(page: Page) -> None:
     order = page.evaluate(
         """async () => {
-            const { inOrder, mergeEqual } = await import('/static/js/stage/priority.js');
-            const offer = (seq, text, more = {}, own = false) =>
+            const { mergeEqual, sortByPriority } = await import('/static/js/stage/priority.js');
+            const candidate = (seq, text, more = {}, own = false) =>
                 ({ entry: { seq, text, ...more }, own, count: 1, readyAt: 0 });
-            const offers = [
-                offer(1, 'old'), offer(2, '666'), offer(3, 'mod', { role: 'moderator' }),
-                offer(4, 'new'), offer(5, ' 666 '), offer(6, 'mine', {}, true),
-                offer(7, '666', { mode: 'top' }),
+            const candidates = [
+                candidate(1, 'old'), candidate(2, '666'),
+                candidate(3, 'mod', { role: 'moderator' }), candidate(4, 'new'),
+                candidate(5, ' 666 '), candidate(6, 'mine', {}, true),
+                candidate(7, '666', { mode: 'top' }),
             ];
-            return inOrder(mergeEqual(offers)).map(({ entry, count }) => [entry.seq, count]);
+            const sorted = sortByPriority(mergeEqual(candidates));
+            return sorted.map(({ entry, count }) => [entry.seq, count]);
         }"""
     )
     assert order == [[6, 1], [3, 1], [5, 2], [7, 1], [4, 1], [1, 1]]
@@ -122,7 +124,7 @@ def test_most_on_screen_holds_for_all_but_own(page: Page) -> None:
 def test_top_and_bottom_stand_in_the_middle_in_blocks(page: Page) -> None:
     boxes = page.evaluate(
         """() => {
-            const sayNow = (text, mode) => { say(text, { mode }); beat.flush(); };
+            const sayNow = (text, mode) => { say(text, { mode }); scheduler.flush(); };
             sayNow('one', 'top');
             sayNow('another', 'top');
             sayNow('low', 'bottom');

@@ -14,7 +14,7 @@ def test_retracted_cleared_and_hidden_comments_leave_at_once(page: Page) -> None
     one, two, three = (say(page, text, user=text) for text in ("one", "two", "three"))
     page.evaluate("(seq) => stage.remove(seq)", two)
     assert page.evaluate("boxes().map((box) => box.seq)") == [one, three]
-    page.evaluate("(seq) => stage.clear(seq)", three)
+    page.evaluate("(seq) => stage.clear(seq)", one)
     assert page.evaluate("boxes().map((box) => box.seq)") == [three]
     page.evaluate("stage.removeWhere((entry) => entry.user === 'three')")
     assert page.evaluate("comments().length") == 0
@@ -22,7 +22,7 @@ def test_retracted_cleared_and_hidden_comments_leave_at_once(page: Page) -> None
 
 def test_switched_off_stage_is_empty_and_takes_nothing(page: Page) -> None:
     say(page, "on")
-    page.evaluate("stage.setVisible(false); say('off'); beat.flush()")
+    page.evaluate("stage.setVisible(false); say('off'); scheduler.flush()")
     assert page.evaluate("comments().length") == 0
     page.evaluate("stage.setVisible(true)")
     say(page, "on again")
@@ -82,8 +82,9 @@ def test_outline_can_be_told_from_any_colour_whatever_the_picture(page: Page) ->
         """async (colors) => {
             const { CommentElements } = await import('/static/js/stage/comment-elements.js');
             const plane = document.querySelector('.stage-plane');
-            const offers = colors.map((color, seq) => ({ entry: { seq, text: color, color } }));
-            const prepared = new CommentElements(plane).prepare(offers, { names: false, font: '' });
+            const candidates = colors.map((color, seq) => ({ entry: { seq, text: color, color } }));
+            const elements = new CommentElements(plane);
+            const prepared = elements.prepare(candidates, { names: false, font: '' });
             return prepared.map(({ element }) => {
                 plane.append(element);
                 const outline = getComputedStyle(element).getPropertyValue('--outline');

@@ -1,4 +1,4 @@
-"""When the stage moves and when it stands: pause, hidden tab, less motion, pointer, delay, beat."""
+"""When comments move: pause, hidden tab, reduced motion, pointer, delay; and when a page writes."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_reduced_motion_is_a_short_quiet_list(page: Page) -> None:
     page.wait_for_function("() => comments().length === 6")
     page.wait_for_function("() => getDropped() > 0")
     assert box(page, first) == place
-    assert page.locator(".stage-current").count() == 0
+    assert page.locator(".stage-layer").count() == 0
     assert page.evaluate("new Set(boxes().map((box) => box.left)).size") == 1
     assert page.evaluate("overlaps()") == []
 
@@ -119,7 +119,7 @@ def test_busy_page_writes_at_most_five_times_a_second(page: Page) -> None:
         """() => new Promise((resolve) => {
             const times = [];
             const writer = (now) => times.push(now);
-            const timer = setInterval(() => beat.request(writer), 10);
+            const timer = setInterval(() => scheduler.request(writer), 10);
             setTimeout(() => { clearInterval(timer); resolve(times); }, 1500);
         })"""
     )
@@ -131,8 +131,8 @@ def test_busy_page_writes_at_most_five_times_a_second(page: Page) -> None:
 def test_quiet_page_writes_at_once(page: Page) -> None:
     first = page.evaluate(
         """() => new Promise((resolve) => {
-            beat.request(() => resolve('the page'));
-            setTimeout(() => resolve('the gap of a busy page'), beat.busyGapMs);
+            scheduler.request(() => resolve('the page'));
+            setTimeout(() => resolve('the gap of a busy page'), scheduler.busyGapMs);
         })"""
     )
     assert first == "the page"

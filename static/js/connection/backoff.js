@@ -1,30 +1,30 @@
-/** How long to wait before the next try: doubling, with full jitter, so that a restarted server is not stormed. */
+/** Exponential backoff with jitter, so that the viewers of a restarted server do not all reconnect at the same time. */
 export class Backoff {
   #firstMs;
-  #mostMs;
+  #maxMs;
   #random;
-  #tries = 0;
+  #failures = 0;
 
-  /** @param {{firstMs?: number, mostMs?: number, random?: () => number}} [options] */
-  constructor({ firstMs = 400, mostMs = 20_000, random = Math.random } = {}) {
+  /** @param {{firstMs?: number, maxMs?: number, random?: () => number}} [options] */
+  constructor({ firstMs = 400, maxMs = 20_000, random = Math.random } = {}) {
     this.#firstMs = firstMs;
-    this.#mostMs = mostMs;
+    this.#maxMs = maxMs;
     this.#random = random;
   }
 
   /** Failures since the last success. */
-  get tries() {
-    return this.#tries;
+  get failures() {
+    return this.#failures;
   }
 
-  /** Counts a failure and says how many milliseconds to wait; at least a quarter of the bound, so that it is never a hot loop. */
+  /** Counts a failure and returns the milliseconds to wait; never less than a quarter of the bound, so that no loop gets hot. */
   next() {
-    const bound = Math.min(this.#mostMs, this.#firstMs * 2 ** Math.min(this.#tries, 16));
-    this.#tries += 1;
+    const bound = Math.min(this.#maxMs, this.#firstMs * 2 ** Math.min(this.#failures, 16));
+    this.#failures += 1;
     return bound * (0.25 + 0.75 * this.#random());
   }
 
   reset() {
-    this.#tries = 0;
+    this.#failures = 0;
   }
 }

@@ -1,15 +1,15 @@
 /**
- * One viewer's connection to one room. It keeps itself alive (jittered back-off, long polling where WebSocket cannot get
- * through), resumes by cursor so that nothing is missed or told twice, and keeps what was said until the server has it.
- * It knows nothing of the page: it tells events, and never touches the DOM.
+ * One viewer's connection to one room. It reconnects by itself (with backoff, and by long polling where WebSocket is blocked),
+ * resumes from the cursor so that no entry is missed or delivered twice, and keeps posts until the server has answered them.
+ * It dispatches events and never touches the DOM.
  *
  * Events, each a CustomEvent:
  *   state     {state, detail, message, reason, retryInMs}
  *             connecting: first | again; live: websocket | polling; offline: waiting | ended; reason: a rejection's code
  *   welcome   the wire's welcome, after every (re)connect
- *   settings  {settings}                           the room's, whenever they may have changed; older ones are never told
+ *   settings  {settings}                           the room's, when they may have changed; never older ones
  *   entries   {entries, source, thinned}           source: history (a first join), missed (a resume), live
- *   lost      {reason, restarted}                  entries are missing here for good; restarted: the numbering began anew
+ *   lost      {reason, restarted}                  entries are missing and will not follow; restarted: a new epoch
  *   viewers   {count}
  *   identity  {user, name, role}
  *   accepted  {ref, seq, post}
@@ -32,23 +32,23 @@ import { newestSettings } from './wire.js';
 const FAILURES_BEFORE_POLLING = 2;
 const FAILURES_BEFORE_OFFLINE = 3;
 const PROBE_EVERY_MS = 60_000;
-const FULL = 1013; // the close code of a server that holds as many viewers as it can
+const TRY_AGAIN_LATER = 1013; // the close code of a server that is full
 
 export class Connection extends EventTarget {
   #room;
   #origin;
   #history;
-  #listenOnly;
+  #readOnly;
   #name;
   #openedName = '';
   #session;
   #cursor = new Cursor();
   #outbox = new Outbox((message) => this.#transport?.send(message));
-  #failures = new Backoff();
-  #holes = new Backoff();
+  #backoff = new Backoff();
+  #gapBackoff = new Backoff();
   /** @type {Transport | null} */
   #transport = null;
-  /** @type {Transport | null} a WebSocket being tried while polling goes on */
+  /** @type {Transport | null} a WebSocket that is tried while polling */
   #probe = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
@@ -66,15 +66,15 @@ export class Connection extends EventTarget {
    * @param {string} [options.origin]      the server, such as https://example.org
    * @param {string} [options.name]        '' lets the server choose
    * @param {number} [options.history]     recent entries at a first join
-   * @param {boolean} [options.listenOnly] never says anything and has no identity (overlays)
+   * @param {boolean} [options.readOnly] never posts and has no identity (overlays)
    */
-  constructor({ room, origin = location.origin, name = '', history = 50, listenOnly = false }) {
+  constructor({ room, origin = location.origin, name = '', history = 50, readOnly = false }) {
     super();
     this.#room = room;
     this.#origin = origin;
     this.#name = name;
     this.#history = history;
-    this.#listenOnly = listenOnly;
+    this.#readOnly = readOnly;
     this.#session = new Session(origin);
   }
 
@@ -83,34 +83,34 @@ export class Connection extends EventTarget {
     return this.#state;
   }
 
-  /** Connects, and stays so until `stop`. */
+  /** Connects, and reconnects until `stop`. */
   start() {
     globalThis.addEventListener('online', this.#retryNow);
     this.#setState('connecting', 'first');
     this.#open();
   }
 
-  /** Ends it for good. */
+  /** Disconnects for good. */
   stop() {
     globalThis.removeEventListener('online', this.#retryNow);
     this.#dropTransports();
     this.#setState('offline', 'ended');
   }
 
-  /** Tries at once instead of waiting; does nothing while a transport is at work. */
+  /** Connects now instead of after the wait; does nothing while a transport is open. */
   retry() {
     if (this.#transport) return;
     this.#setState('connecting', 'again');
     this.#open();
   }
 
-  /** The page is hidden: the server stops delivering. */
+  /** Call it when the page is hidden: the server stops delivering. */
   pause() {
     this.#paused = true;
     if (this.#state === 'live') this.#transport?.send({ type: 'pause' });
   }
 
-  /** The page is seen again: the server goes on from where it stopped. */
+  /** Call it when the page is visible: the server continues where it stopped. */
   resume() {
     this.#paused = false;
     if (this.#state === 'live') this.#transport?.send({ type: 'resume' });
@@ -118,12 +118,12 @@ export class Connection extends EventTarget {
   }
 
   /**
-   * Says something, now or when the connection is back. `accepted` or `rejected` tells what became of it.
+   * Posts a comment, now or after the next reconnect. An `accepted` or `rejected` event follows.
    * @param {import('./wire.js').Post} post
-   * @returns {string | null} its ref; null when too much waits already
+   * @returns {string | null} its ref; null when too many are pending
    */
   post(post) {
-    if (this.#listenOnly) throw new Error('this connection only listens');
+    if (this.#readOnly) throw new Error('this connection is read-only');
     return this.#outbox.add(post);
   }
 
@@ -136,7 +136,7 @@ export class Connection extends EventTarget {
   #open() {
     this.#dropTransports();
     const polling = !this.#socketWorked && this.#socketFailures >= FAILURES_BEFORE_POLLING;
-    this.#transport = this.#openWith(polling ? openPolling : openWebSocket, (message) => this.#hear(message), (ending) => this.#end(ending));
+    this.#transport = this.#openWith(polling ? openPolling : openWebSocket, (message) => this.#onMessage(message), (ending) => this.#onEnded(ending));
   }
 
   /**
@@ -146,7 +146,7 @@ export class Connection extends EventTarget {
    */
   #openWith(open, message, ended) {
     this.#openedName = this.#name;
-    const token = this.#listenOnly ? '' : this.#session.token;
+    const token = this.#readOnly ? '' : this.#session.token;
     const address = { origin: this.#origin, room: this.#room, name: this.#name, history: this.#history, cursor: String(this.#cursor), token };
     return open(address, { message, ended });
   }
@@ -160,44 +160,44 @@ export class Connection extends EventTarget {
   }
 
   /** @param {Ending} ending */
-  #end({ code, message, reason = code === FULL ? 'full' : '', again, after = null }) {
-    if (this.#transport?.kind === 'polling') this.#socketFailures = FAILURES_BEFORE_POLLING - 1; // WebSocket has the next turn
+  #onEnded({ code, message, reason = code === TRY_AGAIN_LATER ? 'full' : '', again, after = null }) {
+    if (this.#transport?.kind === 'polling') this.#socketFailures = FAILURES_BEFORE_POLLING - 1; // try WebSocket next
     else if (this.#state !== 'live') this.#socketFailures += 1;
     this.#dropTransports();
     if (!again) {
       this.#setState('offline', 'ended', { message, reason });
       return;
     }
-    const wait = this.#failures.next();
+    const wait = this.#backoff.next();
     const retryInMs = after === null ? wait : after * 1000;
-    const offline = reason === 'full' || this.#failures.tries > FAILURES_BEFORE_OFFLINE;
+    const offline = reason === 'full' || this.#backoff.failures > FAILURES_BEFORE_OFFLINE;
     const [state, detail] = offline ? /** @type {const} */ (['offline', 'waiting']) : /** @type {const} */ (['connecting', this.#cursor.epoch ? 'again' : 'first']);
     this.#setState(state, detail, { message, reason, retryInMs });
     this.#timer = setTimeout(() => this.#open(), retryInMs);
   }
 
-  /** Something is missing before what came: ask for it from the cursor. */
-  #refill() {
+  /** Reconnects after a gap, to get the missing entries from the cursor on. */
+  #fillGap() {
     this.#dropTransports();
     this.#setState('connecting', 'again');
-    const firstTime = this.#holes.tries === 0;
-    const wait = this.#holes.next();
+    const firstTime = this.#gapBackoff.failures === 0;
+    const wait = this.#gapBackoff.next();
     this.#timer = setTimeout(() => this.#open(), firstTime ? 0 : wait);
   }
 
-  /** Polling works; look from time to time whether WebSocket does by now. */
-  #probeLater() {
+  /** While polling, tries from time to time whether WebSocket works. */
+  #scheduleProbe() {
     this.#timer = setTimeout(() => {
       this.#probe = this.#openWith(
         openWebSocket,
         (message) => {
-          if (this.#probe) this.#promoteProbe(); // its first word is the welcome
-          this.#hear(message);
+          if (this.#probe) this.#promoteProbe(); // the first message is the welcome
+          this.#onMessage(message);
         },
         (ending) => {
-          if (!this.#probe) return this.#end(ending);
+          if (!this.#probe) return this.#onEnded(ending);
           this.#probe = null;
-          this.#probeLater();
+          this.#scheduleProbe();
         },
       );
     }, PROBE_EVERY_MS);
@@ -210,88 +210,88 @@ export class Connection extends EventTarget {
   }
 
   /** @param {ServerMessage} message */
-  #hear(message) {
+  #onMessage(message) {
     switch (message.type) {
       case 'welcome':
-        return this.#beWelcomed(message);
+        return this.#onWelcome(message);
       case 'batch':
-        return this.#take(message);
+        return this.#onBatch(message);
       case 'skip':
-        if (this.#cursor.take(message) === null) return this.#refill();
-        if (message.settings) this.#tell('settings', { settings: message.settings }); // a change may be in what is left out
-        return this.#tell('lost', { reason: message.why, restarted: false });
+        if (this.#cursor.advance(message) === null) return this.#fillGap();
+        if (message.settings) this.#emit('settings', { settings: message.settings }); // they may have changed in the skipped entries
+        return this.#emit('lost', { reason: message.why, restarted: false });
       case 'ack':
-        if (message.session) this.#session.keep(message.session);
-        return this.#tell('accepted', { ref: message.ref, seq: message.seq, post: this.#outbox.accept(message.ref) });
+        if (message.session) this.#session.store(message.session);
+        return this.#emit('accepted', { ref: message.ref, seq: message.seq, post: this.#outbox.accept(message.ref) });
       case 'reject':
-        return this.#beRejected(message);
+        return this.#onReject(message);
       case 'viewers':
       case 'identity':
-        return this.#tell(message.type, message);
+        return this.#emit(message.type, message);
     }
   }
 
   /** @param {import('./wire.js').Batch} batch */
-  #take(batch) {
-    const entries = this.#cursor.take(batch);
-    if (entries === null) return this.#refill();
-    this.#holes.reset();
-    if (entries.length || batch.thinned) this.#tellEntries(entries, 'live', batch.thinned);
+  #onBatch(batch) {
+    const entries = this.#cursor.advance(batch);
+    if (entries === null) return this.#fillGap();
+    this.#gapBackoff.reset();
+    if (entries.length || batch.thinned) this.#emitEntries(entries, 'live', batch.thinned);
   }
 
   /** @param {import('./wire.js').Entry[]} entries @param {'history' | 'missed' | 'live'} source @param {number} [thinned] */
-  #tellEntries(entries, source, thinned = 0) {
-    this.#tell('entries', { entries, source, thinned });
+  #emitEntries(entries, source, thinned = 0) {
+    this.#emit('entries', { entries, source, thinned });
     const settings = newestSettings(entries);
-    if (settings) this.#tell('settings', { settings });
+    if (settings) this.#emit('settings', { settings });
   }
 
   /** @param {import('./wire.js').Welcome} welcome */
-  #beWelcomed(welcome) {
+  #onWelcome(welcome) {
     const { epoch, seq } = this.#cursor;
     const first = epoch === '';
-    const same = epoch === welcome.epoch && welcome.reason !== 'ahead'; // the numbering this viewer knows
+    const same = epoch === welcome.epoch && welcome.reason !== 'ahead'; // the numbering of this cursor
     const entries = same ? welcome.entries.filter((entry) => entry.seq > seq) : welcome.entries;
-    const overtaken = same && welcome.seq < seq; // as a probe's may be, by what a poll brought meanwhile
-    this.#cursor.moveTo(welcome.epoch, overtaken ? seq : welcome.seq);
-    this.#failures.reset();
+    const outdated = same && welcome.seq < seq; // a poll was answered after the server had written a probe's welcome
+    this.#cursor.moveTo(welcome.epoch, outdated ? seq : welcome.seq);
+    this.#backoff.reset();
     this.#socketWorked ||= this.#transport?.kind === 'websocket';
     this.#offeredSession = welcome.session ?? '';
-    if (this.#offeredSession && !this.#session.token && !this.#listenOnly) this.#session.keep(this.#offeredSession);
+    if (this.#offeredSession && !this.#session.token && !this.#readOnly) this.#session.store(this.#offeredSession);
     const kind = this.#transport?.kind ?? 'websocket';
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (kind === 'polling') this.#probeLater();
+    if (kind === 'polling') this.#scheduleProbe();
     this.#setState('live', kind);
-    this.#tell('welcome', welcome);
-    if (!overtaken) this.#tell('settings', { settings: welcome.settings });
-    if (!first && !(same && welcome.recovered)) this.#tell('lost', { reason: welcome.reason ?? '', restarted: !same });
-    if (entries.length) this.#tellEntries(entries, same ? 'missed' : 'history');
-    if (this.#name !== this.#openedName) this.#transport?.send({ type: 'rename', name: this.#name }); // chosen while it opened
+    this.#emit('welcome', welcome);
+    if (!outdated) this.#emit('settings', { settings: welcome.settings });
+    if (!first && !(same && welcome.recovered)) this.#emit('lost', { reason: welcome.reason ?? '', restarted: !same });
+    if (entries.length) this.#emitEntries(entries, same ? 'missed' : 'history');
+    if (this.#name !== this.#openedName) this.#transport?.send({ type: 'rename', name: this.#name }); // changed while it connected
     this.#outbox.open();
     if (this.#paused) this.#transport?.send({ type: 'pause' });
   }
 
   /** @param {import('./wire.js').Reject} reject */
-  #beRejected(reject) {
+  #onReject(reject) {
     const { ref, code, message, retry_after: retryAfter = null } = reject;
     if (code === 'bad_token') {
       this.#session.discard();
-      if (this.#offeredSession) this.#session.keep(this.#offeredSession);
-      if (!ref) return; // a session of elsewhere: the viewer is a new guest, and that is all
+      if (this.#offeredSession) this.#session.store(this.#offeredSession);
+      if (!ref) return; // another server's session: the viewer is a new guest and need not know
     }
-    if (!this.#outbox.defer(reject)) this.#tell('rejected', { ref, code, message, retryAfter, post: this.#outbox.settle(ref) });
+    if (!this.#outbox.defer(reject)) this.#emit('rejected', { ref, code, message, retryAfter, post: this.#outbox.remove(ref) });
   }
 
   /** @param {State} state @param {string} detail @param {{message?: string, reason?: string, retryInMs?: number}} [more] */
   #setState(state, detail, { message = '', reason = '', retryInMs = 0 } = {}) {
     this.#state = state;
     if (state !== 'live') this.#outbox.close();
-    this.#tell('state', { state, detail, message, reason, retryInMs });
+    this.#emit('state', { state, detail, message, reason, retryInMs });
   }
 
   /** @param {string} type @param {object} detail */
-  #tell(type, detail) {
+  #emit(type, detail) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 }

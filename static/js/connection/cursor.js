@@ -1,6 +1,6 @@
 /**
- * Where a viewer stands in a room: the last entry it has, in the numbering of an epoch.
- * It says what of a range is new and whether something before it is missing; it asks nobody for what is missing.
+ * A viewer's cursor in a room: the epoch and the seq of the last entry received. It tells which entries of a range are new and
+ * whether there is a gap before the range; filling the gap is the connection's task.
  */
 
 /** @typedef {import('./wire.js').Entry} Entry */
@@ -9,7 +9,7 @@ export class Cursor {
   epoch = '';
   seq = 0;
 
-  /** `epoch:seq` as the wire writes it, '' before the first welcome. */
+  /** `epoch:seq` as on the wire; '' before the first welcome. */
   toString() {
     return this.epoch === '' ? '' : `${this.epoch}:${this.seq}`;
   }
@@ -21,15 +21,15 @@ export class Cursor {
   }
 
   /**
-   * Takes the range first..last and returns its entries that are new, or null when entries before the range are
-   * missing; then nothing has been taken.
+   * Advances to the end of the range first..last and returns the new entries in it. When there is a gap before the range, it
+   * stays where it is and returns null.
    * @param {{epoch?: string, first: number, last: number, entries?: Entry[]}} range
    * @returns {Entry[] | null}
    */
-  take({ epoch = this.epoch, first, last, entries = [] }) {
+  advance({ epoch = this.epoch, first, last, entries = [] }) {
     if (epoch !== this.epoch || first > this.seq + 1) return null;
-    const fresh = entries.filter((entry) => entry.seq > this.seq);
+    const added = entries.filter((entry) => entry.seq > this.seq);
     this.seq = Math.max(this.seq, last);
-    return fresh;
+    return added;
   }
 }

@@ -1,133 +1,133 @@
 /**
- * What was said and is not yet known to be kept, and when it may be sent: the connection opens and closes it, and lends it
- * `send`. What is said while nothing waits goes out at once. What waits for the connection, or was told "not now", goes out
- * one after the other, in the order it was said and always under its first ref: the server knows a ref it has seen, and
- * shows it once. It does not go on for ever: after `PATIENCE_MS` in which nothing was accepted, a "not now" is final.
+ * Posts without a final answer, and when they are sent. The connection opens and closes the outbox and provides `send`. A post
+ * is sent at once while none is queued. Queued posts (made while offline, or rejected with a `retry_after`) are sent one at a
+ * time, in order and always with their first ref, since the server accepts a ref only once. Retries end: when nothing was
+ * accepted for `RETRY_FOR_MS`, the next rejection is final.
  */
 
 import { Backoff } from './backoff.js';
 
 /** @typedef {import('./wire.js').Post} Post */
 /** @typedef {import('./wire.js').PostMessage} PostMessage */
-/** @typedef {{message: PostMessage, waits: boolean}} Said waits: it goes out in its turn, not at once */
+/** @typedef {{message: PostMessage, queued: boolean}} Pending queued: it is sent in its turn, not at once */
 
-const PATIENCE_MS = 60_000;
-const PACED = new Set(['too_fast', 'slow_mode']); // "not now" because of who speaks, not because of the server
+const RETRY_FOR_MS = 60_000;
+const VIEWER_LIMITS = new Set(['too_fast', 'slow_mode']); // rejections caused by the viewer's rate, not by the server's state
 
 export class Outbox {
   static LIMIT = 32;
 
   #send;
-  /** @type {Map<string, Said>} what has no answer, by ref, in the order it was said */
-  #unanswered = new Map();
+  /** @type {Map<string, Pending>} posts without a final answer, by ref, in order */
+  #pending = new Map();
   #isOpen = false;
-  /** The ref of the waiting post that is on its way. */
-  #underWay = '';
-  /** @type {ReturnType<typeof setTimeout> | undefined} runs while nothing that waits may be sent */
+  /** The ref of the queued post that was sent and has no answer yet. */
+  #inFlight = '';
+  /** @type {ReturnType<typeof setTimeout> | undefined} runs while no queued post may be sent */
   #timer;
-  #patientUntil = 0;
-  #refusals = new Backoff();
+  #deadline = 0;
+  #backoff = new Backoff();
 
   /** @param {(message: PostMessage) => void} send */
   constructor(send) {
     this.#send = send;
   }
 
-  /** The connection is there: whatever has no answer is sent, again or for the first time. */
+  /** Call it when the connection is live: every pending post is sent, again or for the first time. */
   open() {
     this.close();
-    for (const said of this.#unanswered.values()) said.waits = true;
+    for (const pending of this.#pending.values()) pending.queued = true;
     this.#isOpen = true;
-    this.#bePatient();
+    this.#resetDeadline();
     this.#sendNext();
   }
 
-  /** The connection is gone: nothing is sent. */
+  /** Call it when the connection is lost: nothing is sent. */
   close() {
     this.#isOpen = false;
-    this.#underWay = '';
+    this.#inFlight = '';
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
 
   /**
-   * Keeps a post under a new ref; null when too many are without an answer already.
+   * Adds a post and returns its new ref; null when too many are pending.
    * @param {Post} post
    * @returns {string | null}
    */
   add(post) {
-    if (this.#unanswered.size >= Outbox.LIMIT) return null;
+    if (this.#pending.size >= Outbox.LIMIT) return null;
     const ref = makeRef();
     /** @type {PostMessage} */
     const message = { type: 'post', ref, ...post };
-    if (this.#unanswered.size === 0) this.#bePatient();
-    const waits = !this.#isOpen || this.#firstWaiting() !== undefined;
-    this.#unanswered.set(ref, { message, waits });
-    if (!waits) this.#send(message);
+    if (this.#pending.size === 0) this.#resetDeadline();
+    const queued = !this.#isOpen || this.#firstQueued() !== undefined;
+    this.#pending.set(ref, { message, queued });
+    if (!queued) this.#send(message);
     return ref;
   }
 
   /**
-   * A post was kept: lets go of it and returns it.
+   * Removes and returns a post that was accepted.
    * @param {string | null | undefined} ref
    * @returns {Post | undefined}
    */
   accept(ref) {
-    this.#bePatient();
-    return this.settle(ref);
+    this.#resetDeadline();
+    return this.remove(ref);
   }
 
   /**
-   * A post was told "not now": says whether it stays, to be sent again under its ref when the wait is over.
+   * Queues a rejected post to be sent again after `retry_after`. Returns false when the rejection is final.
    * @param {import('./wire.js').Reject} reject
    */
   defer({ ref, code, retry_after: seconds }) {
-    const said = this.#unanswered.get(ref ?? '');
-    if (!said || typeof seconds !== 'number') return false;
-    if (PACED.has(code) && !said.waits) return false; // whoever said it sits at the field
-    if (performance.now() + seconds * 1000 > this.#patientUntil) return false;
-    said.waits = true;
-    if (this.#underWay === ref) this.#underWay = '';
+    const pending = this.#pending.get(ref ?? '');
+    if (!pending || typeof seconds !== 'number') return false;
+    if (VIEWER_LIMITS.has(code) && !pending.queued) return false; // the viewer is waiting at the field and gets the text back
+    if (performance.now() + seconds * 1000 > this.#deadline) return false;
+    pending.queued = true;
+    if (this.#inFlight === ref) this.#inFlight = '';
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       this.#sendNext();
-    }, seconds * 1000 + this.#refusals.next());
+    }, seconds * 1000 + this.#backoff.next());
     return true;
   }
 
   /**
-   * A post was answered for good: lets go of it and returns it.
+   * Removes and returns a post that has a final answer.
    * @param {string | null | undefined} ref
    * @returns {Post | undefined}
    */
-  settle(ref) {
-    const said = this.#unanswered.get(ref ?? '');
-    if (!said) return undefined;
-    this.#unanswered.delete(said.message.ref);
-    if (this.#underWay === ref) this.#underWay = '';
+  remove(ref) {
+    const pending = this.#pending.get(ref ?? '');
+    if (!pending) return undefined;
+    this.#pending.delete(pending.message.ref);
+    if (this.#inFlight === ref) this.#inFlight = '';
     this.#sendNext();
-    return said.message;
+    return pending.message;
   }
 
-  #bePatient() {
-    this.#patientUntil = performance.now() + PATIENCE_MS;
-    this.#refusals.reset();
+  #resetDeadline() {
+    this.#deadline = performance.now() + RETRY_FOR_MS;
+    this.#backoff.reset();
   }
 
   #sendNext() {
-    const next = this.#firstWaiting();
-    if (!next || !this.#isOpen || this.#underWay || this.#timer !== undefined) return;
-    this.#underWay = next.ref;
+    const next = this.#firstQueued();
+    if (!next || !this.#isOpen || this.#inFlight || this.#timer !== undefined) return;
+    this.#inFlight = next.ref;
     this.#send(next);
   }
 
-  #firstWaiting() {
-    for (const { message, waits } of this.#unanswered.values()) if (waits) return message;
+  #firstQueued() {
+    for (const { message, queued } of this.#pending.values()) if (queued) return message;
     return undefined;
   }
 }
 
-/** Random, not counted: two tabs of one user must not say two things under one ref. */
+/** Random, not counted: refs of two tabs of the same user must differ. */
 function makeRef() {
   const words = crypto.getRandomValues(new Uint32Array(4));
   return Array.from(words, (word) => word.toString(36)).join('');

@@ -1,15 +1,15 @@
-/** The session the server gave this browser, so that a guest stays the same user; kept across visits, per origin. */
+/** The session token of a guest, stored in this browser for each server, so that a returning guest is the same user. */
 export class Session {
   #key;
   #token = '';
 
-  /** @param {string} origin the server it belongs to */
+  /** @param {string} origin the server that issued it */
   constructor(origin) {
     this.#key = `danmaku.session ${origin}`;
     try {
       this.#token = localStorage.getItem(this.#key) ?? '';
     } catch {
-      // A browser that keeps nothing meets the server as a new guest each time.
+      // Without storage each visit is a new guest.
     }
   }
 
@@ -18,7 +18,7 @@ export class Session {
   }
 
   /** @param {string} token */
-  keep(token) {
+  store(token) {
     this.#token = token;
     try {
       localStorage.setItem(this.#key, token);

@@ -1,14 +1,14 @@
 /**
- * Carries the wire over a WebSocket, as it is. Notices a connection that died without a word: after a silence it asks
- * with one `ping`, and ends when nothing answers. It never reconnects by itself.
+ * Exchanges wire messages over a WebSocket. To detect a dead connection it sends a `ping` when nothing was received for a
+ * while, and ends when nothing follows. It never reconnects by itself.
  */
 
 /** @typedef {import('./wire.js').Transport} Transport */
 
-const OPENING_MS = 10_000;
-const SILENCE_MS = 45_000;
-const ANSWER_MS = 10_000;
-const NO_ANSWER = 1006;
+const OPEN_TIMEOUT_MS = 10_000;
+const PING_AFTER_MS = 45_000;
+const PONG_TIMEOUT_MS = 10_000;
+const ABNORMAL_CLOSURE = 1006;
 
 /**
  * @param {import('./wire.js').Address} address
@@ -20,12 +20,12 @@ export function openWebSocket(address, listener) {
   /** @type {import('./wire.js').Bye | null} */
   let bye = null;
   let closed = false;
-  let watch = setTimeout(giveUp, OPENING_MS);
+  let timer = setTimeout(onTimeout, OPEN_TIMEOUT_MS);
 
   /** @param {number} code @param {string} [reason] */
   function end(code, reason = '') {
     if (closed) return;
-    shut();
+    close();
     const final = code >= 4500 && code <= 4999;
     listener.ended({
       code,
@@ -35,32 +35,32 @@ export function openWebSocket(address, listener) {
     });
   }
 
-  function shut() {
+  function close() {
     closed = true;
-    clearTimeout(watch);
+    clearTimeout(timer);
     if (socket.readyState <= WebSocket.OPEN) socket.close(1000);
   }
 
-  function giveUp() {
-    end(NO_ANSWER);
+  function onTimeout() {
+    end(ABNORMAL_CLOSURE);
   }
 
-  function listenOn() {
-    clearTimeout(watch);
-    watch = setTimeout(() => {
+  function restartTimer() {
+    clearTimeout(timer);
+    timer = setTimeout(() => {
       socket.send('{"type":"ping"}');
-      watch = setTimeout(giveUp, ANSWER_MS);
-    }, SILENCE_MS);
+      timer = setTimeout(onTimeout, PONG_TIMEOUT_MS);
+    }, PING_AFTER_MS);
   }
 
   socket.addEventListener('open', () => {
     if (closed) return;
-    listenOn();
+    restartTimer();
     if (address.token) socket.send(JSON.stringify({ type: 'auth', token: address.token }));
   });
   socket.addEventListener('message', ({ data }) => {
     if (closed) return;
-    listenOn();
+    restartTimer();
     const message = JSON.parse(data);
     if (message.type === 'bye') bye = message;
     listener.message(message);
@@ -74,7 +74,7 @@ export function openWebSocket(address, listener) {
       socket.send(JSON.stringify(message));
       return true;
     },
-    close: shut,
+    close: close,
   };
 }
 

@@ -1,9 +1,9 @@
 /**
- * The wire, version 1, as types (docs/protocol.md says the same in words), and its limits.
+ * The types of the wire, version 1 (docs/protocol.md), and its limits.
  *
  * @typedef {'scroll' | 'top' | 'bottom'} Mode
  * @typedef {'small' | 'normal' | 'large'} Size
- * @typedef {{text: string, mode?: Mode, color?: string, size?: Size}} Post what a viewer says
+ * @typedef {{text: string, mode?: Mode, color?: string, size?: Size}} Post a comment to send
  *
  * @typedef {object} CommentEntry
  * @property {'comment'} kind
@@ -22,11 +22,11 @@
  * @typedef {{kind: 'settings', seq: number, settings: RoomSettings}} SettingsEntry
  * @typedef {CommentEntry | RetractEntry | ClearEntry | SettingsEntry} Entry
  *
- * @typedef {object} RoomSettings what a room's hosts chose; a missing one means the default
+ * @typedef {object} RoomSettings the settings that hosts change; a missing one has its default
  * @property {string} [title]
  * @property {string} [video_url]
  * @property {number} [slow_mode]  seconds between two comments of one viewer
- * @property {number} [delay]      seconds after `at` at which a comment is shown
+ * @property {number} [delay]      seconds from `at` until a comment is shown
  *
  * @typedef {object} Welcome
  * @property {'welcome'} type
@@ -57,30 +57,29 @@
  * @typedef {PostMessage | {type: 'auth', token: string} | {type: 'rename', name: string} | {type: 'pause'}
  *   | {type: 'resume'} | {type: 'ping'}} ViewerMessage
  *
- * A transport carries these messages; what it cannot carry as it is, it translates.
- * @typedef {object} Transport
+ * @typedef {object} Transport exchanges these messages with the server
  * @property {'websocket' | 'polling'} kind
- * @property {(message: ViewerMessage) => boolean} send  false when it cannot go out now
- * @property {() => void} close                           ends it; no callback comes after
+ * @property {(message: ViewerMessage) => boolean} send  false when it cannot be sent now
+ * @property {() => void} close                           closes it; no callback follows
  *
- * @typedef {object} Ending why a transport ended by itself
+ * @typedef {object} Ending why a transport ended
  * @property {number} code            the close code, or the HTTP status
- * @property {string} message         a sentence of the server's, or ''
- * @property {string} [reason]        the code word of a rejection, when there was one
- * @property {boolean} again          whether trying again can work
- * @property {number | null} [after]  seconds to wait before that, when the server said so
+ * @property {string} message         the server's message, or ''
+ * @property {string} [reason]        the code of a rejection
+ * @property {boolean} again          whether a retry can succeed
+ * @property {number | null} [after]  seconds to wait before it, if the server sent them
  *
- * @typedef {object} Listener what a transport tells
+ * @typedef {object} Listener the callbacks of a transport
  * @property {(message: ServerMessage) => void} message
  * @property {(ending: Ending) => void} ended
  *
- * @typedef {object} Address where a transport goes
+ * @typedef {object} Address the server and the parameters of a transport
  * @property {string} origin
  * @property {string} room
  * @property {string} name      '' lets the server choose
- * @property {number} history   how many recent entries to ask for at a first join
+ * @property {number} history   how many recent entries to request at a first join
  * @property {string} cursor    'epoch:seq', or '' at a first join
- * @property {string} token     a session to be recognised by, or ''
+ * @property {string} token     a session token, or ''
  */
 
 export const TEXT_GRAPHEMES = 100;
@@ -88,7 +87,7 @@ export const TEXT_BYTES = 1000;
 export const NAME_GRAPHEMES = 24;
 export const ROOM_NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 
-/** The newest settings that entries bring, or null: those before them are past. @param {Entry[]} entries @returns {RoomSettings | null} */
+/** The settings of the last settings entry, or null. @param {Entry[]} entries @returns {RoomSettings | null} */
 export function newestSettings(entries) {
   const change = entries.findLast(({ kind }) => kind === 'settings');
   return change?.kind === 'settings' ? change.settings : null;

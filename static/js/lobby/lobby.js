@@ -1,20 +1,20 @@
-/** The lobby: the live rooms as cards, kept fresh by asking; the server's date and time, ticking; the field that opens a room. */
+/** The lobby page: cards of the live rooms, refreshed by polling; the server's date and time; the field that opens a room. */
 
 import { followTheme, makeAppearanceFields } from '../page/appearance.js';
-import { attachCard } from '../page/popover.js';
+import { attachPopover } from '../page/popover.js';
 import { find } from '../page/dom.js';
 import { t } from '../page/i18n.js';
 import { Preferences } from '../page/preferences.js';
 import { RoomCard } from './room-card.js';
 import { ROOM_NAME } from '../connection/wire.js';
 
-const ASK_EVERY_MS = 5000;
+const REFRESH_MS = 5000;
 
 /** @typedef {import('./room-card.js').LiveRoom} LiveRoom */
 
 const list = find('rooms');
-const nobody = find('no-rooms');
-const noAnswer = find('no-answer');
+const noRooms = find('no-rooms');
+const notReachable = find('no-answer');
 /** @type {Map<string, RoomCard>} */
 const cards = new Map();
 
@@ -30,27 +30,27 @@ function showRooms(rooms) {
     const card = cards.get(room.room);
     if (card) card.show(room);
     else {
-      const made = new RoomCard(room);
-      cards.set(room.room, made);
-      list.append(made.element); // a card that is there stays where it is: nothing moves under a pointer
+      const added = new RoomCard(room);
+      cards.set(room.room, added);
+      list.append(added.element); // existing cards keep their position, so that none moves under the pointer
     }
   }
   list.removeAttribute('aria-busy');
-  nobody.hidden = rooms.length > 0;
+  noRooms.hidden = rooms.length > 0;
   const watching = rooms.reduce((sum, { viewers }) => sum + viewers, 0);
   find('rooms-summary').textContent = rooms.length ? t('lobby.summary', { rooms: rooms.length, viewers: watching }) : '';
 }
 
-async function ask() {
+async function refresh() {
   try {
     const response = await fetch('/api/rooms', { cache: 'no-store' });
     if (!response.ok) throw new Error(`status ${response.status}`);
     const { rooms, now } = await response.json();
     clock.set(now);
     showRooms(rooms);
-    noAnswer.hidden = true;
+    notReachable.hidden = true;
   } catch {
-    noAnswer.hidden = false; // what was shown stays; the next question may be answered
+    notReachable.hidden = false; // keep what is shown; the next request may succeed
   }
 }
 
@@ -81,7 +81,7 @@ const clock = {
   },
 };
 
-function listenForRoom() {
+function handleOpenRoom() {
   const form = /** @type {HTMLFormElement} */ (find('open-room'));
   const field = /** @type {HTMLInputElement} */ (form.elements.namedItem('room'));
   const hint = find('room-name-hint');
@@ -102,9 +102,9 @@ function listenForRoom() {
 const preferences = new Preferences();
 followTheme(preferences);
 find('appearance').append(...makeAppearanceFields(preferences));
-attachCard(/** @type {HTMLElement} */ (document.getElementById('settings-card')), find('settings-button'));
-listenForRoom();
+attachPopover(/** @type {HTMLElement} */ (document.getElementById('settings-card')), find('settings-button'));
+handleOpenRoom();
 clock.start();
-ask();
-setInterval(() => document.hidden || ask(), ASK_EVERY_MS);
-document.addEventListener('visibilitychange', () => document.hidden || ask());
+refresh();
+setInterval(() => document.hidden || refresh(), REFRESH_MS);
+document.addEventListener('visibilitychange', () => document.hidden || refresh());

@@ -1,4 +1,4 @@
-/** One live room in the lobby: its test card, what is being said drifting over it, how many watch. */
+/** The card of a live room in the lobby: its test card with the latest comments, its title and the number of viewers. */
 
 import { isDark } from '../stage/comment-elements.js';
 import { make } from '../page/dom.js';
@@ -9,7 +9,7 @@ import { hueOf } from '../page/user-color.js';
 
 const TESTCARD = new URL('../../testcard.svg', import.meta.url).href;
 const DEGREES_PER_HUE = 30;
-/** Where the lanes lie, in percent of the picture's height; the middle is the name's. */
+/** The tops of the lanes in percent of the picture's height; the middle shows the room's name. */
 const LANES = [4, 15, 26, 68, 80];
 
 export class RoomCard {
@@ -17,16 +17,16 @@ export class RoomCard {
   #heading = make('bdi');
   #plate = make('bdi');
   #watching = make('p', { class: 'watching figures' });
-  #passing = make('div', { class: 'passing', 'aria-hidden': 'true' });
-  /** @type {Map<number, HTMLElement>} by seq: what already drifts goes on undisturbed */
-  #drifting = new Map();
+  #commentLayer = make('div', { class: 'card-comments', 'aria-hidden': 'true' });
+  /** @type {Map<number, HTMLElement>} by seq, so that an update does not restart their animations */
+  #comments = new Map();
 
   /** @param {LiveRoom} live */
   constructor(live) {
     const name = make('p', { class: live.room.length > 16 ? 'plate-name long' : 'plate-name' }, this.#plate);
     const card = make('div', { class: 'testcard', 'aria-hidden': 'true' }, make('img', { src: TESTCARD, alt: '' }), make('div', { class: 'plate' }, name));
     card.style.setProperty('--turn', String(hueOf(live.room) * DEGREES_PER_HUE));
-    const picture = make('div', { class: 'picture' }, card, this.#passing);
+    const picture = make('div', { class: 'picture' }, card, this.#commentLayer);
     const words = make('div', { class: 'words' }, make('h3', {}, this.#heading), this.#watching);
     this.element = make('li', { class: 'room-card', 'data-room': live.room }, make('a', { href: `/r/${live.room}` }, picture, words));
     this.#plate.textContent = live.room;
@@ -39,22 +39,22 @@ export class RoomCard {
     this.#watching.textContent = t('lobby.watching', { n: viewers });
     const comments = last.filter((entry) => entry.kind === 'comment').slice(-LANES.length);
     const seqs = new Set(comments.map(({ seq }) => seq));
-    for (const [seq, element] of this.#drifting) {
+    for (const [seq, element] of this.#comments) {
       if (seqs.has(seq)) continue;
       element.remove();
-      this.#drifting.delete(seq);
+      this.#comments.delete(seq);
     }
-    for (const comment of comments) if (!this.#drifting.has(comment.seq)) this.#drift(comment);
+    for (const comment of comments) if (!this.#comments.has(comment.seq)) this.#addComment(comment);
   }
 
   /** @param {import('../connection/wire.js').CommentEntry} comment */
-  #drift({ seq, text, color }) {
+  #addComment({ seq, text, color }) {
     const element = make('span', {}, make('bdi', {}, text));
-    element.style.setProperty('--height', `${LANES[seq % LANES.length]}%`); // consecutive seqs share no lane
-    element.style.setProperty('--start', String((seq * 7.3) % 16)); // scattered over the 16 s of a crossing
+    element.style.setProperty('--height', `${LANES[seq % LANES.length]}%`); // consecutive comments are in different lanes
+    element.style.setProperty('--start', String((seq * 7.3) % 16)); // spread over the 16 s of the animation
     if (color) element.style.color = color;
     element.classList.toggle('dark', isDark(color));
-    this.#drifting.set(seq, element);
-    this.#passing.append(element);
+    this.#comments.set(seq, element);
+    this.#commentLayer.append(element);
   }
 }

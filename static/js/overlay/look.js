@@ -1,6 +1,6 @@
 /**
- * How an overlay looks, as words in an address or on an element: `size=1.2&area=0.5&modes=scroll,top`. What is left out or
- * makes no sense is the default. Pure; it knows neither pages nor elements.
+ * The look of an overlay, as query parameters or attributes: `size=1.2&area=0.5&modes=scroll,top`. A value that is missing or
+ * invalid is replaced by the default. Pure: no DOM.
  */
 
 /** @typedef {import('../stage/geometry.js').StageSettings} StageSettings */
@@ -13,11 +13,11 @@
  * @property {number} area       share of the height
  * @property {number} opacity
  * @property {number} density
- * @property {string} modes      which of scroll, top and bottom, with commas
+ * @property {string} modes      of scroll, top and bottom, separated by commas
  * @property {boolean} merge
  * @property {boolean} names
- * @property {number} delay      seconds after a comment was said
- * @property {number} most       on screen at once; 0 is as many as fit
+ * @property {number} delay      seconds from a comment's `at` until it is shown
+ * @property {number} most       maximum on screen; 0 is as many as fit
  * @property {'auto' | 'fly' | 'still'} motion
  */
 
@@ -37,7 +37,7 @@ export const DEFAULT_LOOK = Object.freeze({
   motion: 'auto',
 });
 
-/** The least and the most of each number. @type {Record<string, [number, number]>} */
+/** The minimum and maximum of each number. @type {Record<string, [number, number]>} */
 const BOUNDS = {
   size: [0.25, 4],
   speed: [0.1, 10],
@@ -52,39 +52,39 @@ const YES = new Set(['', '1', 'on', 'true', 'yes']);
 const NO = new Set(['0', 'off', 'false', 'no']);
 const MOTIONS = new Set(['auto', 'fly', 'still']);
 
-/** @param {string} name @param {string} word @param {string | number | boolean} usual */
-function understand(name, word, usual) {
-  if (typeof usual === 'boolean') return YES.has(word.toLowerCase()) || (!NO.has(word.toLowerCase()) && usual);
-  if (typeof usual === 'number') {
-    const [least, most] = BOUNDS[name];
-    const value = word.trim() === '' ? NaN : Number(word);
-    return Number.isFinite(value) ? Math.min(most, Math.max(least, value)) : usual;
+/** @param {string} name @param {string} text @param {string | number | boolean} fallback */
+function validate(name, text, fallback) {
+  if (typeof fallback === 'boolean') return YES.has(text.toLowerCase()) || (!NO.has(text.toLowerCase()) && fallback);
+  if (typeof fallback === 'number') {
+    const [min, max] = BOUNDS[name];
+    const value = text.trim() === '' ? NaN : Number(text);
+    return Number.isFinite(value) ? Math.min(max, Math.max(min, value)) : fallback;
   }
-  if (name === 'motion') return MOTIONS.has(word) ? word : usual;
-  if (name === 'font') return word.replace(/[^\p{L}\p{N} ,'"_-]/gu, '').slice(0, 200);
-  return word;
+  if (name === 'motion') return MOTIONS.has(text) ? text : fallback;
+  if (name === 'font') return text.replace(/[^\p{L}\p{N} ,'"_-]/gu, '').slice(0, 200);
+  return text;
 }
 
-/** @param {(name: string) => string | null} say the word for a name, or null @returns {Look} */
-export function readLook(say) {
-  const entries = Object.entries(DEFAULT_LOOK).map(([name, usual]) => {
-    const word = say(name);
-    return [name, word === null ? usual : understand(name, word, usual)];
+/** @param {(name: string) => string | null} get the value of a parameter, or null @returns {Look} */
+export function readLook(get) {
+  const entries = Object.entries(DEFAULT_LOOK).map(([name, fallback]) => {
+    const text = get(name);
+    return [name, text === null ? fallback : validate(name, text, fallback)];
   });
   return Object.fromEntries(entries);
 }
 
-/** The words that say this look, defaults left out. @param {Look} look @returns {URLSearchParams} */
+/** The query parameters of a look, without defaults. @param {Look} look @returns {URLSearchParams} */
 export function writeLook(look) {
-  const words = new URLSearchParams();
-  for (const [name, usual] of Object.entries(DEFAULT_LOOK)) {
+  const parameters = new URLSearchParams();
+  for (const [name, fallback] of Object.entries(DEFAULT_LOOK)) {
     const value = look[/** @type {keyof Look} */ (name)];
-    if (value !== usual) words.set(name, typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value));
+    if (value !== fallback) parameters.set(name, typeof value === 'boolean' ? (value ? 'on' : 'off') : String(value));
   }
-  return words;
+  return parameters;
 }
 
-/** The stage's settings for a look. @param {Look} look @param {number} [roomDelay] seconds @returns {Partial<StageSettings>} */
+/** Converts a look to the stage's settings. @param {Look} look @param {number} [roomDelay] seconds @returns {Partial<StageSettings>} */
 export function stageSettings(look, roomDelay = 0) {
   const { font, size, speed, area, opacity, density, merge, names, delay, most, motion } = look;
   const modes = look.modes.split(',').map((mode) => mode.trim());

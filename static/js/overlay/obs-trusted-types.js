@@ -1,18 +1,18 @@
 /**
- * Lets OBS's own style into a page that is under Trusted Types.
+ * Allows the custom CSS of OBS on a page that enforces Trusted Types.
  *
- * OBS, in its older versions, sets the style's text by `innerHTML`. Text that begins no tag makes no
- * element, whatever takes it; everything else is refused as it is on the other pages.
+ * Older versions of OBS set it by `innerHTML` of a style element. A text without the start of a tag cannot create an element,
+ * so it is allowed; any other is rejected as on the other pages.
  */
 
-const BEGINS_TAG = /<[a-z!/?]/i;
+const TAG_START = /<[a-z!/?]/i;
 
 /** @typedef {{createPolicy: (name: string, rules: {createHTML: (text: string) => string | null}) => void}} TypesFactory */
 
-/** Call once, before OBS has loaded the page. */
-export function allowOutsideStyle() {
+/** Call it once, before the page has loaded: OBS sets the style then. */
+export function allowObsStyle() {
   const { trustedTypes } = /** @type {{trustedTypes?: TypesFactory}} */ (window);
   trustedTypes?.createPolicy('default', {
-    createHTML: (text) => (BEGINS_TAG.test(text) ? null : text),
+    createHTML: (text) => (TAG_START.test(text) ? null : text),
   });
 }

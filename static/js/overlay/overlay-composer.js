@@ -1,27 +1,27 @@
-/** Composes an overlay's address: every choice shows at once on a stage of OBS's size, with comments made up for it. */
+/** The page that composes an overlay's address, with a preview at the size of an OBS scene that shows sample comments. */
 
-import { Beat } from '../page/render-scheduler.js';
+import { RenderScheduler } from '../page/render-scheduler.js';
 import { find } from '../page/dom.js';
 import { formatNumber, t } from '../page/i18n.js';
 import { DEFAULT_LOOK, readLook, stageSettings, writeLook } from './look.js';
 import { Stage } from '../stage/stage.js';
 
 const SCREEN_WIDTH = 1920;
-const EVERY_MS = 280;
-const SAMPLES = 8;
+const SAMPLE_EVERY_MS = 280;
+const SAMPLE_COUNT = 8;
 const COLORS = ['#ffffff', '#ffffff', '#ffffff', '#ffd54a', '#7fd4ff', '#ff8fa3'];
 
 const room = document.body.dataset.room ?? '';
 const form = /** @type {HTMLFormElement} */ (find('look'));
 const address = /** @type {HTMLInputElement} */ (find('address'));
 const open = /** @type {HTMLAnchorElement} */ (find('open'));
-const stage = new Stage(find('stage'), { beat: new Beat() });
+const stage = new Stage(find('stage'), { scheduler: new RenderScheduler() });
 
-const asked = new URLSearchParams(location.search);
-let look = readLook((name) => asked.get(name));
+const parameters = new URLSearchParams(location.search);
+let look = readLook((name) => parameters.get(name));
 
-/** The form as it stands. */
-function lookOfForm() {
+/** The look that the form shows. */
+function readForm() {
   const data = new FormData(form);
   return readLook((name) => {
     if (name === 'modes') return data.getAll('modes').join(',');
@@ -43,8 +43,8 @@ function fillForm() {
 }
 
 function show() {
-  const words = String(writeLook(look));
-  const url = new URL(`/r/${room}/overlay${words && `?${words}`}`, location.origin);
+  const query = String(writeLook(look));
+  const url = new URL(`/r/${room}/overlay${query && `?${query}`}`, location.origin);
   address.value = open.href = url.href;
   find('copied').textContent = '';
   for (const output of form.querySelectorAll('output')) {
@@ -54,24 +54,24 @@ function show() {
   stage.configure({ ...stageSettings(look), delaySeconds: 0 });
 }
 
-/** The preview is a whole screen, made small. */
-function fit() {
+/** Scales the preview, which is laid out at full size, to its box. */
+function scalePreview() {
   find('screen').style.scale = String(find('preview').clientWidth / SCREEN_WIDTH);
 }
 
 let seq = 0;
-function say() {
-  setTimeout(say, EVERY_MS * (0.4 + 1.2 * Math.random()));
+function addSample() {
+  setTimeout(addSample, SAMPLE_EVERY_MS * (0.4 + 1.2 * Math.random()));
   if (document.hidden) return;
   seq += 1;
-  const pick = 1 + Math.floor(Math.random() * SAMPLES);
+  const pick = 1 + Math.floor(Math.random() * SAMPLE_COUNT);
   const mode = seq % 13 === 5 ? 'top' : seq % 17 === 9 ? 'bottom' : 'scroll';
   const color = COLORS[seq % COLORS.length];
   stage.add({ seq, name: t('overlay.sample_name'), text: t(`overlay.sample_${pick}`), mode, color, size: seq % 11 === 3 ? 'large' : 'normal', role: seq % 15 === 7 ? 'moderator' : undefined });
 }
 
 form.addEventListener('input', () => {
-  look = lookOfForm();
+  look = readForm();
   show();
 });
 form.addEventListener('reset', (event) => {
@@ -86,12 +86,12 @@ find('copy').addEventListener('click', async () => {
   try {
     await navigator.clipboard.writeText(address.value);
   } catch {
-    document.execCommand('copy'); // an address without TLS has no clipboard; the selection does
+    document.execCommand('copy'); // without TLS there is no clipboard API
   }
   find('copied').textContent = t('overlay.copied');
 });
 
-new ResizeObserver(fit).observe(find('preview'));
+new ResizeObserver(scalePreview).observe(find('preview'));
 fillForm();
 show();
-say();
+addSample();

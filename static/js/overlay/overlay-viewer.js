@@ -1,9 +1,9 @@
 /**
- * A spectator: a room's comments on a stage and nothing else, with nobody there to press a button. It only listens, goes on
- * after any interruption, and starts after a random moment, so that a hundred overlays of one server do not start at once.
+ * A viewer without a user interface: a room's comments on a stage. It only reads, recovers from every interruption by itself, and
+ * connects after a random delay, so that many overlays of one server do not connect at the same time.
  */
 
-import { Beat } from '../page/render-scheduler.js';
+import { RenderScheduler } from '../page/render-scheduler.js';
 import { Connection } from '../connection/connection.js';
 import { stageSettings } from './look.js';
 import { Stage } from '../stage/stage.js';
@@ -11,13 +11,13 @@ import { Stage } from '../stage/stage.js';
 /** @typedef {import('../connection/wire.js').Entry} Entry */
 
 const START_WITHIN_MS = 2000;
-const AGAIN_AFTER_MS = 60_000; // when the server said that trying again is no use: it may be another server by then
+const RETRY_AFTER_MS = 60_000; // after an error that is final for this server: it may have been replaced by then
 
-export class Spectator {
+export class OverlayViewer {
   #connection;
   #look;
   #roomDelay = 0;
-  #end = new AbortController();
+  #abort = new AbortController();
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
@@ -27,46 +27,46 @@ export class Spectator {
    */
   constructor(element, { room, origin = location.origin, look, startWithinMs = START_WITHIN_MS }) {
     this.#look = look;
-    this.stage = new Stage(element, { beat: new Beat(), settings: stageSettings(look) });
-    this.#connection = new Connection({ room, origin, history: 0, listenOnly: true });
-    this.#on('settings', ({ settings }) => this.#obey(settings));
-    this.#on('entries', ({ entries, source }) => this.#take(entries, source));
+    this.stage = new Stage(element, { scheduler: new RenderScheduler(), settings: stageSettings(look) });
+    this.#connection = new Connection({ room, origin, history: 0, readOnly: true });
+    this.#on('settings', ({ settings }) => this.#applySettings(settings));
+    this.#on('entries', ({ entries, source }) => this.#applyEntries(entries, source));
     this.#on('lost', ({ restarted }) => restarted && this.stage.clear());
     this.#on('state', ({ state, detail }) => {
-      if (state === 'offline' && detail === 'ended') this.#startWithin(2 * AGAIN_AFTER_MS, AGAIN_AFTER_MS);
+      if (state === 'offline' && detail === 'ended') this.#startWithin(2 * RETRY_AFTER_MS, RETRY_AFTER_MS);
     });
-    document.addEventListener('visibilitychange', () => this.#followTab(), { signal: this.#end.signal });
+    document.addEventListener('visibilitychange', () => this.#followVisibility(), { signal: this.#abort.signal });
     this.#startWithin(startWithinMs);
   }
 
-  /** Changes the look at once. @param {import('./look.js').Look} look */
-  wear(look) {
+  /** @param {import('./look.js').Look} look */
+  setLook(look) {
     this.#look = look;
     this.stage.configure(stageSettings(look, this.#roomDelay));
   }
 
-  /** Ends it for good and leaves the element empty. */
+  /** Disconnects and leaves the element empty. */
   stop() {
-    this.#end.abort();
+    this.#abort.abort();
     clearTimeout(this.#timer);
     this.#connection.stop();
     this.stage.destroy();
   }
 
-  /** @param {number} most @param {number} [least] milliseconds */
-  #startWithin(most, least = 0) {
+  /** @param {number} max @param {number} [min] milliseconds */
+  #startWithin(max, min = 0) {
     clearTimeout(this.#timer);
-    if (this.#end.signal.aborted) return;
+    if (this.#abort.signal.aborted) return;
     this.#timer = setTimeout(
       () => {
-        this.#followTab();
+        this.#followVisibility();
         this.#connection.start();
       },
-      least + Math.random() * (most - least),
+      min + Math.random() * (max - min),
     );
   }
 
-  #followTab() {
+  #followVisibility() {
     if (document.hidden) this.#connection.pause();
     else this.#connection.resume();
   }
@@ -77,13 +77,13 @@ export class Spectator {
   }
 
   /** @param {import('../connection/wire.js').RoomSettings} settings */
-  #obey({ delay = 0 }) {
+  #applySettings({ delay = 0 }) {
     this.#roomDelay = delay;
-    this.wear(this.#look);
+    this.setLook(this.#look);
   }
 
   /** @param {Entry[]} entries @param {string} source */
-  #take(entries, source) {
+  #applyEntries(entries, source) {
     for (const entry of source === 'history' ? [] : entries) {
       if (entry.kind === 'comment') this.stage.add(entry);
       else if (entry.kind === 'retract') this.stage.remove(entry.target);

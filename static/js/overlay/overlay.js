@@ -1,14 +1,14 @@
-/** The overlay page: the room's comments over nothing, as the address says they should look. */
+/** The overlay page: the room's comments on a transparent page, with the look that the query parameters choose. */
 
-import { allowOutsideStyle } from './obs-trusted-types.js';
+import { allowObsStyle } from './obs-trusted-types.js';
 import { readLook } from './look.js';
-import { Spectator } from './overlay-viewer.js';
+import { OverlayViewer } from './overlay-viewer.js';
 
-allowOutsideStyle();
-const words = new URLSearchParams(location.search);
-const look = readLook((name) => words.get(name));
-// In OBS the system's wish for less motion is the streamer's desktop's, not the audience's.
+allowObsStyle();
+const parameters = new URLSearchParams(location.search);
+const look = readLook((name) => parameters.get(name));
+// In OBS the preference for reduced motion is that of the streamer's desktop, not of the audience.
 if (look.motion === 'auto' && 'obsstudio' in window) look.motion = 'fly';
 
 const element = /** @type {HTMLElement} */ (document.querySelector('[data-role=stage]'));
-new Spectator(element, { room: document.body.dataset.room ?? '', look });
+new OverlayViewer(element, { room: document.body.dataset.room ?? '', look });

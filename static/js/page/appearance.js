@@ -1,4 +1,4 @@
-/** Language and theme, the two choices that every page offers. */
+/** Language and theme, the two settings that every page offers. */
 
 import { make } from './dom.js';
 import { language, t } from './i18n.js';
@@ -9,7 +9,7 @@ const THEMES = ['system', 'dark', 'light'];
 const LANGUAGES = { en: 'English', zh: '中文' };
 const YEAR_SECONDS = 365 * 24 * 3600;
 
-/** Puts the chosen theme on the page, now and whenever it changes. @param {Preferences} preferences */
+/** Applies the chosen theme, now and whenever it changes. @param {Preferences} preferences */
 export function followTheme(preferences) {
   const root = document.documentElement;
   const show = () => {
@@ -48,7 +48,7 @@ export function makeAppearanceFields(preferences) {
   ];
 }
 
-/** The server writes the page in the language of this cookie. @param {string} code */
+/** Reloads the page in another language; the server renders it in that of the cookie. @param {string} code */
 function switchLanguage(code) {
   document.cookie = `lang=${code}; path=/; max-age=${YEAR_SECONDS}; samesite=lax`;
   location.reload();

@@ -1,4 +1,4 @@
-/** Builds elements from plain values. Text becomes text nodes and nothing else: what viewers write is never markup. */
+/** Creates elements from plain values. Strings become text nodes only, so what viewers write is never markup. */
 
 const ICONS = new URL('../../icons.svg', import.meta.url).href;
 const SVG = 'http://www.w3.org/2000/svg';
@@ -6,7 +6,7 @@ const SVG = 'http://www.w3.org/2000/svg';
 /**
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
- * @param {Record<string, string | number | boolean>} [attributes] `true` sets an empty attribute, `false` leaves it out
+ * @param {Record<string, string | number | boolean>} [attributes] `true` sets an empty attribute, `false` sets none
  * @param {...(Node | string)} children
  * @returns {HTMLElementTagNameMap[Tag]}
  */
@@ -19,7 +19,7 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** A drawing of icons.svg. @param {string} name */
+/** An icon of icons.svg. @param {string} name */
 export function makeIcon(name) {
   const svg = document.createElementNS(SVG, 'svg');
   svg.setAttribute('class', 'icon');
@@ -31,7 +31,7 @@ export function makeIcon(name) {
 }
 
 /**
- * The element of the page with this role.
+ * The element with this `data-role`; throws when there is none.
  * @template {HTMLElement} [Kind=HTMLElement]
  * @param {string} role
  * @param {ParentNode} [within]

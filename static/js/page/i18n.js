@@ -1,9 +1,9 @@
-/** The page's words, from the catalog that the server wrote into it; no word of the interface stands in another module. */
+/** Translations, from the catalog that the server embeds in the page. No other module contains texts of the interface. */
 
 /** @type {Record<string, string>} */
 const catalog = JSON.parse(document.getElementById('strings')?.textContent ?? '{}');
 
-/** The page's language, as the server chose it. */
+/** The page's language, chosen by the server. */
 export const language = document.documentElement.lang || 'en';
 
 const numbers = new Intl.NumberFormat(language);
@@ -13,25 +13,25 @@ export function formatNumber(value) {
   return numbers.format(value);
 }
 
-/** Whether the catalog knows `key`; for keys that come from elsewhere, such as a rejection's code. @param {string} key */
+/** Whether the catalog has `key`; for keys built from other values, such as a rejection's code. @param {string} key */
 export function hasText(key) {
   return Object.hasOwn(catalog, key);
 }
 
 /**
- * The text of `key`, its `{name}` gaps filled; numbers are written as the language does.
+ * The text of `key` with its `{name}` placeholders replaced; numbers are formatted for the language.
  * @param {string} key
- * @param {Record<string, string | number>} [gaps]
+ * @param {Record<string, string | number>} [values]
  */
-export function t(key, gaps = {}) {
+export function t(key, values = {}) {
   const text = catalog[key];
   if (text === undefined) {
     console.error(`no text for ${key}`);
     return key;
   }
-  return text.replace(/\{(\w+)\}/g, (gap, name) => {
-    const value = gaps[name];
-    if (value === undefined) return gap;
+  return text.replace(/\{(\w+)\}/g, (placeholder, name) => {
+    const value = values[name];
+    if (value === undefined) return placeholder;
     return typeof value === 'number' ? formatNumber(value) : value;
   });
 }

@@ -1,6 +1,6 @@
 /**
- * What this viewer chose, kept in this browser and shared by its tabs. A value that is no longer understood falls back to
- * its default; nothing is ever sent to the server.
+ * The viewer's preferences, stored in this browser and shared by its tabs. An invalid value is replaced by its default; nothing
+ * is sent to the server.
  *
  * Event: `change`, whenever a value changed here or in another tab.
  */
@@ -36,7 +36,7 @@ const DEFAULTS = {
 
 /** @typedef {typeof DEFAULTS} Values */
 
-/** The least and the most of each number. @type {Record<string, [number, number]>} */
+/** The minimum and maximum of each number. @type {Record<string, [number, number]>} */
 const BOUNDS = {
   opacity: [0.1, 1],
   scale: [0.5, 2],
@@ -46,7 +46,7 @@ const BOUNDS = {
   delaySeconds: [0, 60],
   volume: [0, 1],
 };
-const HIDDEN_MOST = 200;
+const MAX_HIDDEN = 200;
 
 export class Preferences extends EventTarget {
   /** @type {Values} */
@@ -54,10 +54,10 @@ export class Preferences extends EventTarget {
 
   constructor() {
     super();
-    this.#values = understand(read());
+    this.#values = validate(read());
     addEventListener('storage', (event) => {
       if (event.key !== KEY) return;
-      this.#values = understand(read());
+      this.#values = validate(read());
       this.dispatchEvent(new Event('change'));
     });
   }
@@ -69,21 +69,21 @@ export class Preferences extends EventTarget {
 
   /** @param {Partial<Values>} changes */
   set(changes) {
-    this.#values = understand({ ...this.#values, ...changes });
-    this.#keep();
+    this.#values = validate({ ...this.#values, ...changes });
+    this.#save();
   }
 
-  /** Back to how it was before anything was chosen; the name stays, it is no setting. */
+  /** Resets everything but the name, which is no setting. */
   reset() {
-    this.#values = understand({ name: this.#values.name });
-    this.#keep();
+    this.#values = validate({ name: this.#values.name });
+    this.#save();
   }
 
-  #keep() {
+  #save() {
     try {
       localStorage.setItem(KEY, JSON.stringify(this.#values));
     } catch {
-      // A browser that keeps nothing still applies it for this visit.
+      // Without storage they apply until the page is closed.
     }
     this.dispatchEvent(new Event('change'));
   }
@@ -92,27 +92,27 @@ export class Preferences extends EventTarget {
 /** @returns {Record<string, unknown>} */
 function read() {
   try {
-    const kept = JSON.parse(localStorage.getItem(KEY) ?? '{}');
-    return kept !== null && typeof kept === 'object' ? kept : {};
+    const stored = JSON.parse(localStorage.getItem(KEY) ?? '{}');
+    return stored !== null && typeof stored === 'object' ? stored : {};
   } catch {
     return {};
   }
 }
 
 /** @param {Record<string, unknown>} raw @returns {Values} */
-function understand(raw) {
+function validate(raw) {
   /** @type {Record<string, unknown>} */
   const values = { ...DEFAULTS };
-  for (const [name, usual] of Object.entries(DEFAULTS)) {
+  for (const [name, fallback] of Object.entries(DEFAULTS)) {
     const value = raw[name];
-    if (typeof value !== typeof usual || Array.isArray(value) !== Array.isArray(usual)) continue;
+    if (typeof value !== typeof fallback || Array.isArray(value) !== Array.isArray(fallback)) continue;
     if (typeof value === 'number') {
-      const [least, most] = BOUNDS[name];
-      values[name] = Number.isFinite(value) ? Math.min(most, Math.max(least, value)) : usual;
-    } else values[name] = Array.isArray(value) ? value.slice(-HIDDEN_MOST) : value;
+      const [min, max] = BOUNDS[name];
+      values[name] = Number.isFinite(value) ? Math.min(max, Math.max(min, value)) : fallback;
+    } else values[name] = Array.isArray(value) ? value.slice(-MAX_HIDDEN) : value;
   }
-  const understood = /** @type {Values} */ (values);
-  understood.hiddenWords = understood.hiddenWords.filter((word) => typeof word === 'string' && word !== '');
-  understood.hiddenUsers = understood.hiddenUsers.filter((hidden) => typeof hidden?.user === 'string' && typeof hidden.name === 'string');
-  return understood;
+  const valid = /** @type {Values} */ (values);
+  valid.hiddenWords = valid.hiddenWords.filter((word) => typeof word === 'string' && word !== '');
+  valid.hiddenUsers = valid.hiddenUsers.filter((hidden) => typeof hidden?.user === 'string' && typeof hidden.name === 'string');
+  return valid;
 }

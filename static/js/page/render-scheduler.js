@@ -1,14 +1,14 @@
 /**
- * The page's one beat: every writer that changes the DOM runs in one pass, so that a busy room costs few main-thread frames.
+ * Batches DOM changes: all functions that change the DOM run in one pass, so that a busy room causes few main-thread frames.
  *
- * Each frame the main thread makes restyles every running animation, so what a page pays for is the number of frames it
- * causes, not the number of comments. A pass runs at once while the page is quiet and at most once per `busyGapMs` when it is
- * not. It does not measure, animate or know what its writers do, and it runs no requestAnimationFrame loop.
+ * Each main-thread frame restyles every running animation, so the cost of a page depends on the number of frames it causes, not
+ * on the number of comments. A pass runs at once when the last one is long enough ago, and at most every `busyGapMs`. It runs no
+ * requestAnimationFrame loop.
  */
 
-/** @typedef {(now: number) => void} Writer Called in the next pass with `performance.now()`. */
+/** @typedef {(now: number) => void} Writer a function that changes the DOM, called with `performance.now()` */
 
-export class Beat {
+export class RenderScheduler {
   #busyGapMs;
   /** @type {Set<Writer>} */
   #writers = new Set();
@@ -27,7 +27,7 @@ export class Beat {
   }
 
   /**
-   * Runs `writer` in the next pass; the same function asked for twice runs once.
+   * Runs `writer` in the next pass; a function that is requested twice runs once.
    * @param {Writer} writer
    */
   request(writer) {
@@ -37,7 +37,7 @@ export class Beat {
     this.#timer = setTimeout(() => this.flush(), wait);
   }
 
-  /** Runs the pass now. A writer that asks again during the pass runs in the next one. */
+  /** Runs the pass now. A writer that is requested during the pass runs in the next one. */
   flush() {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -48,7 +48,7 @@ export class Beat {
       try {
         writer(this.#lastPass);
       } catch (error) {
-        reportError(error); // one broken writer must not keep the others from the page
+        reportError(error); // an exception in one writer must not stop the others
       }
     }
   }

@@ -1,12 +1,12 @@
 /*
- * Gives the page the viewer's theme before anything is drawn. A classic script, not a module, because a module runs
- * after the first paint. Without a choice the page follows the system.
+ * Applies the viewer's theme before the first paint. A classic script, because a module runs after it. Without a chosen
+ * theme the page follows the system.
  */
 (() => {
   try {
     const theme = JSON.parse(localStorage.getItem('danmaku.preferences') || '{}').theme;
     if (theme === 'dark' || theme === 'light') document.documentElement.dataset.theme = theme;
   } catch {
-    // A browser that keeps nothing follows the system.
+    // Without storage the page follows the system.
   }
 })();

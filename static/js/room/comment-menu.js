@@ -1,54 +1,54 @@
-/** The card that opens at a comment: copy it, or see no more of its user or of one of its words. */
+/** The menu of a comment: copy its text, hide its user, or hide one of its words. */
 
-import { placeCard } from '../page/popover.js';
+import { placePopover } from '../page/popover.js';
 import { make } from '../page/dom.js';
 import { hideUser, hideWord, wordsOf } from './filters.js';
 import { t } from '../page/i18n.js';
 
 /** @typedef {import('../page/preferences.js').Preferences} Preferences */
-/** @typedef {{seq: number, user?: string, name?: string, text: string}} Said */
+/** @typedef {{seq: number, user?: string, name?: string, text: string}} Comment */
 
 export class CommentMenu {
-  #card;
+  #popover;
   #preferences;
-  /** Called when the open card closes. */
-  #closed = () => {};
+  /** Called when the open menu closes. */
+  #onClose = () => {};
 
-  /** @param {HTMLElement} card @param {Preferences} preferences */
-  constructor(card, preferences) {
-    this.#card = card;
+  /** @param {HTMLElement} popover @param {Preferences} preferences */
+  constructor(popover, preferences) {
+    this.#popover = popover;
     this.#preferences = preferences;
-    card.addEventListener('toggle', (event) => {
+    popover.addEventListener('toggle', (event) => {
       if (/** @type {ToggleEvent} */ (event).newState === 'open') return;
-      const closed = this.#closed;
-      this.#closed = () => {};
-      closed();
+      const onClose = this.#onClose;
+      this.#onClose = () => {};
+      onClose();
     });
   }
 
   /**
-   * @param {Said} said
+   * @param {Comment} comment
    * @param {Element} anchor the comment, on the stage or in the transcript
-   * @param {{own: boolean, closed?: () => void}} options own: one does not hide oneself
+   * @param {{own: boolean, onClose?: () => void}} options own: by this viewer, who cannot hide their own comments
    */
-  open(said, anchor, { own, closed = () => {} }) {
-    const card = this.#card;
-    if (card.matches(':popover-open')) card.hidePopover();
-    card.replaceChildren(...this.#fill(said, own));
-    card.showPopover();
-    placeCard(card, anchor);
-    this.#closed = closed;
-    card.querySelector('button')?.focus({ preventScroll: true });
+  open(comment, anchor, { own, onClose = () => {} }) {
+    const popover = this.#popover;
+    if (popover.matches(':popover-open')) popover.hidePopover();
+    popover.replaceChildren(...this.#fill(comment, own));
+    popover.showPopover();
+    placePopover(popover, anchor);
+    this.#onClose = onClose;
+    popover.querySelector('button')?.focus({ preventScroll: true });
   }
 
-  /** @param {Said} said @param {boolean} own @returns {Node[]} */
+  /** @param {Comment} comment @param {boolean} own @returns {Node[]} */
   #fill({ user, name = '', text }, own) {
     const quoted = make('div', { class: 'quoted' }, make('p', { class: 'quoted-name' }, make('bdi', {}, name)), make('p', {}, make('bdi', {}, text)));
     const copy = this.#makeItem(t('menu.copy'), () => copyText(text));
     if (own) return [quoted, copy];
     const words = wordsOf(text).map((word) => {
       const chip = make('button', { type: 'button', class: 'chip' }, make('bdi', {}, word));
-      chip.addEventListener('click', () => this.#finish(() => hideWord(this.#preferences, word)));
+      chip.addEventListener('click', () => this.#close(() => hideWord(this.#preferences, word)));
       return chip;
     });
     return [
@@ -56,25 +56,25 @@ export class CommentMenu {
       copy,
       ...(user ? [this.#makeItem(t('menu.hide_user', { name: isolate(name) }), () => hideUser(this.#preferences, user, name))] : []),
       this.#makeItem(t('menu.hide_text'), () => hideWord(this.#preferences, text)),
-      ...(words.length ? [make('p', { class: 'menu-label meta' }, t('menu.hide_word')), make('div', { class: 'words-to-hide' }, ...words)] : []),
+      ...(words.length ? [make('p', { class: 'menu-label meta' }, t('menu.hide_word')), make('div', { class: 'menu-words' }, ...words)] : []),
     ];
   }
 
-  /** @param {string} label @param {() => void} act */
-  #makeItem(label, act) {
+  /** @param {string} label @param {() => void} action */
+  #makeItem(label, action) {
     const item = make('button', { type: 'button', class: 'menu-item' }, label);
-    item.addEventListener('click', () => this.#finish(act));
+    item.addEventListener('click', () => this.#close(action));
     return item;
   }
 
-  /** @param {() => void} act */
-  #finish(act) {
-    this.#card.hidePopover();
-    act();
+  /** @param {() => void} action */
+  #close(action) {
+    this.#popover.hidePopover();
+    action();
   }
 }
 
-/** A name inside a sentence, so that its direction stays its own (U+2068, U+2069). @param {string} name */
+/** Isolates the text direction of a name inside a sentence (U+2068, U+2069). @param {string} name */
 function isolate(name) {
   return `\u2068${name}\u2069`;
 }
@@ -84,7 +84,7 @@ async function copyText(text) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    // Plain HTTP has no clipboard API: select and copy as one did before it.
+    // Without TLS there is no clipboard API.
     const field = make('textarea', { class: 'visually-hidden' }, text);
     document.body.append(field);
     field.select();

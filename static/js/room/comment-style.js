@@ -1,4 +1,4 @@
-/** The card in which a viewer chooses a name and how own comments look: where they fly, how large, in which colour. */
+/** The popover for the viewer's name and the style of the viewer's own comments: mode, size and colour. */
 
 import { find, make, makeIcon } from '../page/dom.js';
 import { countGraphemes } from './graphemes.js';
@@ -11,14 +11,14 @@ import { NAME_GRAPHEMES } from '../connection/wire.js';
 const MODES = /** @type {const} */ (['scroll', 'top', 'bottom']);
 const SIZES = /** @type {const} */ (['small', 'normal', 'large']);
 const WHITE = '#ffffff';
-/** Colours with a name of their own, so that they can be read out. */
+/** Named colours, so that screen readers can announce them. */
 const COLORS = {
   white: WHITE, red: '#ff4d5e', orange: '#ff9f43', yellow: '#ffd84d', green: '#7bd88f', cyan: '#38c6cf', blue: '#5aa9ff', violet: '#b58cff',
   pink: '#ff8fc7', crimson: '#c22f42', gold: '#c98a12', forest: '#2e9e5b', royal: '#2f66e0', purple: '#7d4cdb', black: '#15191f',
 };
 
-/** What of the look differs from a plain comment. @param {Preferences} preferences @returns {Partial<Post>} */
-export function lookOf({ values: { mode, size, color } }) {
+/** The fields of a post in which the chosen style differs from the default. @param {Preferences} preferences @returns {Partial<Post>} */
+export function styleOf({ values: { mode, size, color } }) {
   return /** @type {Partial<Post>} */ ({
     ...(mode !== 'scroll' && { mode }),
     ...(size !== 'normal' && { size }),
@@ -27,29 +27,29 @@ export function lookOf({ values: { mode, size, color } }) {
 }
 
 /**
- * @param {HTMLElement} card
+ * @param {HTMLElement} popover
  * @param {{preferences: Preferences, rename: (name: string) => void}} options
  */
-export function fillLookCard(card, { preferences, rename }) {
+export function fillStylePopover(popover, { preferences, rename }) {
   const name = make('input', { class: 'field', id: 'own-name', type: 'text', autocomplete: 'nickname', placeholder: t('look.name_guest') });
   const nameHint = make('p', { class: 'meta', role: 'status' }, t('look.name_hint', { n: NAME_GRAPHEMES }));
   const mode = makeChoice('mode', t('look.mode'), MODES, (value) => [makeIcon(`mode-${value}`)], (value) => t(`look.mode_${value}`));
   const size = makeChoice('size', t('look.size'), SIZES, (value) => [make('span', { class: `letter-${value}` }, t('composer.letter'))], (value) => t(`look.size_${value}`));
-  const free = make('input', { type: 'color', 'aria-label': t('look.color_free'), title: t('look.color_free') });
-  const color = makeSwatches(free);
+  const customColor = make('input', { type: 'color', 'aria-label': t('look.color_free'), title: t('look.color_free') });
+  const color = makeSwatches(customColor);
 
-  find('look', card).append(
+  find('look', popover).append(
     make('div', { class: 'labelled' }, make('label', { for: 'own-name' }, t('look.name')), name, nameHint),
     mode, size, color,
   );
 
-  card.addEventListener('change', ({ target }) => {
+  popover.addEventListener('change', ({ target }) => {
     if (!(target instanceof HTMLInputElement)) return;
-    if (target === free) preferences.set({ color: free.value });
+    if (target === customColor) preferences.set({ color: customColor.value });
     else if (target.type === 'radio') preferences.set({ [target.name.replace('look-', '')]: target.value });
   });
 
-  function keepName() {
+  function saveName() {
     const chosen = name.value.normalize('NFC').trim();
     const fits = countGraphemes(chosen) <= NAME_GRAPHEMES;
     name.setAttribute('aria-invalid', String(!fits));
@@ -58,24 +58,24 @@ export function fillLookCard(card, { preferences, rename }) {
     preferences.set({ name: chosen });
     rename(chosen);
   }
-  name.addEventListener('change', keepName);
+  name.addEventListener('change', saveName);
   name.addEventListener('keydown', (event) => {
     if (event.key !== 'Enter' || event.isComposing) return;
-    event.preventDefault(); // closing gives the focus to the button, which this very key would press
-    keepName();
-    if (name.getAttribute('aria-invalid') !== 'true') card.hidePopover();
+    event.preventDefault(); // closing focuses the button, which the same key press would activate
+    saveName();
+    if (name.getAttribute('aria-invalid') !== 'true') popover.hidePopover();
   });
 
   const letter = find('look-letter');
   function show() {
     const { values } = preferences;
     for (const [part, value] of Object.entries({ mode: values.mode, size: values.size, color: values.color })) {
-      for (const radio of card.querySelectorAll(`input[name="look-${part}"]`)) {
+      for (const radio of popover.querySelectorAll(`input[name="look-${part}"]`)) {
         if (radio instanceof HTMLInputElement) radio.checked = radio.value === value;
       }
     }
-    free.value = values.color;
-    free.closest('.swatch')?.classList.toggle('chosen', !Object.values(COLORS).includes(values.color));
+    customColor.value = values.color;
+    customColor.closest('.swatch')?.classList.toggle('chosen', !Object.values(COLORS).includes(values.color));
     name.value = values.name;
     letter.dataset.size = values.size;
     letter.style.setProperty('--look-color', values.color);
@@ -99,14 +99,14 @@ function makeChoice(name, legend, values, draw, label) {
   return make('fieldset', { class: 'labelled' }, make('legend', {}, legend), make('div', { class: 'choice' }, ...options));
 }
 
-/** @param {HTMLInputElement} free the field for any other colour */
-function makeSwatches(free) {
+/** @param {HTMLInputElement} customColor the input for any other colour */
+function makeSwatches(customColor) {
   const swatches = Object.entries(COLORS).map(([name, value]) => {
     const radio = make('input', { type: 'radio', name: 'look-color', value, 'aria-label': t(`color.${name}`) });
     const swatch = make('label', { class: 'swatch', title: t(`color.${name}`) }, radio);
     swatch.style.setProperty('--swatch', value);
     return swatch;
   });
-  const all = make('div', { class: 'swatches' }, ...swatches, make('label', { class: 'swatch free' }, free));
+  const all = make('div', { class: 'swatches' }, ...swatches, make('label', { class: 'swatch free' }, customColor));
   return make('fieldset', { class: 'labelled' }, make('legend', {}, t('look.color')), all);
 }

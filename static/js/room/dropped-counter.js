@@ -1,4 +1,4 @@
-/** The small counter over the picture: how many comments found no place on the stage and stand in the transcript only. */
+/** The counter over the picture: how many comments got no lane on the stage and are only in the transcript. */
 
 import { t } from '../page/i18n.js';
 
@@ -7,9 +7,9 @@ const SHOWN_MS = 4000;
 /**
  * @param {HTMLElement} counter
  * @param {import('../stage/stage.js').Stage} stage
- * @param {import('../page/render-scheduler.js').Beat} beat
+ * @param {import('../page/render-scheduler.js').RenderScheduler} scheduler
  */
-export function countDropped(counter, stage, beat) {
+export function showDroppedCount(counter, stage, scheduler) {
   let count = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
@@ -21,11 +21,11 @@ export function countDropped(counter, stage, beat) {
 
   stage.addEventListener('dropped', (event) => {
     count += /** @type {CustomEvent<{count: number}>} */ (event).detail.count;
-    beat.request(write);
+    scheduler.request(write);
     clearTimeout(timer);
     timer = setTimeout(() => {
       count = 0;
-      beat.request(write);
+      scheduler.request(write);
     }, SHOWN_MS);
   });
 }

@@ -1,26 +1,26 @@
-/** What a viewer does not want to see: words and users, hidden in this browser only. */
+/** Words and users that the viewer hides, in this browser only. */
 
 /** @typedef {import('../page/preferences.js').Preferences} Preferences */
-/** @typedef {{user?: string, name?: string, text: string}} Said */
+/** @typedef {{user?: string, name?: string, text: string}} Comment */
 
-const WORDS_OFFERED = 6;
-const words = new Intl.Segmenter(undefined, { granularity: 'word' });
+const MAX_WORDS = 6;
+const segmenter = new Intl.Segmenter(undefined, { granularity: 'word' });
 
-/** One spelling for what reads the same. @param {string} text */
-function plain(text) {
+/** Removes differences of case and of compatible characters. @param {string} text */
+function normalize(text) {
   return text.normalize('NFKC').toLowerCase();
 }
 
-/** A test for what is hidden now; it is asked once per comment, so the words are prepared once. @param {Preferences} preferences */
+/** Returns a test for comments to hide. It is called for every comment, so the words are normalized once. @param {Preferences} preferences */
 export function makeFilter({ values: { hiddenWords, hiddenUsers } }) {
-  const unwanted = hiddenWords.map(plain);
+  const hidden = hiddenWords.map(normalize);
   const users = new Set(hiddenUsers.map(({ user }) => user));
-  if (unwanted.length === 0 && users.size === 0) return () => false;
-  /** @param {Said} said */
+  if (hidden.length === 0 && users.size === 0) return () => false;
+  /** @param {Comment} comment */
   return ({ user, text }) => {
     if (user !== undefined && users.has(user)) return true;
-    const spelt = plain(text);
-    return unwanted.some((word) => spelt.includes(word));
+    const normalized = normalize(text);
+    return hidden.some((word) => normalized.includes(word));
   };
 }
 
@@ -28,7 +28,7 @@ export function makeFilter({ values: { hiddenWords, hiddenUsers } }) {
 export function hideWord(preferences, word) {
   const { hiddenWords } = preferences.values;
   const trimmed = word.trim();
-  if (trimmed === '' || hiddenWords.some((known) => plain(known) === plain(trimmed))) return;
+  if (trimmed === '' || hiddenWords.some((known) => normalize(known) === normalize(trimmed))) return;
   preferences.set({ hiddenWords: [...hiddenWords, trimmed] });
 }
 
@@ -37,7 +37,7 @@ export function showWord(preferences, word) {
   preferences.set({ hiddenWords: preferences.values.hiddenWords.filter((known) => known !== word) });
 }
 
-/** @param {Preferences} preferences @param {string} user @param {string} name what the user went by */
+/** @param {Preferences} preferences @param {string} user @param {string} name the user's name, for the list of hidden users */
 export function hideUser(preferences, user, name) {
   const others = preferences.values.hiddenUsers.filter((known) => known.user !== user);
   preferences.set({ hiddenUsers: [...others, { user, name }] });
@@ -48,12 +48,12 @@ export function showUser(preferences, user) {
   preferences.set({ hiddenUsers: preferences.values.hiddenUsers.filter((known) => known.user !== user) });
 }
 
-/** The words of a text that one may want to hide. @param {string} text @returns {string[]} */
+/** The first words of a text, to offer them for hiding. @param {string} text @returns {string[]} */
 export function wordsOf(text) {
   const found = new Set();
-  for (const { segment, isWordLike } of words.segment(text)) {
+  for (const { segment, isWordLike } of segmenter.segment(text)) {
     if (isWordLike) found.add(segment);
-    if (found.size === WORDS_OFFERED) break;
+    if (found.size === MAX_WORDS) break;
   }
   return [...found];
 }

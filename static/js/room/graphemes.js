@@ -1,6 +1,6 @@
 /**
- * Counts what a reader calls characters, by the server's rule (chat/core/graphemes.py): extended grapheme clusters (UAX #29),
- * bounded to what is shown as one. Not by Intl.Segmenter, whose rule is as old as the browser.
+ * Counts characters by the server's rule (chat/core/graphemes.py): extended grapheme clusters (UAX #29), bounded to what is
+ * displayed as one. Intl.Segmenter is not used, since its rule depends on the version of the browser.
  */
 
 import { GRAPHEME_CLASSES } from './character-tables.js';
@@ -22,7 +22,7 @@ const encoder = new TextEncoder();
 /** @type {Map<number, string> | undefined} */
 let classes;
 
-/** The code points of a table's line. @param {string} written @returns {Generator<number>} */
+/** The code points of a line of the tables. @param {string} written @returns {Generator<number>} */
 export function* readRanges(written) {
   for (const range of written.split(' ')) {
     const [first, last = first] = range.split('-');
@@ -30,7 +30,7 @@ export function* readRanges(written) {
   }
 }
 
-/** A letter for each code point: its class. @param {string} text */
+/** Returns the class letter of each code point. @param {string} text */
 function classify(text) {
   classes ??= new Map(Object.entries(GRAPHEME_CLASSES).flatMap(([letter, written]) => [...readRanges(written)].map((code) => [code, letter])));
   let letters = '';
@@ -41,12 +41,12 @@ function classify(text) {
   return letters;
 }
 
-/** A text without what the server removes. @param {string} text */
+/** Removes the characters that the server removes. @param {string} text */
 function strip(text) {
   return text.replace(LINE_SPACE, ' ').replace(UNSAFE, '');
 }
 
-/** What the server leaves of a text. @param {string} text */
+/** Returns the text as the server cleans it. @param {string} text */
 function clean(text) {
   return strip(text).normalize('NFC').trim();
 }
@@ -56,12 +56,12 @@ export function countGraphemes(text) {
   return classify(clean(text)).match(GRAPHEME)?.length ?? 0;
 }
 
-/** @param {string} text its length in UTF-8 */
+/** The length in UTF-8, as the server measures it. @param {string} text */
 export function countBytes(text) {
   return encoder.encode(clean(text)).length;
 }
 
-/** Whether a character bears more marks than any writing needs, so that the server refuses it. @param {string} text */
+/** Whether a character has more combining marks than any script needs; the server rejects such a text. @param {string} text */
 export function isOverloaded(text) {
   return OVERLOADED.test(classify(strip(text))) || OVERLOADED.test(classify(clean(text)));
 }

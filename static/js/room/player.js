@@ -1,6 +1,6 @@
 /**
- * The picture's frame: the bar over its foot, sound, danmaku on and off, theatre, fullscreen. It knows the page's frame, the
- * stage and the video, and ties them: a video that stands still holds the stage still.
+ * The player bar: play, sound, danmaku on and off, theatre mode, fullscreen. It connects the page, the stage and the video: the
+ * stage is paused while the video is.
  */
 
 import { find, makeIcon } from '../page/dom.js';
@@ -15,43 +15,43 @@ export class Player {
   #preferences;
   #stage;
   #video;
-  #beat;
+  #scheduler;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #idleTimer;
 
   /**
-   * @param {HTMLElement} main the page's frame: screen, composer, transcript
+   * @param {HTMLElement} main contains the screen, the composer and the transcript
    * @param {object} options
    * @param {Preferences} options.preferences
    * @param {import('../stage/stage.js').Stage} options.stage
    * @param {import('./video.js').Video} options.video
-   * @param {import('../page/render-scheduler.js').Beat} options.beat
+   * @param {import('../page/render-scheduler.js').RenderScheduler} options.scheduler
    */
-  constructor(main, { preferences, stage, video, beat }) {
+  constructor(main, { preferences, stage, video, scheduler }) {
     this.#main = main;
     this.#preferences = preferences;
     this.#stage = stage;
     this.#video = video;
-    this.#beat = beat;
+    this.#scheduler = scheduler;
     const screen = find('screen', main);
 
     find('play', main).addEventListener('click', () => video.togglePlay());
     find('mute', main).addEventListener('click', () => video.toggleMute());
     const volume = /** @type {HTMLInputElement} */ (find('volume', main));
     volume.addEventListener('input', () => preferences.set({ volume: Number(volume.value), muted: volume.value === '0' }));
-    video.addEventListener('change', () => this.#show());
-    video.addEventListener('time', () => beat.request(this.#showOnAir));
+    video.addEventListener('change', () => this.#update());
+    video.addEventListener('time', () => scheduler.request(this.#updateOnAir));
     find('stage-switch', main).addEventListener('click', () => this.toggleDanmaku());
     find('theatre', main).addEventListener('click', () => this.toggleTheatre());
     find('fullscreen', main).addEventListener('click', () => this.toggleFullscreen());
-    document.addEventListener('fullscreenchange', () => this.#show());
-    preferences.addEventListener('change', () => this.#show());
+    document.addEventListener('fullscreenchange', () => this.#update());
+    preferences.addEventListener('change', () => this.#update());
 
-    screen.addEventListener('pointermove', (event) => event.pointerType === 'mouse' && this.#wake());
-    screen.addEventListener('pointerleave', (event) => event.pointerType === 'mouse' && this.#sleep());
-    screen.addEventListener('pointerup', (event) => this.#touched(event));
-    screen.addEventListener('dblclick', (event) => this.#onPicture(event) && this.toggleFullscreen());
-    this.#show();
+    screen.addEventListener('pointermove', (event) => event.pointerType === 'mouse' && this.#showBar());
+    screen.addEventListener('pointerleave', (event) => event.pointerType === 'mouse' && this.#hideBar());
+    screen.addEventListener('pointerup', (event) => this.#onTouch(event));
+    screen.addEventListener('dblclick', (event) => this.#isPicture(event) && this.toggleFullscreen());
+    this.#update();
   }
 
   toggleDanmaku() {
@@ -68,38 +68,38 @@ export class Player {
 
   toggleFullscreen() {
     if (document.fullscreenElement) document.exitFullscreen();
-    else this.#main.requestFullscreen?.().catch(() => {}); // refused without a gesture: nothing to tell
+    else this.#main.requestFullscreen?.().catch(() => {}); // rejected without a user gesture
   }
 
-  /** Whether an event fell on the picture itself, not on the bar or a comment. @param {Event} event */
-  #onPicture(event) {
+  /** Whether the target of an event is the picture, not a control or a comment. @param {Event} event */
+  #isPicture(event) {
     return event.target instanceof Element && !event.target.closest('button, input, [data-role="comment"]');
   }
 
-  #wake() {
+  #showBar() {
     this.#main.classList.add('active');
     this.#main.classList.remove('idle');
     clearTimeout(this.#idleTimer);
     this.#idleTimer = setTimeout(() => {
-      this.#sleep();
+      this.#hideBar();
       this.#main.classList.add('idle');
     }, IDLE_MS);
   }
 
-  #sleep() {
+  #hideBar() {
     clearTimeout(this.#idleTimer);
     if (this.#main.querySelector('[data-role="player-bar"]:hover')) return;
     this.#main.classList.remove('active');
   }
 
-  /** A finger shows the bar with one tap on the picture and puts it away with the next. @param {PointerEvent} event */
-  #touched(event) {
+  /** A tap on the picture shows the bar, the next one hides it. @param {PointerEvent} event */
+  #onTouch(event) {
     if (event.pointerType === 'mouse') return;
-    if (this.#onPicture(event) && this.#main.classList.contains('active')) this.#sleep();
-    else this.#wake();
+    if (this.#isPicture(event) && this.#main.classList.contains('active')) this.#hideBar();
+    else this.#showBar();
   }
 
-  #show() {
+  #update() {
     const { danmaku, theatre, volume } = this.#preferences.values;
     const { shown, paused, muted, failure } = this.#video;
     const fullscreen = document.fullscreenElement !== null;
@@ -116,18 +116,18 @@ export class Player {
     setButton(find('stage-switch', this.#main), danmaku ? 'flying' : 'flying-off', t('player.danmaku'), 'D', danmaku);
     setButton(find('theatre', this.#main), 'theatre', t('player.theatre'), 'T', theatre);
     setButton(find('fullscreen', this.#main), fullscreen ? 'fullscreen-exit' : 'fullscreen', t('player.fullscreen'), 'F', fullscreen);
-    this.#beat.request(this.#showOnAir);
+    this.#scheduler.request(this.#updateOnAir);
   }
 
-  #showOnAir = () => {
+  #updateOnAir = () => {
     const onAir = find('on-air', this.#main);
     const { shown, live, behindSeconds } = this.#video;
     const behind = behindSeconds === null ? 0 : Math.round(behindSeconds);
     const text = !shown ? t('player.no_stream') : !live ? '' : behind > 0 ? t('player.live_behind', { n: formatNumber(behind) }) : t('player.live');
     onAir.dataset.live = String(live);
     onAir.hidden = text === '';
-    const words = find('on-air-text', onAir);
-    if (words.textContent !== text) words.textContent = text;
+    const label = find('on-air-text', onAir);
+    if (label.textContent !== text) label.textContent = text;
   };
 }
 
@@ -135,7 +135,7 @@ export class Player {
  * @param {HTMLElement} button
  * @param {string} icon
  * @param {string} label
- * @param {string} key the key that does the same, or ''
+ * @param {string} key its keyboard shortcut, or ''
  * @param {boolean} pressed
  */
 export function setButton(button, icon, label, key, pressed) {

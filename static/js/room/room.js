@@ -1,23 +1,23 @@
-/** The room page, put together: one connection, one beat, and the parts that listen to them. */
+/** The room page: creates the connection, the stage and the parts of the page, and connects them. */
 
 import { followTheme } from '../page/appearance.js';
-import { Beat } from '../page/render-scheduler.js';
-import { attachCard } from '../page/popover.js';
+import { RenderScheduler } from '../page/render-scheduler.js';
+import { attachPopover } from '../page/popover.js';
 import { CommentMenu } from './comment-menu.js';
 import { Composer } from './composer.js';
 import { Connection } from '../connection/connection.js';
-import { countDropped } from './dropped-counter.js';
+import { showDroppedCount } from './dropped-counter.js';
 import { find } from '../page/dom.js';
 import { makeFilter } from './filters.js';
 import { hasText, t } from '../page/i18n.js';
-import { listenForKeys } from './shortcuts.js';
-import { fillLookCard, lookOf } from './comment-style.js';
+import { registerShortcuts } from './shortcuts.js';
+import { fillStylePopover, styleOf } from './comment-style.js';
 import { Player } from './player.js';
 import { Preferences } from '../page/preferences.js';
 import { showStatus } from './status.js';
-import { fillSettingsCard, stageSettings } from './settings-popover.js';
+import { fillSettingsPopover, stageSettings } from './settings-popover.js';
 import { Stage } from '../stage/stage.js';
-import { runTestCard } from './testcard.js';
+import { startClock } from './testcard.js';
 import { Transcript } from './transcript.js';
 import { Video } from './video.js';
 
@@ -27,25 +27,25 @@ import { Video } from './video.js';
 const HISTORY = 100;
 
 const room = document.body.dataset.room ?? '';
-const beat = new Beat();
+const scheduler = new RenderScheduler();
 const preferences = new Preferences();
 const connection = new Connection({ room, name: preferences.values.name, history: HISTORY });
-const stage = new Stage(find('stage'), { beat, settings: stageSettings(preferences, {}) });
+const stage = new Stage(find('stage'), { scheduler, settings: stageSettings(preferences, {}) });
 const transcript = new Transcript(
   { list: find('transcript'), empty: find('transcript-empty'), newer: /** @type {HTMLButtonElement} */ (find('newer')) },
-  beat,
+  scheduler,
 );
-const composer = new Composer(/** @type {HTMLFormElement} */ (find('composer')), { connection, beat, look: () => lookOf(preferences) });
+const composer = new Composer(/** @type {HTMLFormElement} */ (find('composer')), { connection, scheduler, style: () => styleOf(preferences) });
 const video = new Video({ video: /** @type {HTMLVideoElement} */ (find('video')), testcard: find('testcard') }, preferences);
-const player = new Player(find('room-main'), { preferences, stage, video, beat });
+const player = new Player(find('room-main'), { preferences, stage, video, scheduler });
 const menu = new CommentMenu(find('comment-card'), preferences);
 
 /** @type {RoomSettings} */
 let settings = {};
 let user = '';
 let role = 'viewer';
-/** Own posts by seq: over HTTP the server does not say who this viewer is. @type {Set<number>} */
-const own = new Set();
+/** The seqs of the viewer's own comments: over HTTP the server does not tell which user the viewer is. @type {Set<number>} */
+const ownSeqs = new Set();
 let isHidden = makeFilter(preferences);
 
 /** @param {RoomSettings} changed */
@@ -67,17 +67,17 @@ function applyPreferences() {
 
 /** @param {{seq: number, user?: string}} entry */
 function isOwn({ seq, user: by }) {
-  return (user !== '' && by === user) || own.has(seq);
+  return (user !== '' && by === user) || ownSeqs.has(seq);
 }
 
 /** @param {Entry[]} entries @param {string} source */
-function take(entries, source) {
+function applyEntries(entries, source) {
   for (const entry of entries) {
     if (entry.kind === 'comment') {
-      const mine = isOwn(entry);
-      // The stage first: it measures before it writes, the list after. The other way round the page is laid out once more.
-      if (source !== 'history' && !isHidden(entry)) stage.add(entry, { own: mine });
-      transcript.add(entry, { own: mine });
+      const own = isOwn(entry);
+      // The stage first, since it measures before it writes: the other way round the page would be laid out twice.
+      if (source !== 'history' && !isHidden(entry)) stage.add(entry, { own });
+      transcript.add(entry, { own });
     } else if (entry.kind === 'retract') {
       transcript.remove(entry.target);
       stage.remove(entry.target);
@@ -102,7 +102,7 @@ on('welcome', (/** @type {import('../connection/wire.js').Welcome} */ welcome) =
   user = welcome.user ?? '';
   role = welcome.role ?? 'viewer';
   composer.setName(welcome.name ?? '');
-  transcript.settle();
+  transcript.markLoaded();
 });
 on('settings', (/** @type {{settings: RoomSettings}} */ changed) => applySettings(changed.settings));
 on('identity', (/** @type {import('../connection/wire.js').Identity} */ identity) => {
@@ -111,16 +111,16 @@ on('identity', (/** @type {import('../connection/wire.js').Identity} */ identity
   composer.setName(identity.name);
   applySettings(settings);
 });
-on('entries', (/** @type {{entries: Entry[], source: string}} */ { entries, source }) => take(entries, source));
+on('entries', (/** @type {{entries: Entry[], source: string}} */ { entries, source }) => applyEntries(entries, source));
 on('lost', (/** @type {{reason: string, restarted: boolean}} */ { reason, restarted }) => {
   if (restarted) {
     transcript.clear();
     stage.clear();
-    own.clear();
+    ownSeqs.clear();
   }
   transcript.note(hasText(`lost.${reason}`) ? t(`lost.${reason}`) : t('lost.other'));
 });
-on('accepted', (/** @type {{seq: number}} */ { seq }) => own.add(seq));
+on('accepted', (/** @type {{seq: number}} */ { seq }) => ownSeqs.add(seq));
 
 document.addEventListener('visibilitychange', () => (document.hidden ? connection.pause() : connection.resume()));
 preferences.addEventListener('change', applyPreferences);
@@ -128,7 +128,7 @@ document.addEventListener('fullscreenchange', () => stage.configure(stageSetting
 stage.addEventListener('comment-click', (event) => {
   const { seq, entry, element } = /** @type {CustomEvent} */ (event).detail;
   stage.hold(seq);
-  menu.open(entry, element, { own: isOwn(entry), closed: () => stage.release(seq) });
+  menu.open(entry, element, { own: isOwn(entry), onClose: () => stage.release(seq) });
 });
 transcript.addEventListener('comment-click', (event) => {
   const { entry, element } = /** @type {CustomEvent} */ (event).detail;
@@ -136,15 +136,15 @@ transcript.addEventListener('comment-click', (event) => {
 });
 
 followTheme(preferences);
-runTestCard(find('testcard'), beat);
-showStatus(connection, beat);
-countDropped(find('dropped'), stage, beat);
-fillLookCard(find('look-card'), { preferences, rename: (name) => connection.rename(name) });
-fillSettingsCard(find('settings-card'), preferences, room);
-attachCard(find('look-card'), find('look-button'));
-attachCard(find('settings-card'), find('settings-button'));
-attachCard(find('keys-card'), find('keys-button'));
-listenForKeys(
+startClock(find('testcard'), scheduler);
+showStatus(connection, scheduler);
+showDroppedCount(find('dropped'), stage, scheduler);
+fillStylePopover(find('look-card'), { preferences, rename: (name) => connection.rename(name) });
+fillSettingsPopover(find('settings-card'), preferences, room);
+attachPopover(find('look-card'), find('look-button'));
+attachPopover(find('settings-card'), find('settings-button'));
+attachPopover(find('keys-card'), find('keys-button'));
+registerShortcuts(
   {
     c: () => composer.focus(),
     d: () => player.toggleDanmaku(),
@@ -158,4 +158,4 @@ listenForKeys(
 applyPreferences();
 if (document.hidden) connection.pause();
 connection.start();
-if (matchMedia('(hover: hover)').matches) composer.focus(); // on a phone the keyboard would cover the picture
+if (matchMedia('(hover: hover)').matches) composer.focus(); // on a phone the on-screen keyboard would cover the picture

@@ -1,4 +1,4 @@
-/** The viewer's settings in one card, applied at once; and what they come to for the stage. */
+/** The popover for the viewer's settings, applied at once, and their conversion to the stage's settings. */
 
 import { makeAppearanceFields } from '../page/appearance.js';
 import { find, make, makeIcon } from '../page/dom.js';
@@ -9,7 +9,7 @@ import { formatNumber, t } from '../page/i18n.js';
 /** @typedef {import('../page/preferences.js').Values} Values */
 
 const BAR_PX = 56;
-const BAR_AND_COMPOSER_PX = 116; // in fullscreen the composer lies over the picture too
+const BAR_AND_COMPOSER_PX = 116; // in fullscreen the composer covers the picture too
 
 /** @type {{name: 'opacity' | 'scale' | 'speed' | 'density' | 'delaySeconds', min: number, max: number, step: number}[]} */
 const SLIDERS = [
@@ -23,7 +23,7 @@ const AREAS = { 0.25: '¼', 0.5: '½', 0.75: '¾', 1: '' };
 const MODES = /** @type {const} */ (['scroll', 'top', 'bottom']);
 
 /**
- * What the stage is told: the viewer's choices, and the room's delay under the viewer's own.
+ * The stage's settings: the viewer's preferences, with the room's delay added to the viewer's.
  * @param {Preferences} preferences
  * @param {import('../connection/wire.js').RoomSettings} room
  * @returns {Partial<import('../stage/stage.js').StageSettings>}
@@ -38,9 +38,9 @@ export function stageSettings({ values }, room) {
   };
 }
 
-/** @param {HTMLElement} card @param {Preferences} preferences @param {string} room whose overlay it leads to */
-export function fillSettingsCard(card, preferences, room) {
-  const form = find('settings', card);
+/** @param {HTMLElement} popover @param {Preferences} preferences @param {string} room the room of the overlay link */
+export function fillSettingsPopover(popover, preferences, room) {
+  const form = find('settings', popover);
   const words = make('ul', { class: 'chips', 'data-role': 'hidden-words' });
   const users = make('ul', { class: 'chips', 'data-role': 'hidden-users' });
   const reset = make('button', { type: 'button', class: 'button' }, t('settings.reset'));
@@ -76,19 +76,19 @@ export function fillSettingsCard(card, preferences, room) {
       else {
         input.value = String(values[name]);
         const output = input.parentElement?.querySelector('output');
-        if (output) output.textContent = tell(name, Number(values[name]));
+        if (output) output.textContent = formatValue(name, Number(values[name]));
       }
     }
     words.replaceChildren(...values.hiddenWords.map((word) => makeChip(word, () => showWord(preferences, word))));
     users.replaceChildren(...values.hiddenUsers.map(({ user, name }) => makeChip(name, () => showUser(preferences, user))));
-    find('no-hidden-users', card).hidden = values.hiddenUsers.length > 0;
+    find('no-hidden-users', popover).hidden = values.hiddenUsers.length > 0;
   }
   preferences.addEventListener('change', show);
   show();
 }
 
 /** @param {string} name @param {number} value */
-function tell(name, value) {
+function formatValue(name, value) {
   return name === 'delaySeconds' ? t('settings.seconds', { n: value }) : `${formatNumber(Math.round(value * 100))} %`;
 }
 
@@ -126,7 +126,7 @@ function makeGroup(legend, ...children) {
   return make('fieldset', { class: 'labelled' }, make('legend', {}, legend), ...children);
 }
 
-/** The way for whoever streams this room. @param {string} room */
+/** A link to the overlay's page, for the streamer. @param {string} room */
 function makeOverlayLink(room) {
   return make('a', { 'data-role': 'overlay-link', href: `/r/${room}/overlay/compose`, target: '_blank', rel: 'noopener' }, t('settings.overlay'));
 }

@@ -1,4 +1,4 @@
-/** The test card's running clock: the viewer's time and date, written through the page's beat once a second. */
+/** The clock of the test card: the viewer's time and date, updated once a second. */
 
 import { language } from '../page/i18n.js';
 import { find } from '../page/dom.js';
@@ -7,11 +7,11 @@ const timeFormat = new Intl.DateTimeFormat(language, { hour: '2-digit', minute: 
 const dateFormat = new Intl.DateTimeFormat(language, { weekday: 'long', year: 'numeric', month: 'long', day: 'numeric' });
 
 /**
- * Keeps the clock of `card` running; a card that is hidden, or a page that is, costs nothing but the timer.
+ * Starts the clock of `card`. While the card or the page is hidden, only the timer runs.
  * @param {HTMLElement} card
- * @param {import('../page/render-scheduler.js').Beat} beat
+ * @param {import('../page/render-scheduler.js').RenderScheduler} scheduler
  */
-export function runTestCard(card, beat) {
+export function startClock(card, scheduler) {
   const clock = find('clock', card);
   const date = find('clock-date', card);
 
@@ -23,7 +23,7 @@ export function runTestCard(card, beat) {
   }
 
   function tick() {
-    if (!card.hidden && !document.hidden) beat.request(write);
+    if (!card.hidden && !document.hidden) scheduler.request(write);
     setTimeout(tick, 1000 - (Date.now() % 1000));
   }
 

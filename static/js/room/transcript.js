@@ -1,6 +1,7 @@
 /**
- * The list of what was said. It holds thousands of rows at a bounded cost: they lie in leaves of a hundred, a leaf out of sight
- * is not laid out, the oldest leaf goes. It stays where its reader scrolled, and does not move under a pointer. What to hide is the caller's to say.
+ * The list of comments. Its cost is bounded: rows are in chunks of a hundred, a chunk out of sight is not laid out, and the oldest
+ * chunk is removed when there are too many. It keeps the position to which the viewer scrolled, and does not move while the
+ * pointer is over a row. The caller decides which comments are hidden.
  *
  * Event: `comment-click`, a CustomEvent with detail {entry, element}.
  */
@@ -11,49 +12,49 @@ import { hueOf } from '../page/user-color.js';
 
 /** @typedef {import('../connection/wire.js').CommentEntry} CommentEntry */
 
-const LEAF_ROWS = 100;
-const MOST_LEAVES = 30;
-const AT_FOOT_PX = 24;
+const CHUNK_ROWS = 100;
+const MAX_CHUNKS = 30;
+const AT_END_PX = 24;
 const timeFormat = new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
 
 export class Transcript extends EventTarget {
   #list;
   #empty;
   #newer;
-  #beat;
-  /** @type {HTMLElement[]} rows that the next beat puts in */
-  #coming = [];
+  #scheduler;
+  /** @type {HTMLElement[]} rows to append in the next pass */
+  #pending = [];
   /** @type {WeakMap<Element, CommentEntry>} */
   #entries = new WeakMap();
   /** @type {(entry: CommentEntry) => boolean} */
   #isHidden = () => false;
   #unseen = 0;
   #following = true;
-  #pointed = false;
+  #hovered = false;
   #scrollTop = 0;
   #flush = () => this.#write();
 
   /**
    * @param {{list: HTMLElement, empty: HTMLElement, newer: HTMLButtonElement}} elements
-   * @param {import('../page/render-scheduler.js').Beat} beat
+   * @param {import('../page/render-scheduler.js').RenderScheduler} scheduler
    */
-  constructor({ list, empty, newer }, beat) {
+  constructor({ list, empty, newer }, scheduler) {
     super();
     this.#list = list;
     this.#empty = empty;
     this.#newer = newer;
-    this.#beat = beat;
-    list.addEventListener('scroll', () => this.#scrolled(), { passive: true });
-    const panel = list.parentElement ?? list; // the button lies over rows: a pointer on it has not left them
-    panel.addEventListener('pointerover', (event) => this.#point(event.pointerType === 'mouse' && event.target !== list));
-    panel.addEventListener('pointerleave', () => this.#point(false));
-    list.addEventListener('click', (event) => this.#choose(event.target));
+    this.#scheduler = scheduler;
+    list.addEventListener('scroll', () => this.#onScroll(), { passive: true });
+    const panel = list.parentElement ?? list; // the button covers rows: a pointer on it has not left them
+    panel.addEventListener('pointerover', (event) => this.#setHovered(event.pointerType === 'mouse' && event.target !== list));
+    panel.addEventListener('pointerleave', () => this.#setHovered(false));
+    list.addEventListener('click', (event) => this.#onChoose(event.target));
     list.addEventListener('keydown', (event) => {
-      if (event.key === 'Enter' && event.target !== list) this.#choose(event.target);
-      else this.#step(event);
+      if (event.key === 'Enter' && event.target !== list) this.#onChoose(event.target);
+      else this.#moveFocus(event);
     });
-    newer.addEventListener('click', () => this.#goToFoot());
-    new ResizeObserver(() => this.#following && this.#beat.request(this.#flush)).observe(list);
+    newer.addEventListener('click', () => this.#scrollToEnd());
+    new ResizeObserver(() => this.#following && this.#scheduler.request(this.#flush)).observe(list);
   }
 
   /** @param {CommentEntry} entry @param {{own?: boolean}} [options] */
@@ -61,20 +62,20 @@ export class Transcript extends EventTarget {
     const row = makeRow(entry, own);
     row.hidden = this.#isHidden(entry);
     this.#entries.set(row, entry);
-    this.#put(row);
+    this.#queue(row);
     if (row.hidden) return;
-    if (!this.#following || this.#pointed) this.#unseen += 1;
+    if (!this.#following || this.#hovered) this.#unseen += 1;
   }
 
-  /** A muted sentence in the flow. @param {string} text */
+  /** Adds a note between the comments. @param {string} text */
   note(text) {
-    this.#put(make('p', { class: 'noted' }, text));
+    this.#queue(make('p', { class: 'transcript-note' }, text));
   }
 
-  /** The room has told all it has: if that was nothing, say so. */
-  settle() {
-    this.#beat.request(this.#flush);
-    this.#empty.dataset.settled = 'true';
+  /** Call it when the history is complete: an empty list then shows that it is empty. */
+  markLoaded() {
+    this.#scheduler.request(this.#flush);
+    this.#empty.dataset.loaded = 'true';
   }
 
   /** @param {number} seq */
@@ -82,30 +83,30 @@ export class Transcript extends EventTarget {
     this.removeWhere((entry) => entry.seq === seq);
   }
 
-  /** Takes out every comment before `seq`, all of them without it. @param {number} [seq] */
-  clear(seq = Infinity) {
-    this.removeWhere((entry) => entry.seq < seq);
+  /** Removes every comment up to and including `lastSeq`; without it, all. @param {number} [lastSeq] */
+  clear(lastSeq = Infinity) {
+    this.removeWhere((entry) => entry.seq <= lastSeq);
   }
 
   /** @param {(entry: CommentEntry) => boolean} test */
   removeWhere(test) {
     /** @param {Element} row */
-    const goes = (row) => {
+    const matches = (row) => {
       const entry = this.#entries.get(row);
       return entry !== undefined && test(entry);
     };
-    this.#coming = this.#coming.filter((row) => !goes(row));
-    this.#beat.request(() => {
-      for (const row of this.#rows()) if (goes(row)) row.remove();
+    this.#pending = this.#pending.filter((row) => !matches(row));
+    this.#scheduler.request(() => {
+      for (const row of this.#rows()) if (matches(row)) row.remove();
       this.#write();
     });
   }
 
-  /** Hides what `test` is true for, now and from now on; what was hidden before and is not any more comes back. @param {(entry: CommentEntry) => boolean} test */
+  /** Hides present and future comments for which `test` is true, and shows all others. @param {(entry: CommentEntry) => boolean} test */
   hideWhere(test) {
     this.#isHidden = test;
-    this.#beat.request(() => {
-      for (const row of [...this.#rows(), ...this.#coming]) {
+    this.#scheduler.request(() => {
+      for (const row of [...this.#rows(), ...this.#pending]) {
         const entry = this.#entries.get(row);
         if (entry && row instanceof HTMLElement) row.hidden = this.#isHidden(entry);
       }
@@ -113,29 +114,29 @@ export class Transcript extends EventTarget {
     });
   }
 
-  /** Whether new comments are read out. @param {boolean} on */
+  /** Whether screen readers announce new comments. @param {boolean} on */
   setAnnounced(on) {
     this.#list.setAttribute('aria-live', on ? 'polite' : 'off');
   }
 
   /** @param {HTMLElement} row */
-  #put(row) {
-    this.#coming.push(row);
-    if (this.#coming.length > MOST_LEAVES * LEAF_ROWS) this.#coming.shift();
-    this.#beat.request(this.#flush);
+  #queue(row) {
+    this.#pending.push(row);
+    if (this.#pending.length > MAX_CHUNKS * CHUNK_ROWS) this.#pending.shift();
+    this.#scheduler.request(this.#flush);
   }
 
   #write() {
     const list = this.#list;
-    const stays = this.#following && !this.#pointed;
-    if (this.#coming.length) {
+    const follows = this.#following && !this.#hovered;
+    if (this.#pending.length) {
       this.#append();
-      const excess = list.childElementCount - MOST_LEAVES;
-      // While someone reads further up, the rows above must stay; twice the bound is where that ends.
-      if (excess > 0 && (stays || excess > MOST_LEAVES)) for (let i = 0; i < excess; i += 1) list.firstElementChild?.remove();
+      const excess = list.childElementCount - MAX_CHUNKS;
+      // While the viewer has scrolled up, the rows above stay, up to twice the bound.
+      if (excess > 0 && (follows || excess > MAX_CHUNKS)) for (let i = 0; i < excess; i += 1) list.firstElementChild?.remove();
     }
-    this.#empty.hidden = !this.#empty.dataset.settled || list.querySelector('p') !== null;
-    if (stays) {
+    this.#empty.hidden = !this.#empty.dataset.loaded || list.querySelector('p') !== null;
+    if (follows) {
       this.#unseen = 0;
       list.scrollTop = list.scrollHeight;
       this.#scrollTop = list.scrollTop;
@@ -145,57 +146,57 @@ export class Transcript extends EventTarget {
   }
 
   #append() {
-    const rows = this.#coming;
-    this.#coming = [];
+    const rows = this.#pending;
+    this.#pending = [];
     for (let i = 0; i < rows.length; ) {
-      let leaf = this.#list.lastElementChild;
-      if (leaf === null || leaf.childElementCount >= LEAF_ROWS) {
-        leaf = make('div', { class: 'leaf' });
-        this.#list.append(leaf);
+      let chunk = this.#list.lastElementChild;
+      if (chunk === null || chunk.childElementCount >= CHUNK_ROWS) {
+        chunk = make('div', { class: 'transcript-chunk' });
+        this.#list.append(chunk);
       }
-      const some = rows.slice(i, i + LEAF_ROWS - leaf.childElementCount);
-      leaf.append(...some);
-      i += some.length;
+      const slice = rows.slice(i, i + CHUNK_ROWS - chunk.childElementCount);
+      chunk.append(...slice);
+      i += slice.length;
     }
   }
 
   #rows() {
-    return [...this.#list.querySelectorAll('.leaf > [data-seq]')];
+    return [...this.#list.querySelectorAll('.transcript-chunk > [data-seq]')];
   }
 
-  #scrolled() {
-    // Rows that come into sight may turn out taller than guessed, so only going up means that the reader left the foot.
+  #onScroll() {
+    // Rows that come into sight may be taller than estimated, so only scrolling up means that the viewer left the end.
     const { scrollHeight, scrollTop, clientHeight } = this.#list;
-    if (scrollHeight - scrollTop - clientHeight < AT_FOOT_PX) this.#following = true;
+    if (scrollHeight - scrollTop - clientHeight < AT_END_PX) this.#following = true;
     else if (scrollTop < this.#scrollTop - 1) this.#following = false;
     this.#scrollTop = scrollTop;
-    if (this.#following && this.#unseen) this.#beat.request(this.#flush);
+    if (this.#following && this.#unseen) this.#scheduler.request(this.#flush);
   }
 
   /** @param {boolean} on */
-  #point(on) {
-    if (this.#pointed === on) return;
-    this.#pointed = on;
-    if (!on && this.#following) this.#beat.request(this.#flush);
+  #setHovered(on) {
+    if (this.#hovered === on) return;
+    this.#hovered = on;
+    if (!on && this.#following) this.#scheduler.request(this.#flush);
   }
 
-  #goToFoot() {
+  #scrollToEnd() {
     this.#following = true;
-    this.#pointed = false;
-    this.#beat.request(this.#flush);
+    this.#hovered = false;
+    this.#scheduler.request(this.#flush);
     this.#list.focus({ preventScroll: true });
   }
 
   /** @param {EventTarget | null} target */
-  #choose(target) {
+  #onChoose(target) {
     if (!(target instanceof Element) || getSelection()?.isCollapsed === false) return;
     const row = target.closest('[data-seq]');
     const entry = row && this.#entries.get(row);
     if (entry) this.dispatchEvent(new CustomEvent('comment-click', { detail: { entry, element: row } }));
   }
 
-  /** Arrow keys walk the rows once the list has the focus. @param {KeyboardEvent} event */
-  #step(event) {
+  /** Moves the focus between rows with the arrow keys. @param {KeyboardEvent} event */
+  #moveFocus(event) {
     if (event.key !== 'ArrowUp' && event.key !== 'ArrowDown') return;
     const rows = this.#rows().filter((row) => row.checkVisibility());
     const at = document.activeElement ? rows.indexOf(document.activeElement) : -1;
@@ -208,9 +209,9 @@ export class Transcript extends EventTarget {
 
 /** @param {CommentEntry} entry @param {boolean} own */
 function makeRow({ seq, user, name, text, at, role }, own) {
-  const row = make('p', { class: own ? 'said own' : 'said', 'data-seq': seq, 'data-hue': hueOf(user), tabindex: -1 });
+  const row = make('p', { class: own ? 'transcript-row own' : 'transcript-row', 'data-seq': seq, 'data-hue': hueOf(user), tabindex: -1 });
   if (role === 'host' || role === 'moderator') row.append(make('span', { class: `badge ${role}` }, t(`role.${role}`)));
-  row.append(make('bdi', { class: 'name' }, name), ' ', make('bdi', { class: 'text' }, text)); // a space: a place to break
+  row.append(make('bdi', { class: 'name' }, name), ' ', make('bdi', { class: 'text' }, text)); // a space, where the line may break
   row.append(make('time', { datetime: new Date(at).toISOString(), 'aria-hidden': 'true' }, timeFormat.format(at)));
   return row;
 }

@@ -1,8 +1,8 @@
 /**
- * What plays in the frame: mp4 and webm, HLS where the browser plays it or with hls.js where the server has it, and the test
- * card when there is nothing to play. It begins without sound when the browser insists. It does not choose what to play.
+ * Plays the room's video: mp4 and webm, HLS where the browser supports it or with hls.js where the server has it; shows the test
+ * card when there is none. It starts muted when the browser requires that.
  *
- * Events: `change`, whenever what plays, its sound or its pause changed; `time`, as it goes on.
+ * Events: `change`, when the video, its sound or its paused state changed; `time`, while it plays.
  */
 
 import { t } from '../page/i18n.js';
@@ -19,7 +19,7 @@ export class Video extends EventTarget {
   #url = '';
   /** @type {any} the running Hls, when there is one */
   #hls = null;
-  /** A sentence when the video cannot be shown, '' otherwise. */
+  /** A message when the video cannot be played, '' otherwise. */
   failure = '';
 
   /**
@@ -32,7 +32,7 @@ export class Video extends EventTarget {
     this.#testcard = testcard;
     this.#preferences = preferences;
     for (const type of ['play', 'pause', 'volumechange', 'durationchange', 'loadeddata']) {
-      video.addEventListener(type, () => this.#changed());
+      video.addEventListener(type, () => this.#update());
     }
     video.addEventListener('timeupdate', () => this.dispatchEvent(new Event('time')));
     video.addEventListener('error', () => this.#fail(t('video.failed')));
@@ -40,7 +40,7 @@ export class Video extends EventTarget {
     this.#applySound();
   }
 
-  /** Whether there is a video, not the test card. */
+  /** Whether the video is shown and not the test card. */
   get shown() {
     return this.#url !== '' && this.failure === '';
   }
@@ -53,7 +53,7 @@ export class Video extends EventTarget {
     return this.#video.muted;
   }
 
-  /** Seconds behind the live edge; null when it is no live stream, or not known. @returns {number | null} */
+  /** Seconds behind the live edge; null when it is no live stream or unknown. @returns {number | null} */
   get behindSeconds() {
     if (!this.shown) return null;
     if (Number.isFinite(this.#hls?.latency) && this.#hls.latency > 0) return this.#hls.latency;
@@ -65,7 +65,7 @@ export class Video extends EventTarget {
     return this.shown && (this.#video.duration === Infinity || this.#hls?.latestLevelDetails?.live === true);
   }
 
-  /** Shows `url`, or the test card for ''. @param {string} url */
+  /** Plays `url`; '' shows the test card. @param {string} url */
   async load(url) {
     if (url === this.#url) return;
     this.#url = url;
@@ -73,8 +73,8 @@ export class Video extends EventTarget {
     this.#hls?.destroy();
     this.#hls = null;
     this.#video.removeAttribute('src');
-    this.#video.load(); // or the last one would be heard on, unseen
-    this.#changed();
+    this.#video.load(); // stops the previous one, which would play on unseen
+    this.#update();
     if (url === '') return;
     const hls = /\.m3u8(\?|$)/i.test(url) && !this.#video.canPlayType(HLS_TYPE);
     if (hls) await this.#loadHls(url);
@@ -86,7 +86,7 @@ export class Video extends EventTarget {
     try {
       await this.#video.play();
     } catch (error) {
-      // Browsers start a sound only after a gesture; a picture without sound is the better beginning.
+      // Browsers start sound only after a user gesture: play muted instead.
       if (!(error instanceof DOMException) || error.name !== 'NotAllowedError' || this.#video.muted) return;
       this.#video.muted = true;
       await this.#video.play().catch(() => {});
@@ -112,19 +112,19 @@ export class Video extends EventTarget {
     } catch {
       return this.#fail(t('video.no_hls'));
     }
-    if (this.#url !== url) return; // another one was chosen meanwhile
+    if (this.#url !== url) return; // another video was loaded meanwhile
     if (!Hls?.isSupported()) return this.#fail(t('video.no_hls'));
-    this.#hls = new Hls({ enableWorker: false }); // its worker would be a script from a blob, which the page's policy forbids
+    this.#hls = new Hls({ enableWorker: false }); // the worker is a blob: script, which the Content-Security-Policy forbids
     this.#hls.on(Hls.Events.ERROR, (/** @type {unknown} */ _, /** @type {{fatal: boolean}} */ { fatal }) => fatal && this.#fail(t('video.failed')));
     this.#hls.loadSource(url);
     this.#hls.attachMedia(this.#video);
   }
 
-  /** @param {string} sentence */
-  #fail(sentence) {
+  /** @param {string} message */
+  #fail(message) {
     if (this.#url === '') return;
-    this.failure = sentence;
-    this.#changed();
+    this.failure = message;
+    this.#update();
   }
 
   #applySound() {
@@ -133,7 +133,7 @@ export class Video extends EventTarget {
     this.#video.volume = volume;
   }
 
-  #changed() {
+  #update() {
     this.#video.hidden = !this.shown;
     this.#testcard.hidden = this.shown;
     this.dispatchEvent(new Event('change'));

@@ -1,10 +1,10 @@
-/** The stage's clock: runs like the page's, and stands still for as long as anybody has a reason (paused video, hidden tab). */
+/** The stage's clock: it runs like the page's, and stops while at least one reason is set (paused video, hidden tab). */
 
 export class StageClock {
   /** @type {Set<string>} */
   #reasons = new Set();
-  #lost = 0;
-  #stoodAt = 0;
+  #stoppedMs = 0;
+  #stoppedAt = 0;
 
   get running() {
     return this.#reasons.size === 0;
@@ -12,26 +12,26 @@ export class StageClock {
 
   /** Milliseconds. */
   now() {
-    return (this.running ? performance.now() : this.#stoodAt) - this.#lost;
+    return (this.running ? performance.now() : this.#stoppedAt) - this.#stoppedMs;
   }
 
-  /** The moment `time` of this clock on the document's timeline. @param {number} time */
-  onTimeline(time) {
-    return time + this.#lost;
+  /** Converts a time of this clock to the document's timeline. @param {number} time */
+  toTimeline(time) {
+    return time + this.#stoppedMs;
   }
 
-  /** @param {string} reason @returns {boolean} whether the clock stopped by this */
+  /** @param {string} reason @returns {boolean} whether this call stopped the clock */
   stop(reason) {
-    const first = this.running;
-    if (first) this.#stoodAt = performance.now();
+    const wasRunning = this.running;
+    if (wasRunning) this.#stoppedAt = performance.now();
     this.#reasons.add(reason);
-    return first;
+    return wasRunning;
   }
 
-  /** @param {string} reason @returns {boolean} whether the clock runs again by this */
+  /** @param {string} reason @returns {boolean} whether this call started the clock again */
   start(reason) {
     if (!this.#reasons.delete(reason) || !this.running) return false;
-    this.#lost += performance.now() - this.#stoodAt;
+    this.#stoppedMs += performance.now() - this.#stoppedAt;
     return true;
   }
 }

@@ -1,15 +1,15 @@
 /**
- * The elements comments are made of: filled with text, measured in one batch, and used again. Text goes in as text and nothing
- * else. It decides neither who flies nor where.
+ * The elements of comments: filled with text, measured in one batch, and recycled. Text is inserted as text only, never as
+ * markup. Which comments are shown, and where, is decided elsewhere.
  */
 
-/** @typedef {import('./priority.js').Offer} Offer */
+/** @typedef {import('./priority.js').Candidate} Candidate */
 
-const ROW_AIR = 4; // between two lanes; stage.css puts a comment in the middle of it
-const SPARE_MOST = 400;
-const SIZES_MOST = 1000;
+const LANE_GAP = 4; // between two lanes; stage.css puts half of it above a comment
+const MAX_SPARE = 400;
+const MAX_SIZES = 1000;
 
-// Either outline, 85 % opaque, is then at least 3 : 1 against the colour, whatever picture shines through it (WCAG 2, large text).
+// Each outline, 85 % opaque, then has a contrast of at least 3:1 to the colour over any picture (WCAG 2, large text).
 const DARK_BELOW = 0.175; // relative luminance
 
 /** Whether an outline around this colour must be light to be seen. @param {string | undefined} color "#rrggbb" */
@@ -21,59 +21,59 @@ export function isDark(color) {
 }
 
 /** @param {string} kind @param {string} text @param {string} [tag] */
-function part(kind, text, tag = 'span') {
+function makePart(kind, text, tag = 'span') {
   const element = document.createElement(tag);
   element.className = `comment-${kind}`;
   element.textContent = text;
   return element;
 }
 
-/** @typedef {{width: number, height: number}} Size in stage pixels, air included */
+/** @typedef {{width: number, height: number}} Size in stage pixels, the gap between lanes included */
 
 /** @param {HTMLElement} element @returns {Size} */
 export function sizeOf(element) {
-  return { width: element.offsetWidth + 1, height: element.offsetHeight + ROW_AIR };
+  return { width: element.offsetWidth + 1, height: element.offsetHeight + LANE_GAP };
 }
 
 export class CommentElements {
   #plane;
   /** @type {HTMLElement[]} */
   #spare = [];
-  /** @type {Map<string, Size>} what it measured, by font, classes and parts */
+  /** @type {Map<string, Size>} measured sizes, by font, classes and parts */
   #sizes = new Map();
 
-  /** @param {HTMLElement} plane what the comments lie on */
+  /** @param {HTMLElement} plane the element that contains the comments */
   constructor(plane) {
     this.#plane = plane;
   }
 
-  /** The look changed (font, style sheet): nothing measured before is true any more. */
+  /** Forgets the measured sizes, since a font or a style sheet has changed. */
   forgetSizes() {
     this.#sizes.clear();
   }
 
   /**
-   * Elements for these offers with their sizes; one layout for all of them, none when all are known.
-   * @param {readonly Offer[]} offers @param {{names: boolean, font: string}} look
+   * Returns elements for these candidates with their sizes; one layout for all of them, none when all sizes are known.
+   * @param {readonly Candidate[]} candidates @param {{names: boolean, font: string}} style
    */
-  prepare(offers, look) {
-    const prepared = offers.map((offer) => {
-      const element = this.#fill(this.#spare.pop() ?? document.createElement('div'), offer, look);
-      const key = [look.font, element.className, ...Array.from(element.children, (child) => `${child.className} ${child.textContent}`)].join('\n');
-      return { offer, element, key, size: this.#sizes.get(key) };
+  prepare(candidates, style) {
+    const prepared = candidates.map((candidate) => {
+      const element = this.#fill(this.#spare.pop() ?? document.createElement('div'), candidate, style);
+      const key = [style.font, element.className, ...Array.from(element.children, (child) => `${child.className} ${child.textContent}`)].join('\n');
+      return { candidate, element, key, size: this.#sizes.get(key) };
     });
     const unknown = prepared.filter(({ size }) => !size);
     this.#plane.append(...unknown.map(({ element }) => element));
     const sizes = unknown.map(({ element }) => sizeOf(element));
     unknown.forEach((item, index) => {
       item.size = sizes[index];
-      if (this.#sizes.size >= SIZES_MOST) this.#sizes.clear();
+      if (this.#sizes.size >= MAX_SIZES) this.#sizes.clear();
       this.#sizes.set(item.key, item.size);
     });
-    return prepared.map(({ offer, element, size }) => ({ offer, element, size: size ?? { width: 0, height: 0 } }));
+    return prepared.map(({ candidate, element, size }) => ({ candidate, element, size: size ?? { width: 0, height: 0 } }));
   }
 
-  /** @param {HTMLElement} element @param {Offer} offer @param {{names: boolean, font: string}} look */
+  /** @param {HTMLElement} element @param {Candidate} candidate @param {{names: boolean, font: string}} style */
   #fill(element, { entry, own, count }, { names, font }) {
     const { seq, text, color, size = 'normal', role = 'viewer' } = entry;
     element.textContent = '';
@@ -85,22 +85,22 @@ export class CommentElements {
     if (isDark(color)) classes.push('comment-dark');
     if (role === 'host' || role === 'moderator') {
       classes.push('comment-staff');
-      element.append(part('badge', role === 'host' ? 'H' : 'M'));
+      element.append(makePart('badge', role === 'host' ? 'H' : 'M'));
     }
-    if (names && entry.name) element.append(part('name', entry.name, 'bdi'));
-    element.append(part('text', text, 'bdi'));
-    if (count > 1) element.append(part('count', `×${count}`));
+    if (names && entry.name) element.append(makePart('name', entry.name, 'bdi'));
+    element.append(makePart('text', text, 'bdi'));
+    if (count > 1) element.append(makePart('count', `×${count}`));
     element.className = classes.join(' ');
-    element.style.color = ''; // a colour that is none would leave the one before
+    element.style.color = ''; // an invalid colour would leave the previous one
     if (color) element.style.color = color;
-    element.style.fontFamily = font; // its own, so that another font later does not widen what is already flying
+    element.style.fontFamily = font; // on each element, so that a new font later does not widen comments that are already moving
     return element;
   }
 
-  /** Takes an element off the stage and keeps it for another comment. @param {HTMLElement} element */
-  putAway(element) {
+  /** Removes an element from the stage and keeps it for another comment. @param {HTMLElement} element */
+  recycle(element) {
     element.remove();
     element.removeAttribute('data-held');
-    if (this.#spare.length < SPARE_MOST) this.#spare.push(element);
+    if (this.#spare.length < MAX_SPARE) this.#spare.push(element);
   }
 }

@@ -1,13 +1,13 @@
 /**
- * Stage geometry: the stage's settings, and from them and its size the lengths and paths comments use.
+ * Stage geometry: the stage's settings, and the lengths and paths of comments that follow from them and from its size.
  *
- * Everything inside the stage is measured in stage pixels, of which there are 1080 from top to bottom on a wide stage; one
- * scale on the plane they lie on makes them CSS pixels. A resize changes that scale and how many stage pixels there are to
- * the right, so what is under way keeps its distances. Pure: no DOM, no clock.
+ * Everything inside the stage is measured in stage pixels, of which a wide stage has 1080 from top to bottom; one scale on the
+ * plane that contains the comments converts them to CSS pixels. A resize changes only that scale and the number of stage pixels
+ * to the right, so comments that are moving keep their distances. Pure: no DOM, no clock.
  */
 
 /** @typedef {import('./lanes.js').Path} Path */
-/** @typedef {import('./lanes.js').Rows} Rows */
+/** @typedef {import('./lanes.js').Band} Band */
 
 /**
  * @typedef {object} StageSettings
@@ -15,16 +15,16 @@
  * @property {number} scale             size of the text, 1 is normal
  * @property {number} speed             1 crosses in 8 s, 2 in 4 s
  * @property {number} area              share of the height that is used: 0.25, 0.5, 0.75, 1
- * @property {number} density           0..1; lower keeps more air between comments
- * @property {{scroll: boolean, top: boolean, bottom: boolean}} modes   which modes are shown at all
- * @property {boolean} merge            beyond capacity, equal texts become one with ×N
+ * @property {number} density           0..1; lower leaves more space between comments
+ * @property {{scroll: boolean, top: boolean, bottom: boolean}} modes   which modes are shown
+ * @property {boolean} merge            when there is not enough space, equal texts become one with ×N
  * @property {number} delaySeconds      show a comment this long after its `at`
  * @property {number} maxOnScreen       0 is as many as fit
  * @property {string} font              a CSS font-family; empty is the page's
- * @property {'auto' | 'fly' | 'still'} motion   auto: no flight where the viewer's system asks for less motion
+ * @property {'auto' | 'fly' | 'still'} motion   auto: still where the viewer's system asks for less motion
  * @property {boolean} names            put the name before the text
  * @property {number} reservedTopPx     CSS pixels kept free at the top
- * @property {number} reservedBottomPx  CSS pixels kept free at the foot (the player bar)
+ * @property {number} reservedBottomPx  CSS pixels kept free at the bottom (the player bar)
  */
 
 /** @type {Readonly<StageSettings>} */
@@ -46,48 +46,48 @@ export const DEFAULT_SETTINGS = Object.freeze({
 });
 
 const FULL_HEIGHT = 1080;
-const SMALLEST_SCALE = 0.56; // 14 CSS pixels for a normal comment: smaller cannot be read
+const MIN_SCALE = 0.56; // 14 CSS pixels for a normal comment: smaller text cannot be read
 const CROSSING_MS = 8000;
 const FIXED_MS = 5000;
 const LISTED_MS = 6000;
-const TOP_AIR = 16; // half a lane
+const TOP_MARGIN = 16; // half a lane
 const SIDE_GAP = 20;
-// Comments up to a share of the stage's width cross at a multiple of the width per crossing time. Steps, so that a step can share
-// one animation; within a few hundredths all cross in the same time, and the longest no faster than the eye reads.
+// A comment's speed is a multiple of the stage's width per crossing time, by its share of that width. Steps, so that comments of
+// a step share one animation; still all cross in nearly the same time, and the longest ones can be read.
 const SPEEDS = [
-  { upTo: 0.08, times: 1.04 },
-  { upTo: 0.16, times: 1.11 },
-  { upTo: 0.28, times: 1.2 },
-  { upTo: Infinity, times: 1.34 },
+  { upTo: 0.08, factor: 1.04 },
+  { upTo: 0.16, factor: 1.11 },
+  { upTo: 0.28, factor: 1.2 },
+  { upTo: Infinity, factor: 1.34 },
 ];
-export const LISTED_MOST = 6;
+export const MAX_LISTED = 6;
 
-/** A number within bounds, or what stood there before. @param {unknown} value @param {number} low @param {number} high @param {number} before */
-function within(value, low, high, before) {
+/** Clamps a number; anything else leaves the old value. @param {unknown} value @param {number} low @param {number} high @param {number} before */
+function clamp(value, low, high, before) {
   return typeof value === 'number' && Number.isFinite(value) ? Math.min(high, Math.max(low, value)) : before;
 }
 
 /**
- * Settings with what `change` says; a value that makes no sense leaves the old one.
+ * Returns the settings with `change` applied; an invalid value leaves the old one.
  * @param {StageSettings} settings @param {Partial<StageSettings>} change
  * @returns {StageSettings}
  */
 export function changeSettings(settings, change) {
   return {
-    opacity: within(change.opacity, 0, 1, settings.opacity),
-    scale: within(change.scale, 0.25, 4, settings.scale),
-    speed: within(change.speed, 0.1, 10, settings.speed),
-    area: within(change.area, 0.1, 1, settings.area),
-    density: within(change.density, 0, 1, settings.density),
+    opacity: clamp(change.opacity, 0, 1, settings.opacity),
+    scale: clamp(change.scale, 0.25, 4, settings.scale),
+    speed: clamp(change.speed, 0.1, 10, settings.speed),
+    area: clamp(change.area, 0.1, 1, settings.area),
+    density: clamp(change.density, 0, 1, settings.density),
     modes: { ...settings.modes, ...change.modes },
     merge: change.merge ?? settings.merge,
-    delaySeconds: within(change.delaySeconds, 0, 600, settings.delaySeconds),
-    maxOnScreen: within(change.maxOnScreen, 0, 10_000, settings.maxOnScreen),
+    delaySeconds: clamp(change.delaySeconds, 0, 600, settings.delaySeconds),
+    maxOnScreen: clamp(change.maxOnScreen, 0, 10_000, settings.maxOnScreen),
     font: change.font ?? settings.font,
     motion: change.motion ?? settings.motion,
     names: change.names ?? settings.names,
-    reservedTopPx: within(change.reservedTopPx, 0, 4000, settings.reservedTopPx),
-    reservedBottomPx: within(change.reservedBottomPx, 0, 4000, settings.reservedBottomPx),
+    reservedTopPx: clamp(change.reservedTopPx, 0, 4000, settings.reservedTopPx),
+    reservedBottomPx: clamp(change.reservedBottomPx, 0, 4000, settings.reservedBottomPx),
   };
 }
 
@@ -96,29 +96,29 @@ export function changeSettings(settings, change) {
  * @property {number} scale   CSS pixels in a stage pixel
  * @property {number} width   stage pixels
  * @property {number} height
- * @property {Rows} upper     where comments fly and top ones stand
- * @property {Rows} whole     where bottom ones stand
+ * @property {Band} upper     for scrolling and top comments
+ * @property {Band} whole     for bottom comments
  */
 
 /**
  * @param {number} widthPx @param {number} heightPx the stage in CSS pixels @param {StageSettings} settings
  * @returns {Geometry}
  */
-export function layOut(widthPx, heightPx, settings) {
-  const scale = Math.max(SMALLEST_SCALE, Math.min(widthPx, heightPx) / FULL_HEIGHT) * settings.scale;
+export function computeGeometry(widthPx, heightPx, settings) {
+  const scale = Math.max(MIN_SCALE, Math.min(widthPx, heightPx) / FULL_HEIGHT) * settings.scale;
   const height = heightPx / scale;
-  const top = TOP_AIR + settings.reservedTopPx / scale;
+  const top = TOP_MARGIN + settings.reservedTopPx / scale;
   const bottom = height - settings.reservedBottomPx / scale;
   return { scale, width: widthPx / scale, height, upper: { top, bottom: top + (bottom - top) * settings.area }, whole: { top, bottom } };
 }
 
-/** Whether a comment is narrow enough to stand; a wider one flies. @param {number} width @param {Geometry} geometry */
-export function canStand(width, geometry) {
+/** Whether a comment is narrow enough to be fixed; a wider one scrolls. @param {number} width @param {Geometry} geometry */
+export function fitsFixed(width, geometry) {
   return width + 2 * SIDE_GAP <= geometry.width;
 }
 
 /**
- * The path of a comment that starts at `now`; `delay` milliseconds later it comes into sight.
+ * The path of a comment that starts at `now`; `delay` milliseconds later it enters the stage.
  * @param {{mode: 'scroll' | 'top' | 'bottom' | 'listed', width: number, height: number}} comment
  * @param {Geometry} geometry @param {StageSettings} settings @param {number} now @param {number} [delay]
  * @returns {Path}
@@ -131,7 +131,7 @@ export function pathOf({ mode, width, height }, geometry, settings, now, delay =
   }
   const crossing = CROSSING_MS / settings.speed;
   const step = SPEEDS.find(({ upTo }) => width <= upTo * geometry.width) ?? SPEEDS[SPEEDS.length - 1];
-  const speed = (step.times * geometry.width) / crossing;
+  const speed = (step.factor * geometry.width) / crossing;
   const left = geometry.width + speed * delay;
   return { left, width, height, speed, from: now, until: now + (left + width) / speed, gap };
 }

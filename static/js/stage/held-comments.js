@@ -1,34 +1,33 @@
 /**
- * Holds: comments that stand still because somebody points at them or has their menu open, and those behind them, which fly
- * on until they come close and then wait. All go on together, so the distances they started with come back by themselves.
- * When each one has to stop is worked out at once and ahead, so no timer has to be in time. It knows neither elements nor
- * pointers.
+ * Comments that are stopped because the pointer is over them or their menu is open, and the comments behind them, which move on
+ * until they would touch and then stop too. All resume together, so that their distances are what they were at the start.
+ * When each comment has to stop is computed ahead, so that no timer has to fire on time. It knows neither elements nor pointers.
  */
 
-import { leavesAt } from './lanes.js';
+import { expiresAt } from './lanes.js';
 
-export class Holds {
+export class HeldComments {
   #lanes;
   #clock;
-  #changed;
+  #onChange;
   /** @type {Set<number>} */
   #held = new Set();
 
   /**
    * @param {import('./lanes.js').Lanes} lanes
    * @param {{now: () => number}} clock the stage's
-   * @param {(id: number) => void} changed called when a box got or lost the moment at which it stops
+   * @param {(id: number) => void} onChange called when the time at which a box stops was set or removed
    */
-  constructor(lanes, clock, changed) {
+  constructor(lanes, clock, onChange) {
     this.#lanes = lanes;
     this.#clock = clock;
-    this.#changed = changed;
+    this.#onChange = onChange;
   }
 
-  /** One whose time is over is gone already, and others may fly where it was. @param {number} id */
+  /** Stops a box. An expired one stays as it is: its space may have been given away already. @param {number} id */
   add(id) {
     const box = this.#lanes.get(id);
-    if (!box || leavesAt(box) <= this.#clock.now() || this.#held.has(id)) return;
+    if (!box || expiresAt(box) <= this.#clock.now() || this.#held.has(id)) return;
     this.#held.add(id);
     this.update();
   }
@@ -39,8 +38,8 @@ export class Holds {
   }
 
   /**
-   * Works out anew who stops and when; to be called when a comment was taken away. `change` may take away more, and change
-   * boxes: none is stopped while it runs.
+   * Computes again which boxes stop and when; call it after a box was removed. `change` may remove and resize boxes: none of
+   * them is stopped while it runs.
    * @param {(now: number) => void} [change]
    */
   update(change) {
@@ -49,16 +48,16 @@ export class Holds {
     for (const box of this.#lanes) {
       if (box.stoppedAt === null) continue;
       stopped.add(box.id);
-      this.#lanes.resume(box.id, now); // what is worked out next needs the paths as they are by now, the time they stood included
+      this.#lanes.resume(box.id, now); // the stop times are computed from the current paths, the time stopped so far included
     }
     change?.(now);
     for (const id of this.#held) if (!this.#lanes.get(id)) this.#held.delete(id);
-    const times = this.#lanes.standstill(this.#held, now);
+    const times = this.#lanes.stopTimes(this.#held, now);
     for (const { id } of this.#lanes) {
       const time = times.get(id);
       if (time === undefined && !stopped.has(id)) continue;
       if (time !== undefined) this.#lanes.stop(id, time);
-      this.#changed(id);
+      this.#onChange(id);
     }
   }
 }

@@ -1,9 +1,9 @@
 /**
- * Pointing: a comment stands still while a mouse points at it or while the page has pinned it (its menu is open). Touch does
- * not point. It turns pointers into holds, and says nothing about what a click does.
+ * Holds the comment under the mouse pointer, and the comments that the page has pinned (their menu is open). Touch holds none.
+ * It does not handle clicks.
  */
 
-/** @param {EventTarget | null} target @returns {HTMLElement | null} the comment it lies in */
+/** @param {EventTarget | null} target @returns {HTMLElement | null} the comment that contains it */
 export function commentAt(target) {
   return target instanceof Element ? /** @type {HTMLElement | null} */ (target.closest('[data-role=comment]')) : null;
 }
@@ -14,22 +14,22 @@ function seqAt(target) {
   return element ? Number(element.dataset.seq) : null;
 }
 
-export class Pointing {
-  #holds;
-  #marked;
+export class Hover {
+  #heldComments;
+  #onHeldChange;
   /** @type {number | null} */
-  #pointedAt = null;
+  #hovered = null;
   /** @type {Set<number>} */
   #pinned = new Set();
 
   /**
-   * @param {HTMLElement} plane @param {import('./held-comments.js').Holds} holds
-   * @param {(seq: number, held: boolean) => void} marked called when a comment is taken hold of, and let go
-   * @param {AbortSignal} signal ends it
+   * @param {HTMLElement} plane @param {import('./held-comments.js').HeldComments} heldComments
+   * @param {(seq: number, held: boolean) => void} onHeldChange called when a comment is held or released
+   * @param {AbortSignal} signal removes the listeners
    */
-  constructor(plane, holds, marked, signal) {
-    this.#holds = holds;
-    this.#marked = marked;
+  constructor(plane, heldComments, onHeldChange, signal) {
+    this.#heldComments = heldComments;
+    this.#onHeldChange = onHeldChange;
     plane.addEventListener('pointerover', (event) => this.#move(event.pointerType === 'touch' ? null : seqAt(event.target)), { signal });
     plane.addEventListener('pointerout', (event) => this.#move(seqAt(event.relatedTarget)), { signal });
   }
@@ -37,29 +37,29 @@ export class Pointing {
   /** @param {number} seq */
   pin(seq) {
     this.#pinned.add(seq);
-    this.#settle(seq);
+    this.#update(seq);
   }
 
   /** @param {number} seq */
   unpin(seq) {
     this.#pinned.delete(seq);
-    this.#settle(seq);
+    this.#update(seq);
   }
 
   /** @param {number | null} seq */
   #move(seq) {
-    const before = this.#pointedAt;
+    const before = this.#hovered;
     if (seq === before) return;
-    this.#pointedAt = seq;
-    if (before !== null) this.#settle(before);
-    if (seq !== null) this.#settle(seq);
+    this.#hovered = seq;
+    if (before !== null) this.#update(before);
+    if (seq !== null) this.#update(seq);
   }
 
   /** @param {number} seq */
-  #settle(seq) {
-    const held = this.#pointedAt === seq || this.#pinned.has(seq);
-    if (held) this.#holds.add(seq);
-    else this.#holds.delete(seq);
-    this.#marked(seq, held);
+  #update(seq) {
+    const held = this.#hovered === seq || this.#pinned.has(seq);
+    if (held) this.#heldComments.add(seq);
+    else this.#heldComments.delete(seq);
+    this.#onHeldChange(seq, held);
   }
 }

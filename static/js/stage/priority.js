@@ -1,9 +1,9 @@
 /**
- * Policy: who flies when more is said than the stage can hold.
+ * Which comments get a lane first when more arrive than the stage can show.
  *
- * A viewer's own comments first, then hosts and moderators, then equal texts made one with ×N, then the newest. What has
- * waited longer than its patience does not fly at all: a late comment is worse than none, and the transcript has it anyway.
- * Pure: no DOM, no clock; it decides an order and does not know lanes.
+ * The viewer's own comments come first, then those of hosts and moderators, then equal texts merged into one with ×N, then the
+ * newest. A comment that has waited longer than `MAX_WAIT_MS` is not shown at all: the transcript has it, and shown late it
+ * would no longer fit the picture. Pure: no DOM, no clock. It decides the order and knows nothing of lanes.
  */
 
 /**
@@ -20,79 +20,74 @@
  */
 
 /**
- * @typedef {object} Offer a comment that wants to fly
+ * @typedef {object} Candidate a comment that is due and waits for a lane
  * @property {StageEntry} entry
  * @property {boolean} own
- * @property {number} count      how many equal comments it stands for
- * @property {number} readyAt    milliseconds; since when it could have flown
+ * @property {number} count      how many equal comments were merged into it
+ * @property {number} readyAt    Unix milliseconds since when it could have been shown
  */
 
-/** Milliseconds an offer waits for a lane. */
-export const PATIENCE_MS = 1000;
+/** Milliseconds that a candidate waits for a lane. */
+export const MAX_WAIT_MS = 1000;
 
 const STAFF = new Set(['host', 'moderator']);
 
-/** @param {Offer} offer */
-function rank(offer) {
-  if (offer.own) return 0;
-  if (isStaff(offer)) return 1;
-  return offer.count > 1 ? 2 : 3;
+/** @param {Candidate} candidate */
+function rank({ own, count, entry }) {
+  if (own) return 0;
+  if (STAFF.has(entry.role ?? '')) return 1;
+  return count > 1 ? 2 : 3;
 }
 
-/** @param {Offer} offer */
-export function isStaff(offer) {
-  return STAFF.has(offer.entry.role ?? '');
-}
-
-/** Own comments and those of hosts and moderators. @param {Offer} offer */
-export function goesFirst(offer) {
-  return rank(offer) < 2;
+/** Whether a comment is the viewer's own, or a host's or moderator's. @param {Candidate} candidate */
+export function hasPriority(candidate) {
+  return rank(candidate) < 2;
 }
 
 /**
- * Equal texts become one offer, the newest, with their number; own ones and those of hosts and moderators stay themselves.
- * @param {readonly Offer[]} offers
- * @returns {Offer[]}
+ * Merges equal texts into the newest of them, with their count. Comments with priority are never merged.
+ * @param {readonly Candidate[]} candidates
+ * @returns {Candidate[]}
  */
-export function mergeEqual(offers) {
-  /** @type {Map<string, Offer>} */
+export function mergeEqual(candidates) {
+  /** @type {Map<string, Candidate>} */
   const groups = new Map();
   const merged = [];
-  for (const offer of offers) {
-    if (goesFirst(offer)) {
-      merged.push(offer);
+  for (const candidate of candidates) {
+    if (hasPriority(candidate)) {
+      merged.push(candidate);
       continue;
     }
-    const key = `${offer.entry.mode ?? 'scroll'} ${offer.entry.text.trim().toLowerCase()}`;
+    const key = `${candidate.entry.mode ?? 'scroll'} ${candidate.entry.text.trim().toLowerCase()}`;
     const group = groups.get(key);
-    if (!group) groups.set(key, offer);
+    if (!group) groups.set(key, candidate);
     else {
-      const newest = group.entry.seq > offer.entry.seq ? group : offer;
-      groups.set(key, { ...newest, count: group.count + offer.count });
+      const newest = group.entry.seq > candidate.entry.seq ? group : candidate;
+      groups.set(key, { ...newest, count: group.count + candidate.count });
     }
   }
   return merged.concat([...groups.values()]);
 }
 
-/** First to fly first. @param {readonly Offer[]} offers */
-export function inOrder(offers) {
-  return [...offers].sort((one, other) => rank(one) - rank(other) || other.count - one.count || other.entry.seq - one.entry.seq);
+/** Highest priority first. @param {readonly Candidate[]} candidates */
+export function sortByPriority(candidates) {
+  return [...candidates].sort((one, other) => rank(one) - rank(other) || other.count - one.count || other.entry.seq - one.entry.seq);
 }
 
 /**
- * Parts those still worth showing from those that have waited too long.
- * @param {readonly Offer[]} offers @param {number} now
+ * Separates the candidates that may still be shown from those that have waited too long.
+ * @param {readonly Candidate[]} candidates @param {number} now
  */
-export function partByPatience(offers, now) {
-  /** @type {Offer[]} */
+export function splitExpired(candidates, now) {
+  /** @type {Candidate[]} */
   const waiting = [];
-  /** @type {Offer[]} */
-  const late = [];
-  for (const offer of offers) (now - offer.readyAt > PATIENCE_MS ? late : waiting).push(offer);
-  return { waiting, late };
+  /** @type {Candidate[]} */
+  const expired = [];
+  for (const candidate of candidates) (now - candidate.readyAt > MAX_WAIT_MS ? expired : waiting).push(candidate);
+  return { waiting, expired };
 }
 
-/** How many comments these offers stand for. @param {readonly Offer[]} offers */
-export function countComments(offers) {
-  return offers.reduce((sum, offer) => sum + offer.count, 0);
+/** The number of comments, merged ones included. @param {readonly Candidate[]} candidates */
+export function countComments(candidates) {
+  return candidates.reduce((sum, candidate) => sum + candidate.count, 0);
 }

@@ -1,7 +1,7 @@
 /**
- * The server's clock, as far as it can be told from what arrives: the smallest difference seen lately between our clock and
- * the `at` of a comment is the comment that travelled fastest. It asks the server nothing and forgets after two windows, so a
- * clock that was set is believed again within a minute.
+ * Estimates the server's clock from what arrives: the smallest difference seen lately between this page's clock and the `at` of
+ * a comment belongs to the comment that travelled fastest. It sends no requests. An estimate is kept for at most two windows,
+ * so that after a clock was set the new time is used within a minute.
  */
 
 const WINDOW_MS = 30_000;
@@ -11,7 +11,7 @@ export class ServerClock {
   #previous = Infinity;
   #windowEnd = -Infinity;
 
-  /** Takes note of a comment that just arrived. @param {number} at the server's stamp @param {number} now our clock, milliseconds */
+  /** Records a comment that just arrived. @param {number} at the server's stamp @param {number} now this page's clock, milliseconds */
   observe(at, now) {
     if (now >= this.#windowEnd) {
       this.#previous = now >= this.#windowEnd + WINDOW_MS ? Infinity : this.#current;
@@ -21,19 +21,19 @@ export class ServerClock {
     this.#current = Math.min(this.#current, now - at);
   }
 
-  /** How much our clock is ahead, the fastest way included; 0 while nothing is known. */
-  get #ahead() {
+  /** Milliseconds that this page's clock is ahead, the shortest transmission included; 0 until something has arrived. */
+  get #aheadMs() {
     const ahead = Math.min(this.#current, this.#previous);
     return Number.isFinite(ahead) ? ahead : 0;
   }
 
-  /** What our clock shows when a comment of the server's moment `at` can be here. @param {number} at */
-  ours(at) {
-    return at + this.#ahead;
+  /** This page's time at which a comment with the server's stamp `at` can have arrived. @param {number} at */
+  toLocalTime(at) {
+    return at + this.#aheadMs;
   }
 
-  /** The server's stamp of a comment that is here at our moment `now`. @param {number} now */
-  theirs(now) {
-    return now - this.#ahead;
+  /** The server's stamp of a comment that arrives at this page's time `now`. @param {number} now */
+  toServerTime(now) {
+    return now - this.#aheadMs;
   }
 }

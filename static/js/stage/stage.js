@@ -1,270 +1,270 @@
 /**
- * The stage: comments that fly over a picture without ever touching each other.
+ * The stage: comments that move over a picture without ever touching each other.
  *
- *   const beat = new Beat();
- *   const stage = new Stage(document.querySelector('[data-role=stage]'), { beat, settings });
+ *   const scheduler = new RenderScheduler();
+ *   const stage = new Stage(document.querySelector('[data-role=stage]'), { scheduler, settings });
  *   stage.add(entry, { own: true });
  *
- * Feed it what is live and what was missed (a resume); it leaves out by itself what is more than a few seconds old, so a
- * resume is no burst. Do not feed it the history of a first join. Words and users the viewer hides are the caller's to filter.
- * It brings foyer, policy, lanes, holds, currents and elements together and decides nothing that one of them decides. Needs css/stage.css.
+ * Add live comments, and after a resume the missed ones: it ignores what is more than a few seconds old, so a resume causes no
+ * burst. Do not add the history of a first join. The caller filters the words and users that the viewer hides. This class
+ * connects the other modules of the folder and makes none of their decisions. Needs css/stage.css.
  */
 
-import { CommentElements, sizeOf } from './comment-elements.js';
-import { Currents } from './motion-layers.js';
-import { FRESH_MS, Foyer } from './pending-comments.js';
-import { Holds } from './held-comments.js';
-import { Lanes, leavesAt } from './lanes.js';
-import { Pointing, commentAt } from './hover.js';
-import { Placement } from './placement.js';
-import { PATIENCE_MS, inOrder, mergeEqual } from './priority.js';
 import { StageClock } from './clock.js';
-import { DEFAULT_SETTINGS, changeSettings, layOut } from './geometry.js';
+import { CommentElements, sizeOf } from './comment-elements.js';
+import { DEFAULT_SETTINGS, changeSettings, computeGeometry } from './geometry.js';
+import { HeldComments } from './held-comments.js';
+import { Hover, commentAt } from './hover.js';
+import { Lanes, expiresAt } from './lanes.js';
+import { MotionLayers } from './motion-layers.js';
+import { PendingComments, STALE_AFTER_MS } from './pending-comments.js';
+import { Placement } from './placement.js';
+import { MAX_WAIT_MS, mergeEqual, sortByPriority } from './priority.js';
 
 /** @typedef {import('./priority.js').StageEntry} StageEntry */
-/** @typedef {import('./priority.js').Offer} Offer */
+/** @typedef {import('./priority.js').Candidate} Candidate */
 /** @typedef {import('./geometry.js').StageSettings} StageSettings */
 
-const HURRY = 6; // how many more than seem to fit are tried in one pass
-const LINGER_MS = 1000; // what has left waits for the next pass, or this long
+const EXTRA_ATTEMPTS = 6; // how many candidates beyond the free lanes are tried in one pass
+const CLEANUP_DELAY_MS = 1000; // comments that scrolled out are removed in the next pass, at the latest after this time
 
-/** This page's clock in Unix milliseconds, which nobody sets while it runs. */
-const wallNow = () => performance.timeOrigin + performance.now();
+/** This page's clock in Unix milliseconds, monotonic. */
+const unixNow = () => performance.timeOrigin + performance.now();
 
 /**
  * Events: `comment-click`, a CustomEvent with detail {seq, entry, element, originalEvent};
- *         `dropped`, a CustomEvent with detail {count}: comments that found no place since the last such event.
+ *         `dropped`, a CustomEvent with detail {count}: comments that got no lane since the last such event.
  */
 export class Stage extends EventTarget {
   #element;
-  #beat;
+  #scheduler;
   #settings = DEFAULT_SETTINGS;
   #plane = document.createElement('div');
   #elements = new CommentElements(this.#plane);
   #lanes = new Lanes();
-  #placement = new Placement(this.#lanes, layOut(0, 0, DEFAULT_SETTINGS), DEFAULT_SETTINGS);
+  #placement = new Placement(this.#lanes, computeGeometry(0, 0, DEFAULT_SETTINGS), DEFAULT_SETTINGS);
   #clock = new StageClock();
-  #foyer = new Foyer();
-  #holds = new Holds(this.#lanes, this.#clock, (seq) => this.#lay(seq));
-  #currents = new Currents(this.#plane, this.#clock);
-  /** @type {Map<number, {element: HTMLElement, offer: Offer}>} */
-  #performers = new Map();
+  #pending = new PendingComments();
+  #heldComments = new HeldComments(this.#lanes, this.#clock, (seq) => this.#mount(seq));
+  #layers = new MotionLayers(this.#plane, this.#clock);
+  /** @type {Map<number, {element: HTMLElement, candidate: Candidate}>} */
+  #activeComments = new Map();
   #visible = true;
-  #startedAt = 0;
+  #resumedAt = 0;
   #hiddenAt = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #alarm;
-  #resizes = new ResizeObserver(() => this.#measure());
-  #stillness = matchMedia('(prefers-reduced-motion: reduce)');
-  #end = new AbortController();
-  #pointing = new Pointing(this.#plane, this.#holds, (seq, held) => this.#mark(seq, held), this.#end.signal);
+  #wakeTimer;
+  #resizeObserver = new ResizeObserver(() => this.#measure());
+  #reducedMotion = matchMedia('(prefers-reduced-motion: reduce)');
+  #abort = new AbortController();
+  #hover = new Hover(this.#plane, this.#heldComments, (seq, held) => this.#setHeld(seq, held), this.#abort.signal);
 
   /**
    * @param {HTMLElement} element the `[data-role=stage]` element; it must be positioned and sized by the page
-   * @param {{beat: import('../page/render-scheduler.js').Beat, settings?: Partial<StageSettings>}} options
+   * @param {{scheduler: import('../page/render-scheduler.js').RenderScheduler, settings?: Partial<StageSettings>}} options
    */
-  constructor(element, { beat, settings = {} }) {
+  constructor(element, { scheduler, settings = {} }) {
     super();
     this.#element = element;
-    this.#beat = beat;
+    this.#scheduler = scheduler;
     this.#plane.className = 'stage-plane';
-    element.setAttribute('aria-hidden', 'true'); // the transcript is what is read aloud
+    element.setAttribute('aria-hidden', 'true'); // screen readers read the transcript
     element.append(this.#plane);
     this.configure(settings);
-    this.#resizes.observe(element);
-    const { signal } = this.#end;
-    this.#plane.addEventListener('click', (event) => this.#click(event), { signal });
-    this.#stillness.addEventListener('change', () => this.#followStillness(), { signal });
-    document.addEventListener('visibilitychange', () => this.#followTab(), { signal });
-    document.fonts.addEventListener('loadingdone', () => this.#fitAgain(), { signal });
-    this.#followTab();
+    this.#resizeObserver.observe(element);
+    const { signal } = this.#abort;
+    this.#plane.addEventListener('click', (event) => this.#onClick(event), { signal });
+    this.#reducedMotion.addEventListener('change', () => this.#followReducedMotion(), { signal });
+    document.addEventListener('visibilitychange', () => this.#followVisibility(), { signal });
+    document.fonts.addEventListener('loadingdone', () => this.#remeasure(), { signal });
+    this.#followVisibility();
   }
 
   /** How many comments are on the stage. */
   get onScreen() {
-    return this.#performers.size;
+    return this.#activeComments.size;
   }
 
   /**
-   * Offers a comment to the stage; it flies as soon as there is a free lane, or within a second, or not at all.
+   * Adds a comment. It is shown as soon as a lane is free; when none is within a second, it is dropped.
    * @param {StageEntry} entry
-   * @param {{own?: boolean}} [options] own: this viewer said it; underlined, and first in line
+   * @param {{own?: boolean}} [options] own: by this viewer; underlined, and shown first
    */
   add(entry, { own = false } = {}) {
-    if (!this.#visible || !this.#settings.modes[entry.mode ?? 'scroll'] || this.#performers.has(entry.seq)) return;
-    this.#foyer.add(entry, own, wallNow());
-    this.#beat.request(this.#pass);
+    if (!this.#visible || !this.#settings.modes[entry.mode ?? 'scroll'] || this.#activeComments.has(entry.seq)) return;
+    this.#pending.add(entry, own, unixNow());
+    this.#scheduler.request(this.#pass);
   }
 
-  /** Takes one comment off the stage. @param {number} seq */
+  /** Removes one comment. @param {number} seq */
   remove(seq) {
     this.removeWhere((entry) => entry.seq === seq);
   }
 
-  /** Takes off every comment before `beforeSeq`; all of them without it. @param {number} [beforeSeq] */
-  clear(beforeSeq = Infinity) {
-    this.removeWhere((entry) => entry.seq < beforeSeq);
+  /** Removes every comment up to and including `lastSeq`; without it, all. @param {number} [lastSeq] */
+  clear(lastSeq = Infinity) {
+    this.removeWhere((entry) => entry.seq <= lastSeq);
   }
 
-  /** Takes off every comment for which `test` is true (a user just hidden). @param {(entry: StageEntry) => boolean} test */
+  /** Removes every comment for which `test` is true. @param {(entry: StageEntry) => boolean} test */
   removeWhere(test) {
-    this.#foyer.forget(test);
-    this.#takeOff(test);
+    this.#pending.removeWhere(test);
+    this.#removeActive(test);
   }
 
-  /** Changes settings at once; what is left out stays. @param {Partial<StageSettings>} settings */
+  /** Changes settings at once; those left out stay. @param {Partial<StageSettings>} settings */
   configure(settings) {
     this.#settings = changeSettings(this.#settings, settings);
     const { modes, delaySeconds } = this.#settings;
-    this.#foyer.delayMs = delaySeconds * 1000;
+    this.#pending.delayMs = delaySeconds * 1000;
     if (settings.modes) this.removeWhere((entry) => !modes[entry.mode ?? 'scroll']);
-    this.#followStillness();
+    this.#followReducedMotion();
     this.#measure();
-    this.#beat.request(this.#pass);
+    this.#scheduler.request(this.#pass);
   }
 
-  /** The video stands still, so does the stage. @param {boolean} paused */
+  /** Stops all comments while the video is paused. @param {boolean} paused */
   setPaused(paused) {
-    this.#run(!paused, 'paused');
+    this.#setRunning(!paused, 'paused');
   }
 
-  /** Danmaku switched on or off; off empties the stage. @param {boolean} visible */
+  /** Shows or hides the comments; hiding removes them. @param {boolean} visible */
   setVisible(visible) {
     this.#visible = visible;
     if (!visible) this.clear();
   }
 
-  /** Stops one comment until `release(seq)`, as hovering does (while its menu is open). @param {number} seq */
+  /** Stops one comment until `release(seq)`, as hovering does. @param {number} seq */
   hold(seq) {
-    this.#pointing.pin(seq);
+    this.#hover.pin(seq);
   }
 
   /** @param {number} seq */
   release(seq) {
-    this.#pointing.unpin(seq);
+    this.#hover.unpin(seq);
   }
 
-  /** Stops everything and gives the element back empty. */
+  /** Stops everything and leaves the element empty. */
   destroy() {
     this.setVisible(false);
-    this.#end.abort();
-    this.#resizes.disconnect();
+    this.#abort.abort();
+    this.#resizeObserver.disconnect();
     this.#plane.remove();
   }
 
-  /** The one pass in which the stage writes to the page. */
+  /** The only pass in which the stage adds comments to the page. */
   #pass = () => {
     const now = this.#clock.now();
-    for (const seq of this.#lanes.leaveDone(now)) this.#putAway(seq);
-    if (this.#clock.running) this.#launch(now);
-    else this.#foyer.air(wallNow());
-    this.#currents.sweep();
-    const count = this.#foyer.takeDropped();
+    for (const seq of this.#lanes.removeExpired(now)) this.#recycle(seq);
+    if (this.#clock.running) this.#place(now);
+    else this.#pending.dropStale(unixNow());
+    this.#layers.sweep();
+    const count = this.#pending.takeDropped();
     if (count > 0) this.dispatchEvent(new CustomEvent('dropped', { detail: { count } }));
-    this.#setAlarm();
+    this.#setWakeTimer();
   };
 
-  /** Gives lanes to those who wait, in the order the policy says. @param {number} now */
-  #launch(now) {
-    const wall = wallNow();
-    const waiting = this.#foyer.call(wall, this.#startedAt);
+  /** Gives lanes to the waiting comments, by priority. @param {number} now */
+  #place(now) {
+    const unix = unixNow();
+    const waiting = this.#pending.takeDue(unix, this.#resumedAt);
     if (waiting.length === 0 || this.#placement.geometry.width === 0) return;
-    const room = this.#placement.room(now);
-    const offers = inOrder(waiting.length > room && this.#settings.merge ? mergeEqual(waiting) : waiting);
-    const tried = offers.splice(0, room + HURRY);
-    const spread = tried.length < 2 ? 0 : Math.min(PATIENCE_MS / 2, Math.max(this.#beat.busyGapMs, tried.length * 25));
-    this.#elements.prepare(tried, this.#settings).forEach(({ offer, element, size }, index) => {
-      const start = spread * ((index * 0.618034) % 1); // evenly over the beat, neighbours far apart: no column, no staircase
-      const box = this.#placement.place(offer, size, now, { start, patience: offer.readyAt + PATIENCE_MS - wall });
+    const freeLanes = this.#placement.freeLanes(now);
+    const candidates = sortByPriority(waiting.length > freeLanes && this.#settings.merge ? mergeEqual(waiting) : waiting);
+    const tried = candidates.splice(0, freeLanes + EXTRA_ATTEMPTS);
+    const spread = tried.length < 2 ? 0 : Math.min(MAX_WAIT_MS / 2, Math.max(this.#scheduler.busyGapMs, tried.length * 25));
+    this.#elements.prepare(tried, this.#settings).forEach(({ candidate, element, size }, index) => {
+      const start = spread * ((index * 0.618034) % 1); // golden-ratio steps: even, and neighbours far apart, so no visible pattern
+      const box = this.#placement.place(candidate, size, now, { start, latest: candidate.readyAt + MAX_WAIT_MS - unix });
       if (box) {
-        this.#performers.set(box.id, { element, offer });
-        this.#currents.lay(element, box);
+        this.#activeComments.set(box.id, { element, candidate });
+        this.#layers.mount(element, box);
       } else {
-        this.#elements.putAway(element);
-        offers.push(offer);
+        this.#elements.recycle(element);
+        candidates.push(candidate);
       }
     });
-    this.#foyer.keep(offers);
+    this.#pending.putBack(candidates);
   }
 
-  /** Wakes the stage for the next thing that is due without a comment arriving. */
-  #setAlarm() {
-    clearTimeout(this.#alarm);
+  /** Schedules a pass for when the next comment is due, or the next one has to be removed. */
+  #setWakeTimer() {
+    clearTimeout(this.#wakeTimer);
     if (!this.#clock.running) return;
     const now = this.#clock.now();
-    let wait = this.#foyer.nextIn(wallNow());
+    let wait = this.#pending.msUntilNext(unixNow());
     for (const box of this.#lanes) {
-      wait = Math.min(wait, leavesAt(box) + (box.speed > 0 ? LINGER_MS : 0) - now);
+      wait = Math.min(wait, expiresAt(box) + (box.speed > 0 ? CLEANUP_DELAY_MS : 0) - now);
     }
-    if (Number.isFinite(wait)) this.#alarm = setTimeout(() => this.#beat.request(this.#pass), wait);
+    if (Number.isFinite(wait)) this.#wakeTimer = setTimeout(() => this.#scheduler.request(this.#pass), wait);
   }
 
   /** @param {(entry: StageEntry) => boolean} test */
-  #takeOff(test) {
-    for (const [seq, { offer }] of this.#performers) {
-      if (!test(offer.entry)) continue;
-      this.#lanes.leave(seq);
-      this.#putAway(seq);
+  #removeActive(test) {
+    for (const [seq, { candidate }] of this.#activeComments) {
+      if (!test(candidate.entry)) continue;
+      this.#lanes.remove(seq);
+      this.#recycle(seq);
     }
-    this.#currents.sweep();
-    this.#holds.update();
-    this.#setAlarm();
+    this.#layers.sweep();
+    this.#heldComments.update();
+    this.#setWakeTimer();
   }
 
   /** @param {number} seq */
-  #putAway(seq) {
-    const performer = this.#performers.get(seq);
-    if (performer) this.#elements.putAway(performer.element);
-    this.#performers.delete(seq);
+  #recycle(seq) {
+    const active = this.#activeComments.get(seq);
+    if (active) this.#elements.recycle(active.element);
+    this.#activeComments.delete(seq);
   }
 
-  /** Puts the element of a box where the box is; asked for when it stopped or goes on. @param {number} seq */
-  #lay(seq) {
-    const performer = this.#performers.get(seq);
+  /** Moves an element to its box, which will stop or has resumed. @param {number} seq */
+  #mount(seq) {
+    const active = this.#activeComments.get(seq);
     const box = this.#lanes.get(seq);
-    if (performer && box) this.#currents.lay(performer.element, box);
+    if (active && box) this.#layers.mount(active.element, box);
   }
 
   /** @param {number} seq @param {boolean} held */
-  #mark(seq, held) {
-    this.#performers.get(seq)?.element.toggleAttribute('data-held', held);
-    this.#setAlarm();
+  #setHeld(seq, held) {
+    this.#activeComments.get(seq)?.element.toggleAttribute('data-held', held);
+    this.#setWakeTimer();
   }
 
   /** @param {boolean} running @param {string} reason */
-  #run(running, reason) {
+  #setRunning(running, reason) {
     if (!(running ? this.#clock.start(reason) : this.#clock.stop(reason))) return;
-    this.#currents.followClock();
-    this.#holds.update();
-    if (running) this.#startedAt = wallNow();
-    this.#beat.request(this.#pass);
+    this.#layers.followClock();
+    this.#heldComments.update();
+    if (running) this.#resumedAt = unixNow();
+    this.#scheduler.request(this.#pass);
   }
 
-  /** Who asks for less motion gets a quiet list instead of flight, from now on. */
-  #followStillness() {
+  /** Applies the `motion` setting and the system's preference for reduced motion: a short list instead of scrolling. */
+  #followReducedMotion() {
     const { motion } = this.#settings;
-    const still = motion === 'still' || (motion === 'auto' && this.#stillness.matches);
+    const still = motion === 'still' || (motion === 'auto' && this.#reducedMotion.matches);
     if (still === this.#placement.still) return;
     this.#placement.still = still;
     this.#plane.classList.toggle('stage-still', still);
     this.#elements.forgetSizes();
-    this.#takeOff(() => true);
+    this.#removeActive(() => true);
   }
 
-  /** A hidden tab stands still; after long the picture has gone on, and what was said before it is not resumed. */
-  #followTab() {
+  /** Stops while the tab is hidden. After a long time the comments no longer fit the picture, so they are removed. */
+  #followVisibility() {
     if (document.hidden) {
-      this.#hiddenAt = wallNow();
-      this.#run(false, 'hidden');
+      this.#hiddenAt = unixNow();
+      this.#setRunning(false, 'hidden');
     } else {
-      if (wallNow() - this.#hiddenAt > FRESH_MS) this.#takeOff(() => true);
-      this.#run(true, 'hidden');
+      if (unixNow() - this.#hiddenAt > STALE_AFTER_MS) this.#removeActive(() => true);
+      this.#setRunning(true, 'hidden');
     }
   }
 
-  /** The stage has another size: what lies on the plane keeps its distances, only the scale and the right edge change. */
+  /** Applies the element's size. Comments on the plane keep their distances; only the scale and the right edge change. */
   #measure() {
-    const geometry = layOut(this.#element.clientWidth, this.#element.clientHeight, this.#settings);
+    const geometry = computeGeometry(this.#element.clientWidth, this.#element.clientHeight, this.#settings);
     const { scale, width, height } = geometry;
     Object.assign(this.#placement, { geometry, settings: this.#settings });
     const { style } = this.#plane;
@@ -274,26 +274,26 @@ export class Stage extends EventTarget {
     style.opacity = String(this.#settings.opacity);
   }
 
-  /** A font arrived late and texts are wider than they were: what would touch now leaves. Newest first: its room is what the one before it needs. */
-  #fitAgain() {
+  /** Measures the comments again after a font was loaded and removes those that would touch now. Newest first: an older one may need their space. */
+  #remeasure() {
     this.#elements.forgetSizes();
-    const sizes = [...this.#performers].reverse().map(([seq, { element }]) => ({ seq, ...sizeOf(element) }));
-    this.#holds.update((now) => {
+    const sizes = [...this.#activeComments].reverse().map(([seq, { element }]) => ({ seq, ...sizeOf(element) }));
+    this.#heldComments.update((now) => {
       for (const { seq, ...size } of sizes) {
         const box = this.#lanes.get(seq);
         if (!box || (size.width <= box.width && size.height <= box.height)) continue;
-        if (!this.#lanes.resize(seq, size, now)) this.#putAway(seq);
+        if (!this.#lanes.resize(seq, size, now)) this.#recycle(seq);
       }
     });
-    this.#setAlarm();
+    this.#setWakeTimer();
   }
 
   /** @param {MouseEvent} event */
-  #click(event) {
+  #onClick(event) {
     const element = commentAt(event.target);
-    const performer = this.#performers.get(Number(element?.dataset.seq));
-    if (!element || !performer) return;
-    const detail = { seq: performer.offer.entry.seq, entry: performer.offer.entry, element, originalEvent: event };
+    const active = this.#activeComments.get(Number(element?.dataset.seq));
+    if (!element || !active) return;
+    const detail = { seq: active.candidate.entry.seq, entry: active.candidate.entry, element, originalEvent: event };
     this.dispatchEvent(new CustomEvent('comment-click', { detail }));
   }
 }

@@ -17,20 +17,20 @@ FONT_ARRIVES = """() => {
 # Two comments in one lane, on a clock that the test sets: when the first is held, the second waits.
 TWO_IN_A_LANE = """
     const { Lanes } = await import('/static/js/stage/lanes.js');
-    const { Holds } = await import('/static/js/stage/held-comments.js');
-    const rows = { top: 0, bottom: 30 };
+    const { HeldComments } = await import('/static/js/stage/held-comments.js');
+    const band = { top: 0, bottom: 30 };
     const shape = { left: 1000, width: 100, height: 30, speed: 1, gap: 0 };
     const path = (from) => ({ ...shape, from, until: from + 1100 });
     const lanes = new Lanes();
     const clock = { time: 200, now: () => clock.time };
-    const holds = new Holds(lanes, clock, () => {});
-    lanes.take(1, path(0), lanes.find(path(0), rows, 0));
-    lanes.take(2, path(200), lanes.find(path(200), rows, 200));
+    const held = new HeldComments(lanes, clock, () => {});
+    lanes.add(1, path(0), lanes.find(path(0), band, 0));
+    lanes.add(2, path(200), lanes.find(path(200), band, 200));
 """
 
 
 def in_a_lane(page: Page, script: str) -> Any:
-    """Run a script with `lanes`, `holds` and `clock`; returns what it returns."""
+    """Run a script with `lanes`, `held` and `clock`; returns what it returns."""
     return page.evaluate(f"async () => {{ {TWO_IN_A_LANE} {script} }}")
 
 
@@ -40,9 +40,9 @@ def test_comment_behind_a_held_one_waits_however_long_and_whatever_leaves_meanwh
     waits = in_a_lane(
         page,
         """
-        holds.add(1);
+        held.add(1);
         clock.time = 60_000; // longer than any of them would have been on the stage
-        holds.update();
+        held.update();
         const { stoppedAt } = lanes.get(2);
         return stoppedAt !== null && stoppedAt <= clock.time;
         """,
@@ -51,7 +51,7 @@ def test_comment_behind_a_held_one_waits_however_long_and_whatever_leaves_meanwh
 
 
 def test_comment_whose_time_is_over_cannot_be_held_any_more(page: Page) -> None:
-    stands = in_a_lane(page, "clock.time = 1101; holds.add(1); return lanes.get(1).stoppedAt;")
+    stands = in_a_lane(page, "clock.time = 1101; held.add(1); return lanes.get(1).stoppedAt;")
     assert stands is None
 
 
@@ -59,12 +59,12 @@ def test_held_comment_that_grew_goes_all_the_way_afterwards(page: Page) -> None:
     left, until = in_a_lane(
         page,
         """
-        lanes.leave(2);
-        holds.add(1);
+        lanes.remove(2);
+        held.add(1);
         clock.time = 60_000;
-        holds.update((now) => lanes.resize(1, { width: 110, height: 30 }, now));
+        held.update((now) => lanes.resize(1, { width: 110, height: 30 }, now));
         clock.time = 90_000;
-        holds.delete(1);
+        held.delete(1);
         const { leftAt } = await import('/static/js/stage/lanes.js');
         return [leftAt(lanes.get(1), clock.time), lanes.get(1).until - clock.time];
         """,
