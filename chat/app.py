@@ -14,24 +14,26 @@ import ssl
 import sys
 import time
 
+import msgspec
 from tornado.netutil import bind_sockets
 
 from chat.archive import Archive, ArchiveError
 from chat.commands import run_command
 from chat.descriptors import raise_descriptor_limit
 from chat.fanout.waves import Fanout
-from chat.hub import Hub
-from chat.journal import NotKept
-from chat.journal.local import LocalJournal
+from chat.hub import Hub, HubLimits
+from chat.journal import JournalError
+from chat.journal.local import JournalLimits, LocalJournal
 from chat.metrics import Metrics
 from chat.settings import Settings, read_command
-from chat.web.connection import Connections
-from chat.web.handler import House
-from chat.web.identity import Guests, SecretError, find_secret
-from chat.web.permits import Permits
+from chat.web.connections import CLOSE_SECONDS, Connections
+from chat.web.handler import Services
+from chat.web.identity.guests import GuestSessions
+from chat.web.identity.room_tokens import RoomTokens
+from chat.web.identity.secret import SecretError, load_or_create_secret
 from chat.web.routes import build_application, find_folder
 from chat.web.strings import Strings
-from chat.web.ws import Gate
+from chat.web.ws import FastUpgradeServer
 
 BACKLOG = 4_096
 SEND_BUFFER = 128 * 1_024
@@ -40,7 +42,6 @@ HEADER_LIMIT = 16 * 1_024
 BODY_LIMIT = 64 * 1_024
 HEADER_SECONDS = 20.0
 BODY_SECONDS = 20.0
-SWEEP_SECONDS = 1.0
 SPARE_DESCRIPTORS = 200
 LAST_DESCRIPTORS = 64
 ANSWER_SECONDS = 1.0
@@ -49,6 +50,15 @@ DAY = 86_400.0
 STOP_SECONDS = 4.5
 
 _log = logging.getLogger(__name__)
+
+
+class ServerLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds of a server's parts. Seconds between two sweeps, and for the answer to a goodbye."""
+
+    hub: HubLimits = HubLimits()
+    journal: JournalLimits = JournalLimits()
+    sweep_seconds: float = 1.0
+    close_seconds: float = CLOSE_SECONDS
 
 
 class StartError(Exception):
@@ -62,8 +72,10 @@ class Server:
     ask for any free one.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, limits: ServerLimits | None = None) -> None:
         self.settings = settings
+        limits = limits or ServerLimits()
+        self._sweep_seconds = limits.sweep_seconds
         certificate = _load_certificate(settings)
         with contextlib.ExitStack() as undo:
             # Listen first: if the port is in use, no file must be created.
@@ -73,7 +85,7 @@ class Server:
             try:
                 archive = Archive(settings.database)
                 undo.callback(archive.close)
-                secret = find_secret(settings.secret, archive.path)
+                secret = load_or_create_secret(settings.secret, archive.path)
             except (ArchiveError, SecretError) as error:
                 raise StartError(str(error)) from None
             undo.pop_all()
@@ -81,31 +93,36 @@ class Server:
         metrics = Metrics()
         metrics.watch("danmaku_tasks", "Tasks of the event loop", lambda: len(asyncio.all_tasks()))
         self._metrics = metrics
-        self._journal = LocalJournal(archive, metrics)
+        self._journal = LocalJournal(archive, metrics, limits.journal)
         self._hub = Hub(
             settings,
             self._journal,
             Fanout(metrics, settings.wave_gap_ms / 1000),
             metrics,
+            limits.hub,
         )
         descriptors = raise_descriptor_limit()
-        guests = Guests(secret)
+        guests = GuestSessions(secret)
         self.connections = Connections(
-            self._hub, guests, metrics, _cap_viewers(settings.max_viewers, descriptors)
+            self._hub,
+            guests,
+            metrics,
+            _cap_viewers(settings.max_viewers, descriptors),
+            limits.close_seconds,
         )
-        house = House(
+        services = Services(
             settings=settings,
             hub=self._hub,
             metrics=metrics,
             connections=self.connections,
             guests=guests,
-            permits=Permits(secret),
+            room_tokens=RoomTokens(secret),
             strings=Strings(find_folder("templates") / "strings"),
         )
-        self._answering = house.answering
-        self._http = Gate(
-            build_application(house),
-            house=house,
+        self._pending_requests = services.pending_requests
+        self._http = FastUpgradeServer(
+            build_application(services),
+            services=services,
             descriptor_limit=descriptors - LAST_DESCRIPTORS,
             ssl_options=certificate,
             chunk_size=READ_CHUNK,
@@ -121,10 +138,10 @@ class Server:
         """Start accepting connections, and start the background tasks."""
         self._hub.start()
         self._http.add_sockets(self._sockets)
-        chores = [self._sweep_forever()]
+        background_tasks = [self._sweep_forever()]
         if self.settings.keep_days:
-            chores.append(self._trim_forever(self.settings.keep_days * DAY))
-        self._tasks = [asyncio.get_running_loop().create_task(chore) for chore in chores]
+            background_tasks.append(self._trim_forever(self.settings.keep_days * DAY))
+        self._tasks = [asyncio.get_running_loop().create_task(task) for task in background_tasks]
 
     async def stop(self) -> None:
         """Stop in order: accept nothing new, deliver what is pending, close connections."""
@@ -133,13 +150,13 @@ class Server:
             task.cancel()
         await self._hub.stop()
         await self.connections.stop()
-        if self._answering:
+        if self._pending_requests:
             # Long polls that were just woken, and posts that were just stored.
-            await asyncio.wait(self._answering, timeout=ANSWER_SECONDS)
+            await asyncio.wait(self._pending_requests, timeout=ANSWER_SECONDS)
         await self._http.close_all_connections()
 
     async def _sweep_forever(self) -> None:
-        due = time.monotonic() + SWEEP_SECONDS
+        due = time.monotonic() + self._sweep_seconds
         while True:
             await asyncio.sleep(max(0, due - time.monotonic()))
             now = time.monotonic()
@@ -149,11 +166,11 @@ class Server:
                 self._hub.release_rooms(now)
             except Exception:
                 _log.exception("the periodic sweep failed")
-            due = max(due + SWEEP_SECONDS, now)
+            due = max(due + self._sweep_seconds, now)
 
     async def _trim_forever(self, age: float) -> None:
         while True:
-            with contextlib.suppress(NotKept):
+            with contextlib.suppress(JournalError):
                 await self._journal.trim(int((time.time() - age) * 1000))
             await asyncio.sleep(TRIM_SECONDS)
 

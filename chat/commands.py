@@ -19,8 +19,8 @@ from urllib.parse import quote, urlsplit
 
 from chat.archive.file import ArchiveError, copy_database
 from chat.settings import Command, Settings
-from chat.web.identity import SecretError, read_secret
-from chat.web.permits import Permits
+from chat.web.identity.room_tokens import RoomTokens
+from chat.web.identity.secret import SecretError, read_secret
 
 ANSWER_SECONDS = 10.0
 
@@ -68,7 +68,7 @@ def _set_room(settings: Settings, room: str, server: str, **given: str | None) -
     patch = {name: _read_value(name, raw) for name, raw in given.items() if raw is not None}
     if not patch:
         return _describe(room, _ask(settings, server, "GET", address)["settings"])
-    permit = Permits(read_secret(settings.secret, settings.database_path)).sign(room)
+    permit = RoomTokens(read_secret(settings.secret, settings.database_path)).sign(room)
     headers = {"Authorization": f"Bearer {permit}", "Content-Type": "application/json"}
     answer = _ask(settings, server, "PATCH", address + "/settings", json.dumps(patch), headers)
     return _describe(room, answer["settings"])

@@ -1,6 +1,6 @@
-"""What an operator watches during the show, in Prometheus' terms.
+"""The server's Prometheus metrics: one object a server, with a registry of its own.
 
-One object a server, with a registry of its own; no metric is touched once per viewer.
+No metric is updated once per viewer.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from chat.core.reject import Rejection
+
 _FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 
 class Metrics:
-    """The server's metrics; the names are part of what operators rely on."""
+    """The metrics; operators rely on their names."""
 
     def __init__(self) -> None:
         registry = CollectorRegistry()
@@ -26,22 +28,27 @@ class Metrics:
         GCCollector(registry=registry)
         self.registry = registry
         self.accepted = Counter(
-            "danmaku_comments_accepted", "Comments that were numbered and kept", registry=registry
+            "danmaku_comments_accepted", "Comments that were numbered and stored", registry=registry
         )
         self.rejected = Counter(
-            "danmaku_rejected", "Messages and requests refused", ["code"], registry=registry
+            "danmaku_rejected",
+            "Messages and requests that were rejected",
+            ["code"],
+            registry=registry,
         )
         self.deliveries = Counter(
-            "danmaku_deliveries", "Entries handed to viewers' connections", registry=registry
+            "danmaku_deliveries", "Entries sent to viewers, once per viewer", registry=registry
         )
         self.skipped = Counter(
-            "danmaku_skipped", "Entries that viewers were told to have missed", registry=registry
+            "danmaku_skipped", "Entries reported to viewers as skipped", registry=registry
         )
         self.closed = Counter(
-            "danmaku_closed", "Connections that the server ended", ["code"], registry=registry
+            "danmaku_closed", "Connections that the server closed", ["code"], registry=registry
         )
-        self.turned_away = Counter(
-            "danmaku_turned_away", "Connections closed for want of descriptors", registry=registry
+        self.connections_refused = Counter(
+            "danmaku_turned_away",
+            "Connections refused because file descriptors run out",
+            registry=registry,
         )
         self.wave_seconds = Histogram(
             "danmaku_wave_seconds",
@@ -51,22 +58,27 @@ class Metrics:
         )
         self.commit_seconds = Histogram(
             "danmaku_commit_seconds",
-            "Time to make a batch durable",
+            "Time to commit a batch of comments",
             buckets=_FAST,
             registry=registry,
         )
         self.commit_failures = Counter(
-            "danmaku_commit_failures", "Batches that could not be made durable", registry=registry
+            "danmaku_commit_failures", "Batches that could not be committed", registry=registry
         )
         self.loop_lag_seconds = Histogram(
             "danmaku_loop_lag_seconds",
-            "How late the event loop runs what is due",
+            "Delay of the event loop's timers",
             buckets=_FAST,
             registry=registry,
         )
 
+    def count_rejection(self, rejection: Rejection) -> Rejection:
+        """Count a rejection by its code, and return it."""
+        self.rejected.labels(rejection.code).inc()
+        return rejection
+
     def watch(self, name: str, help: str, read: Callable[[], float]) -> None:
-        """Add a gauge that is read when somebody asks."""
+        """Add a gauge that is read at each scrape."""
         Gauge(name, help, registry=self.registry).set_function(read)
 
     def render(self) -> bytes:

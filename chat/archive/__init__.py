@@ -1,4 +1,4 @@
-"""The archive: a room's entries in SQL, numbered and kept in one transaction a batch.
+"""The archive: a room's entries in SQL, numbered and stored in one transaction a batch.
 
 Plain blocking code for a thread of its own; it knows no event loop. Numbers are given inside the
 transaction that keeps the entries, so that a batch that fails leaves no hole.
@@ -18,18 +18,18 @@ from sqlalchemy.pool import StaticPool
 from chat.archive.file import COPY_MARK, ArchiveError, lock_file
 from chat.archive.schema import entries, migrate, rooms
 from chat.core.comment import Comment
+from chat.core.entry import Entry, NumberedEntry, number_entry
 from chat.core.retraction import Retraction, encode_retracted
 from chat.core.room_settings import RoomSettings, SettingsChange
-from chat.core.wire import Entry, encode_entry
 
-__all__ = ["Archive", "ArchiveError", "Draft", "Kept", "Numbering"]
+__all__ = ["Archive", "ArchiveError", "Draft", "Kept", "RoomRecord"]
 
 
 BUSY_MS = 5_000
 SCRUB_MS = 200
 
 
-class Numbering(msgspec.Struct, frozen=True):
+class RoomRecord(msgspec.Struct, frozen=True):
     """A room in the archive: its key there, the life of its numbering, newest seq, settings."""
 
     room_id: int
@@ -38,7 +38,7 @@ class Numbering(msgspec.Struct, frozen=True):
     settings: RoomSettings = RoomSettings()
 
 
-class Draft(msgspec.Struct, frozen=True):
+class UnsavedEntry(msgspec.Struct, frozen=True):
     """An entry that waits for its number; ``ref`` is its sender's own id for it."""
 
     room_id: int
@@ -51,12 +51,16 @@ class Draft(msgspec.Struct, frozen=True):
         return self.entry.user if isinstance(self.entry, Comment) else ""
 
 
-class Kept(msgspec.Struct, frozen=True):
-    """An entry that is durable; ``dup`` when it already was, and then ``body`` is empty."""
+class StoredEntry(msgspec.Struct, frozen=True):
+    """The result for one entry of a batch: its number, and the entry unless it is a duplicate."""
 
     seq: int
-    body: bytes
-    dup: bool = False
+    entry: NumberedEntry | None
+
+    @property
+    def dup(self) -> bool:
+        """Whether an earlier entry with the same sender and ref has this number."""
+        return self.entry is None
 
 
 def _unpack(parameter: str, columns: Sequence[str]) -> tuple[Any, list[Any]]:
@@ -116,8 +120,9 @@ _TRIM = sa.delete(entries).where(
 class Archive:
     """One SQL database. ``url`` is ``sqlite:///FILE``, or ``sqlite://`` for memory only.
 
-    Raises ArchiveError when it cannot be opened. What writes belongs to one thread: ``open_room``,
-    ``append``, ``trim`` and ``scrub``. What reads may be called from others, unless ``in_memory``.
+    Raises ArchiveError when it cannot be opened. Methods that write belong to one thread:
+    ``load_or_create_room``, ``append``, ``trim`` and ``scrub``. Those that read may be called from
+    others, unless ``in_memory``.
     """
 
     def __init__(self, url: str) -> None:
@@ -154,7 +159,7 @@ class Archive:
                 connection.exec_driver_sql("UPDATE rooms SET epoch = lower(hex(randomblob(4)))")
                 connection.exec_driver_sql("PRAGMA user_version=0")
 
-    def open_room(self, name: str, new_epoch: str) -> Numbering:
+    def load_or_create_room(self, name: str, new_epoch: str) -> RoomRecord:
         """Return the room's numbering; a room that is new here begins with ``new_epoch``."""
         with self._writer.begin() as connection:
             find = sa.select(rooms).where(rooms.c.name == name)
@@ -163,39 +168,47 @@ class Archive:
                 made = sa.insert(rooms).values(name=name, epoch=new_epoch, head=0, settings="{}")
                 key = connection.execute(made).inserted_primary_key
                 assert key is not None
-                return Numbering(key[0], new_epoch, 0)
+                return RoomRecord(key[0], new_epoch, 0)
             settings = msgspec.json.decode(row.settings, type=RoomSettings)
-            return Numbering(row.id, row.epoch, row.head, settings)
+            return RoomRecord(row.id, row.epoch, row.head, settings)
 
-    def append(self, drafts: Iterable[Draft]) -> list[Kept]:
+    def append(self, batch: Iterable[UnsavedEntry]) -> list[StoredEntry]:
         """Number and keep a batch, which is durable when this returns; raises SQLAlchemyError.
 
         A retraction overwrites the comment that it names in the same transaction, and a change of
         settings the room's.
         """
-        drafts = list(drafts)
-        kept: list[Kept] = []
+        batch = list(batch)
+        stored: list[StoredEntry] = []
         rows: list[tuple[Any, ...]] = []
         with self._writer.begin() as connection:
             heads = {
                 row.id: row.head
-                for row in connection.execute(_HEADS, {"ids": list({d.room_id for d in drafts})})
+                for row in connection.execute(_HEADS, {"ids": list({d.room_id for d in batch})})
             }
             before = dict(heads)
-            seen = self._find_refs(connection, drafts)
-            for draft in drafts:
-                entry, key = draft.entry, (draft.room_id, draft.user, draft.ref)
-                if draft.ref is not None and key in seen:
-                    kept.append(Kept(seen[key], b"", dup=True))
+            seen = self._find_refs(connection, batch)
+            for unsaved in batch:
+                entry, key = unsaved.entry, (unsaved.room_id, unsaved.user, unsaved.ref)
+                if unsaved.ref is not None and key in seen:
+                    stored.append(StoredEntry(seen[key], None))
                     continue
-                heads[draft.room_id] += 1
-                seq = seen[key] = heads[draft.room_id]
-                body = encode_entry(msgspec.structs.replace(entry, seq=seq))
+                heads[unsaved.room_id] += 1
+                seq = seen[key] = heads[unsaved.room_id]
+                numbered = number_entry(entry, seq)
                 kind = str(entry.__struct_config__.tag)
                 rows.append(
-                    (draft.room_id, seq, entry.at, kind, draft.user, draft.ref, body.decode())
+                    (
+                        unsaved.room_id,
+                        seq,
+                        entry.at,
+                        kind,
+                        unsaved.user,
+                        unsaved.ref,
+                        numbered.body.decode(),
+                    )
                 )
-                kept.append(Kept(seq, body))
+                stored.append(StoredEntry(seq, numbered))
             if rows:
                 connection.execute(_INSERT, {"rows": msgspec.json.encode(rows).decode()})
                 moved = [
@@ -204,38 +217,38 @@ class Archive:
                     if head != before[room]
                 ]
                 connection.execute(_MOVE_HEAD, moved)
-            self._overwrite_retracted(connection, drafts)
-            self._keep_settings(connection, drafts)
-        return kept
+            self._overwrite_retracted(connection, batch)
+            self._keep_settings(connection, batch)
+        return stored
 
     def _find_refs(
-        self, connection: sa.Connection, drafts: list[Draft]
+        self, connection: sa.Connection, batch: list[UnsavedEntry]
     ) -> dict[tuple[int, str, str | None], int]:
-        keys = [(d.room_id, d.user, d.ref) for d in drafts if d.ref is not None]
+        keys = [(d.room_id, d.user, d.ref) for d in batch if d.ref is not None]
         if not keys:
             return {}
         found = connection.execute(_FIND_REFS, {"refs": msgspec.json.encode(keys).decode()})
         return {(row.room_id, row.user, row.ref): row.seq for row in found}
 
-    def _overwrite_retracted(self, connection: sa.Connection, drafts: list[Draft]) -> None:
+    def _overwrite_retracted(self, connection: sa.Connection, batch: list[UnsavedEntry]) -> None:
         targets = [
             {
-                "key": draft.room_id,
-                "target": draft.entry.target,
-                "placeholder": encode_retracted(draft.entry.target).decode(),
+                "key": unsaved.room_id,
+                "target": unsaved.entry.target,
+                "placeholder": encode_retracted(unsaved.entry.target).decode(),
             }
-            for draft in drafts
-            if isinstance(draft.entry, Retraction)
+            for unsaved in batch
+            if isinstance(unsaved.entry, Retraction)
         ]
         if targets:
             connection.execute(_OVERWRITE, targets)
 
-    def _keep_settings(self, connection: sa.Connection, drafts: list[Draft]) -> None:
+    def _keep_settings(self, connection: sa.Connection, batch: list[UnsavedEntry]) -> None:
         # With the room, not only among its entries: those are trimmed.
         chosen = [
-            {"key": draft.room_id, "set": msgspec.json.encode(draft.entry.settings).decode()}
-            for draft in drafts
-            if isinstance(draft.entry, SettingsChange)
+            {"key": unsaved.room_id, "set": msgspec.json.encode(unsaved.entry.settings).decode()}
+            for unsaved in batch
+            if isinstance(unsaved.entry, SettingsChange)
         ]
         if chosen:
             connection.execute(_SET, chosen)

@@ -55,7 +55,7 @@ class Entries:
     def __init__(self, cursor: Cursor | None) -> None:
         self.cursor = cursor
         self._buffer: deque[Entry] = deque()
-        self._news = asyncio.Event()
+        self._count_message = asyncio.Event()
         self._is_over = False
 
     def __aiter__(self) -> Entries:
@@ -66,14 +66,14 @@ class Entries:
         while not self._buffer:
             if self._is_over:
                 raise StopAsyncIteration
-            self._news.clear()
-            await self._news.wait()
+            self._count_message.clear()
+            await self._count_message.wait()
         return self._buffer.popleft()
 
     def end(self) -> None:
         """No more will come."""
         self._is_over = True
-        self._news.set()
+        self._count_message.set()
 
     def take_welcome(self, welcome: Welcome) -> None:
         """Go on where a new connection begins."""
@@ -117,7 +117,7 @@ class Entries:
         if len(self._buffer) > BUFFER_LIMIT:
             oldest = [self._buffer.popleft(), self._buffer.popleft()]
             self._buffer.appendleft(Missed(_first_of(oldest[0]), _last_of(oldest[1]), "unread"))
-        self._news.set()
+        self._count_message.set()
 
 
 def _first_of(entry: Entry) -> int:

@@ -12,7 +12,7 @@ import msgspec
 import regex
 
 from chat.core.graphemes import count_graphemes, is_overloaded
-from chat.core.reject import Rejection, reject
+from chat.core.reject import Code, Rejection, reject
 
 MAX_TEXT_GRAPHEMES = 100
 MAX_TEXT_BYTES = 1_000
@@ -85,11 +85,11 @@ def clean_text(raw: str) -> str | Rejection:
     """Return the text as it may be shown, or why it may not."""
     text = _clean(raw, MAX_TEXT_BYTES)
     if text is None:
-        return reject("text_too_long")
+        return reject(Code.TEXT_TOO_LONG)
     if _NO_INK.fullmatch(text):
-        return reject("text_empty")
+        return reject(Code.TEXT_EMPTY)
     if _is_longer(text, MAX_TEXT_GRAPHEMES, MAX_TEXT_BYTES):
-        return reject("text_too_long")
+        return reject(Code.TEXT_TOO_LONG)
     return text
 
 
@@ -97,8 +97,8 @@ def clean_name(raw: str) -> str | Rejection:
     """Return the name as it may be shown, or why it may not."""
     name = clean_line(raw, MAX_NAME_GRAPHEMES, MAX_NAME_BYTES)
     if name is None:
-        return reject("name_too_long")
-    return name or reject("name_empty")
+        return reject(Code.NAME_TOO_LONG)
+    return name or reject(Code.NAME_EMPTY)
 
 
 def clean_line(raw: str, graphemes: int, size: int) -> str | None:

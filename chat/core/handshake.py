@@ -15,11 +15,11 @@ from urllib.parse import parse_qs
 
 from msgspec import Struct
 
-from chat.core.reject import Rejection, reject
+from chat.core.reject import Code, Rejection, reject
 from chat.core.wire import Cursor, parse_cursor, parse_room
 
 HISTORY_DEFAULT = 50
-HISTORY_MOST = 300
+MAX_HISTORY = 300
 PREFIX = "/ws/"
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -72,7 +72,7 @@ def read_upgrade(target: str, headers: Mapping[str, str]) -> Upgrade | Rejection
         or headers.get("sec-websocket-version") != "13"
         or not _is_key(key)
     ):
-        return reject("not_a_websocket")
+        return reject(Code.NOT_A_WEBSOCKET)
     path, _, raw_query = target.partition("?")
     query = _read_query(raw_query)
     if isinstance(query, Rejection):
@@ -148,7 +148,7 @@ def _read_query(raw: str) -> dict[str, str] | Rejection:
     try:
         values = parse_qs(raw, keep_blank_values=True, errors="strict", max_num_fields=20)
     except ValueError:
-        return reject("bad_request")
+        return reject(Code.BAD_REQUEST)
     # The last one counts when a parameter is given twice, as Tornado has it.
     return {name: given[-1] for name, given in values.items()}
 
@@ -156,9 +156,9 @@ def _read_query(raw: str) -> dict[str, str] | Rejection:
 def _read_history(raw: str | None) -> int | Rejection:
     if raw is None:
         return HISTORY_DEFAULT
-    if _COUNT.fullmatch(raw) and int(raw) <= HISTORY_MOST:
+    if _COUNT.fullmatch(raw) and int(raw) <= MAX_HISTORY:
         return int(raw)
-    return reject("bad_parameter", detail=f"history must be a number from 0 to {HISTORY_MOST}")
+    return reject(Code.BAD_PARAMETER, detail=f"history must be a number from 0 to {MAX_HISTORY}")
 
 
 def _is_key(key: str) -> bool:

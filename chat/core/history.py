@@ -1,6 +1,6 @@
 """The recent entries of a room: a bounded ring that answers "what came after this seq?".
 
-It is the only buffer there is between a comment and its viewers; it holds encoded bodies.
+It is the only buffer between a comment and its viewers. It holds encoded bodies.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ HISTORY_LIMIT = 2_048
 
 
 class History:
-    """The newest entries, dense by seq; keeps ``limit`` and more of those it need not forget.
+    """The newest entries, dense by seq: at least ``limit`` of them, at most twice as many.
 
     The list is cut only when it has grown to twice the limit, so that appending and slicing stay
     cheap: a ring as a list with an offset.
@@ -35,27 +35,36 @@ class History:
         """The newest seq of the room, 0 before the first."""
         return self._first + len(self._bodies) - 1
 
+    @property
+    def capacity(self) -> int:
+        """The largest number of entries that it may ever hold."""
+        return 2 * self._limit
+
     def append(self, seq: int, body: bytes) -> None:
         """Add the next entry; raises ValueError when ``seq`` does not follow the head."""
         if seq != self.head + 1:
             raise ValueError(f"entry {seq} does not follow {self.head}")
         self._bodies.append(body)
-        if len(self._bodies) >= 2 * self._limit:
-            self.forget(self.head - self._limit)
+        if len(self._bodies) >= self.capacity:
+            self.trim(self.head - self._limit)
+
+    def get(self, seq: int) -> bytes | None:
+        """Return the body of an entry, or None when it is not held."""
+        return self._bodies[seq - self._first] if self._first <= seq <= self.head else None
 
     def replace(self, seq: int, body: bytes) -> None:
-        """Put another body in an entry's place; nothing happens when it is held no more."""
+        """Replace the body of an entry; does nothing when the entry is not held."""
         if self._first <= seq <= self.head:
             self._bodies[seq - self._first] = body
 
-    def forget(self, last: int) -> None:
-        """Hold the entries up to ``last`` no longer; the head stays."""
+    def trim(self, last: int) -> None:
+        """Drop the entries up to ``last``; the head stays."""
         surplus = max(0, min(last, self.head) - self._first + 1)
         del self._bodies[:surplus]
         self._first += surplus
 
     def has_after(self, seq: int) -> bool:
-        """Tell whether every entry after ``seq`` is still held."""
+        """Return whether every entry after ``seq`` is still held."""
         return self._first - 1 <= seq <= self.head
 
     def slice(self, first: int, last: int) -> list[bytes]:

@@ -91,8 +91,8 @@ class SlowMode:
             return 0.0
         return max(0.0, self._last[sender][0] + self._seconds - now)
 
-    def note(self, sender: str, comment: object, now: float) -> None:
-        """Note that a sender has spoken; what comes again counts from its first time."""
+    def record(self, sender: str, comment: object, now: float) -> None:
+        """Record that a sender has posted; a retry counts from its first time."""
         if not self._seconds or self._comes_again(sender, comment):
             return
         last = self._last

@@ -5,15 +5,53 @@ A rejection is a returned value; exceptions are for broken assumptions only.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import NamedTuple
 
 import msgspec
 
 
+class Code(StrEnum):
+    """The reject codes of the protocol; docs/protocol.md has a table of them."""
+
+    BAD_JSON = "bad_json"
+    NOT_AN_OBJECT = "not_an_object"
+    BINARY = "binary"
+    UNKNOWN_TYPE = "unknown_type"
+    MISSING_FIELD = "missing_field"
+    BAD_FIELD = "bad_field"
+    BAD_COLOR = "bad_color"
+    BAD_ROOM = "bad_room"
+    BAD_CURSOR = "bad_cursor"
+    BAD_PARAMETER = "bad_parameter"
+    TOO_LARGE = "too_large"
+    BAD_TOKEN = "bad_token"
+    TOKEN_NEEDED = "token_needed"
+    NOT_ALLOWED = "not_allowed"
+    TEXT_EMPTY = "text_empty"
+    TEXT_TOO_LONG = "text_too_long"
+    NAME_EMPTY = "name_empty"
+    NAME_TOO_LONG = "name_too_long"
+    TOO_FAST = "too_fast"
+    SLOW_MODE = "slow_mode"
+    BUSY = "busy"
+    NOT_KEPT = "not_kept"
+    NOT_READ = "not_read"
+    RESTARTING = "restarting"
+    FULL = "full"
+    NO_SUCH_ROOM = "no_such_room"
+    FORBIDDEN_ORIGIN = "forbidden_origin"
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    BAD_REQUEST = "bad_request"
+    NOT_A_WEBSOCKET = "not_a_websocket"
+    INTERNAL = "internal"
+
+
 class Rejection(msgspec.Struct, frozen=True):
     """Why something was not done; ``retry_after`` is in seconds, None if a retry cannot succeed."""
 
-    code: str
+    code: Code
     message: str
     retry_after: float | None = None
 
@@ -28,75 +66,75 @@ class _Rule(NamedTuple):
     message: str
 
 
-REJECTIONS: dict[str, _Rule] = {
+REJECTIONS: dict[Code, _Rule] = {
     # the message or request is invalid
-    "bad_json": _Rule(400, "This is not valid JSON. Send one JSON object in UTF-8."),
-    "not_an_object": _Rule(
+    Code.BAD_JSON: _Rule(400, "This is not valid JSON. Send one JSON object in UTF-8."),
+    Code.NOT_AN_OBJECT: _Rule(
         400, 'A message must be one JSON object, such as {"type":"post","text":"hi"}.'
     ),
-    "binary": _Rule(400, "Binary frames are not supported. Send JSON in a text frame."),
-    "unknown_type": _Rule(
+    Code.BINARY: _Rule(400, "Binary frames are not supported. Send JSON in a text frame."),
+    Code.UNKNOWN_TYPE: _Rule(
         400, "The type is missing or unknown. Use post, auth, rename, pause, resume or ping."
     ),
-    "missing_field": _Rule(400, "A required field is missing: {detail}."),
-    "bad_field": _Rule(400, "A field is invalid: {detail}."),
-    "bad_color": _Rule(400, 'The color must have the form "#rrggbb", such as "#ff8800".'),
-    "bad_room": _Rule(
+    Code.MISSING_FIELD: _Rule(400, "A required field is missing: {detail}."),
+    Code.BAD_FIELD: _Rule(400, "A field is invalid: {detail}."),
+    Code.BAD_COLOR: _Rule(400, 'The color must have the form "#rrggbb", such as "#ff8800".'),
+    Code.BAD_ROOM: _Rule(
         400,
         "A room name consists of 1 to 64 characters (a-z, 0-9, - and _) "
         "and begins with a letter or digit.",
     ),
-    "bad_cursor": _Rule(
+    Code.BAD_CURSOR: _Rule(
         400, "The cursor is invalid. Send epoch:seq as you received it from this room."
     ),
-    "bad_parameter": _Rule(400, "A query parameter is invalid: {detail}."),
-    "too_large": _Rule(413, "The message is larger than 8 KiB."),
-    "bad_token": _Rule(
+    Code.BAD_PARAMETER: _Rule(400, "A query parameter is invalid: {detail}."),
+    Code.TOO_LARGE: _Rule(413, "The message is larger than 8 KiB."),
+    Code.BAD_TOKEN: _Rule(
         401, "The token was not signed by this server. Continue without one as a new guest."
     ),
-    "token_needed": _Rule(
+    Code.TOKEN_NEEDED: _Rule(
         401, "This requires a token that is signed with this server's secret and has not expired."
     ),
-    "not_allowed": _Rule(403, "This token does not permit this."),
+    Code.NOT_ALLOWED: _Rule(403, "This token does not permit this."),
     # the text or name is not acceptable
-    "text_empty": _Rule(422, "The text is empty or has no visible characters. Write something."),
-    "text_too_long": _Rule(
+    Code.TEXT_EMPTY: _Rule(422, "The text is empty or has no visible characters. Write something."),
+    Code.TEXT_TOO_LONG: _Rule(
         422,
         "The text is too long. The limit is 100 characters, 1,000 bytes and 8 marks per character.",
     ),
-    "name_empty": _Rule(422, "The name is empty or has no visible characters. Choose another."),
-    "name_too_long": _Rule(
+    Code.NAME_EMPTY: _Rule(422, "The name is empty or has no visible characters. Choose another."),
+    Code.NAME_TOO_LONG: _Rule(
         422,
         "The name is too long. The limit is 24 characters, 200 bytes and 8 marks per character.",
     ),
     # temporary: retry later
-    "too_fast": _Rule(429, "You are posting too fast. Wait a moment and send it again."),
-    "slow_mode": _Rule(
+    Code.TOO_FAST: _Rule(429, "You are posting too fast. Wait a moment and send it again."),
+    Code.SLOW_MODE: _Rule(
         429, "This room is in slow mode. Send it again when your waiting time is over."
     ),
-    "busy": _Rule(503, "The server is too busy right now. Send it again in a moment."),
-    "not_kept": _Rule(
+    Code.BUSY: _Rule(503, "The server is too busy right now. Send it again in a moment."),
+    Code.NOT_KEPT: _Rule(
         503, "This could not be stored, so nobody has seen it. Send it again in a moment."
     ),
-    "not_read": _Rule(503, "Stored comments cannot be read right now. Try again in a moment."),
-    "restarting": _Rule(503, "The server is restarting. Connect again in a moment."),
-    "full": _Rule(503, "The server is full. Try again in a moment."),
+    Code.NOT_READ: _Rule(503, "Stored comments cannot be read right now. Try again in a moment."),
+    Code.RESTARTING: _Rule(503, "The server is restarting. Connect again in a moment."),
+    Code.FULL: _Rule(503, "The server is full. Try again in a moment."),
     # not available on this server or at this address
-    "no_such_room": _Rule(404, "This room does not exist on this server."),
-    "forbidden_origin": _Rule(
+    Code.NO_SUCH_ROOM: _Rule(404, "This room does not exist on this server."),
+    Code.FORBIDDEN_ORIGIN: _Rule(
         403, "Pages of this origin may not use this server. The operator can allow the origin."
     ),
-    "not_found": _Rule(404, "There is nothing at this address."),
-    "method_not_allowed": _Rule(405, "This address does not support this method."),
-    "bad_request": _Rule(400, "The request is malformed. Send valid HTTP."),
-    "not_a_websocket": _Rule(
+    Code.NOT_FOUND: _Rule(404, "There is nothing at this address."),
+    Code.METHOD_NOT_ALLOWED: _Rule(405, "This address does not support this method."),
+    Code.BAD_REQUEST: _Rule(400, "The request is malformed. Send valid HTTP."),
+    Code.NOT_A_WEBSOCKET: _Rule(
         426, "This address accepts only WebSocket, version 13. Connect with a WebSocket client."
     ),
-    "internal": _Rule(500, "The server failed and has logged the error. Try again in a moment."),
+    Code.INTERNAL: _Rule(500, "The server failed and has logged the error. Try again in a moment."),
 }
 
 
-def reject(code: str, *, retry_after: float | None = None, detail: str = "") -> Rejection:
+def reject(code: Code, *, retry_after: float | None = None, detail: str = "") -> Rejection:
     """Return the rejection of a code; ``detail`` completes the sentence where it has a gap."""
     message = REJECTIONS[code].message
     if "{detail}" in message:

@@ -14,7 +14,7 @@ import regex
 from msgspec import UNSET, Meta, UnsetType
 
 from chat.core.comment import clean_line
-from chat.core.reject import Rejection, reject
+from chat.core.reject import Code, Rejection, reject
 
 MAX_TITLE_GRAPHEMES = 80
 MAX_TITLE_BYTES = 400
@@ -64,18 +64,6 @@ class SettingsChange(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"
     at: int
 
 
-_CHANGE = b'{"kind":"settings",'
-_decoder = msgspec.json.Decoder(SettingsChange)
-
-
-def settings_in(body: bytes) -> RoomSettings | None:
-    """Return the settings that an entry's body brings; None when it is another kind of entry.
-
-    Bodies are the encoder's own, and it writes the kind first: the others cost a comparison.
-    """
-    return _decoder.decode(body).settings if body.startswith(_CHANGE) else None
-
-
 def change(settings: RoomSettings, patch: SettingsPatch) -> RoomSettings | Rejection:
     """Return the settings after a change, or why it cannot be."""
     title, url, delay = patch.title, patch.video_url, patch.delay
@@ -83,12 +71,12 @@ def change(settings: RoomSettings, patch: SettingsPatch) -> RoomSettings | Rejec
         title = clean_line(title, MAX_TITLE_GRAPHEMES, MAX_TITLE_BYTES)
         if title is None:
             most = f"{MAX_TITLE_GRAPHEMES} characters and {MAX_TITLE_BYTES} bytes"
-            return reject("bad_field", detail=f"title is longer than {most}")
+            return reject(Code.BAD_FIELD, detail=f"title is longer than {most}")
     if isinstance(url, str):
         url = url.strip()
         if url and not _is_playable(url):
             detail = "video_url must be an http or https address, or a path that begins with /"
-            return reject("bad_field", detail=detail)
+            return reject(Code.BAD_FIELD, detail=detail)
     if isinstance(delay, float) and delay.is_integer():
         delay = int(delay)
     chosen = {

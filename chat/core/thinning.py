@@ -1,81 +1,84 @@
 """Which comments of a flood are sent live: hosts' and moderators' first, then fairly by sender.
 
-A person reads perhaps ten comments a second; a room of thousands says hundreds. What is left out
-here is counted, kept in the archive and in the room's history, and never left out by luck.
+A person reads perhaps ten comments a second; a room of thousands says hundreds. A comment that is
+omitted here is counted, stays in the archive and in the room's history, and is never omitted by
+chance.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, deque
 
-import msgspec
-
-from chat.core.comment import Role
+from chat.core.comment import Comment, Role
+from chat.core.entry import AnyEntry
 
 FAIR_SECONDS = 1.0
 
 
-class _Glance(msgspec.Struct, frozen=True):
-    """What the choice goes by; an entry that is no comment has no role and is always sent."""
-
-    kind: str
-    user: str = ""
-    role: Role = Role.VIEWER
-
-
-_glance = msgspec.json.Decoder(_Glance)
-
-
 class Thinning:
-    """Leaves out what is more than ``rate`` comments a second; a rate of 0 leaves out nothing.
+    """Omits what is more than ``rate`` comments a second; a rate of 0 omits nothing.
 
-    What was not used is saved up for one second, and hosts and moderators may use one second's
-    worth in advance. Entries that are no comments are never left out. Within a sender the earlier
-    comment goes first; among senders, who was sent less in this second goes before who was sent
-    more. ``now`` is any monotonic clock in seconds.
+    Unused rate is saved up for one second, and hosts and moderators may use one second's worth in
+    advance. Entries that are not comments are never omitted. Within a sender the earlier comment
+    goes first; among senders, who was sent less in this second goes before who was sent more.
+    ``now`` is any monotonic clock in seconds. At most ``capacity`` comments wait for a decision;
+    older ones are dropped, as the history drops them.
     """
 
-    __slots__ = ("_fair_since", "_left", "_most", "_rate", "_sent", "_since")
+    __slots__ = ("_available", "_burst", "_fair_since", "_rate", "_sent", "_since", "_waiting")
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self, rate: float, capacity: int) -> None:
         self._rate = rate
-        self._left = self._most = max(rate, 1.0)
+        self._available = self._burst = max(rate, 1.0)
         self._since: float | None = None
         # How many comments of each sender were sent since then; no more than may be sent in all.
         self._sent: Counter[str] = Counter()
         self._fair_since = 0.0
+        # Comments that no wave has selected yet, oldest first.
+        self._waiting: deque[Comment] = deque(maxlen=capacity)
 
-    def choose_left_out(self, first: int, bodies: Sequence[bytes], now: float) -> set[int]:
-        """Return the seqs of ``first..`` to leave out, and count the others as sent."""
+    def add(self, entry: AnyEntry) -> None:
+        """Record a new entry; entries are added in the order of their numbers."""
+        if self._rate and isinstance(entry, Comment):
+            self._waiting.append(entry)
+
+    def choose_omitted(self, first: int, last: int, now: float) -> set[int]:
+        """Return the seqs to omit among ``first`` to ``last``, and count the others as sent.
+
+        Each entry is decided on once; older ones that wait are in no history any more.
+        """
         if not self._rate:
             return set()
         self._save_up(now)
-        hosts: list[int] = []
+        privileged: list[int] = []
         viewers: list[tuple[int, int, str]] = []
-        spoken = Counter[str]()
-        for seq, body in enumerate(bodies, first):
-            glance = _glance.decode(body)
-            if glance.kind != "comment":
+        posted = Counter[str]()
+        while self._waiting and self._waiting[0].seq <= last:
+            comment = self._waiting.popleft()
+            if comment.seq < first:
                 continue
-            if glance.role is not Role.VIEWER:
-                hosts.append(seq)
+            if comment.role is not Role.VIEWER:
+                privileged.append(comment.seq)
                 continue
-            rank = self._sent[glance.user] + spoken[glance.user]
-            viewers.append((rank, seq, glance.user))
-            spoken[glance.user] += 1
+            rank = self._sent[comment.user] + posted[comment.user]
+            viewers.append((rank, comment.seq, comment.user))
+            posted[comment.user] += 1
         viewers.sort()
-        kept_hosts = min(len(hosts), int(self._left + self._most))
-        self._left -= kept_hosts
-        kept_viewers = min(len(viewers), max(0, int(self._left)))
-        self._left -= kept_viewers
-        self._sent.update(user for _, _, user in viewers[:kept_viewers])
-        return {*hosts[kept_hosts:], *(seq for _, seq, _ in viewers[kept_viewers:])}
+        sent_privileged = min(len(privileged), int(self._available + self._burst))
+        self._available -= sent_privileged
+        sent_viewers = min(len(viewers), max(0, int(self._available)))
+        self._available -= sent_viewers
+        self._sent.update(user for _, _, user in viewers[:sent_viewers])
+        return {*privileged[sent_privileged:], *(seq for _, seq, _ in viewers[sent_viewers:])}
+
+    def select_all(self) -> None:
+        """Omit none of the entries that were added so far."""
+        self._waiting.clear()
 
     def _save_up(self, now: float) -> None:
-        passed = 0.0 if self._since is None else now - self._since
+        elapsed = 0.0 if self._since is None else now - self._since
         self._since = now
-        self._left = min(self._most, self._left + passed * self._rate)
+        self._available = min(self._burst, self._available + elapsed * self._rate)
         if now - self._fair_since >= FAIR_SECONDS:
             self._sent.clear()
             self._fair_since = now

@@ -12,23 +12,29 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
-from chat.core.comment import WHITE, Comment, Mode, Role, Size
-from chat.core.reject import Rejection, reject
-from chat.core.retraction import Retraction
-from chat.core.room_settings import RoomSettings, SettingsChange, SettingsPatch
+from chat.core.comment import WHITE, Mode, Role, Size
+from chat.core.entry import join_bodies
+from chat.core.explain import DECODE_ERRORS, explain
+from chat.core.reject import Code, Rejection, reject
+from chat.core.room_settings import RoomSettings, SettingsPatch
 
 MAX_MESSAGE_BYTES = 8 * 1024
 MAX_REF_LENGTH = 64
 
 Color = Annotated[str, Meta(pattern=r"^#[0-9a-fA-F]{6}\Z")]
 # No control characters: to SQLite a text may end at a NUL, and two refs would be one.
-Ref = Annotated[str, Meta(min_length=1, max_length=MAX_REF_LENGTH, pattern=r"^[^\x00-\x1f]*\Z")]
+Ref = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=MAX_REF_LENGTH,
+        pattern=r"^[^\x00-\x1f]*\Z",
+        description=f"a string of 1 to {MAX_REF_LENGTH} characters without control characters",
+    ),
+]
 
 _ROOM_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _CURSOR = re.compile(r"([0-9a-z]{1,32}):(0|[1-9][0-9]{0,17})")
-
-
-Entry = Comment | Retraction | SettingsChange
 
 
 class Cursor(Struct, frozen=True):
@@ -43,13 +49,13 @@ class Cursor(Struct, frozen=True):
 
 def parse_room(raw: str) -> str | Rejection:
     """Check a room's name."""
-    return raw if _ROOM_NAME.fullmatch(raw) else reject("bad_room")
+    return raw if _ROOM_NAME.fullmatch(raw) else reject(Code.BAD_ROOM)
 
 
 def parse_cursor(raw: str) -> Cursor | Rejection:
     """Read ``epoch:seq``."""
     match = _CURSOR.fullmatch(raw)
-    return Cursor(match[1], int(match[2])) if match else reject("bad_cursor")
+    return Cursor(match[1], int(match[2])) if match else reject(Code.BAD_CURSOR)
 
 
 # --- viewer to server ---------------------------------------------------------------------------
@@ -94,6 +100,7 @@ class Ping(_Incoming, frozen=True, tag="ping"):
 
 
 Incoming = Post | Auth | Rename | Pause | Resume | Ping
+INCOMING = (Post, Auth, Rename, Pause, Resume, Ping)
 
 
 class HttpPost(Struct, frozen=True, forbid_unknown_fields=True):
@@ -115,9 +122,6 @@ class HttpPost(Struct, frozen=True, forbid_unknown_fields=True):
 _incoming = msgspec.json.Decoder(Incoming)
 _http_post = msgspec.json.Decoder(HttpPost)
 _settings_patch = msgspec.json.Decoder(SettingsPatch)
-_MISSING = re.compile(r"missing required field `(\w+)`")
-_UNKNOWN = re.compile(r"contains unknown field `(.*)`", re.DOTALL)
-_AT = re.compile(r" - at `\$\.(\w+).*`$")
 
 
 def decode(data: bytes) -> Incoming | Rejection:
@@ -125,79 +129,34 @@ def decode(data: bytes) -> Incoming | Rejection:
     try:
         message: Incoming = _incoming.decode(data)
         return message
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        return _explain(data, error)
+    except DECODE_ERRORS:
+        return explain(data, INCOMING)
 
 
 def decode_http_post(data: bytes) -> HttpPost | Rejection:
     """Read the body of a posting request."""
     try:
         return _http_post.decode(data)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        return _explain(data, error)
+    except DECODE_ERRORS:
+        return explain(data, [HttpPost])
 
 
 def decode_settings_patch(data: bytes) -> SettingsPatch | Rejection:
     """Read the body of a request that changes a room's settings."""
     try:
         return _settings_patch.decode(data)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        return _explain(data, error)
+    except DECODE_ERRORS:
+        return explain(data, [SettingsPatch])
 
 
 def find_ref(data: bytes) -> str | None:
     """Return the ``ref`` of a message that could not be read, so that its reject can name it."""
     try:
         message = msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except DECODE_ERRORS:
         return None
     ref = message.get("ref") if isinstance(message, dict) else None
     return ref if isinstance(ref, str) and len(ref) <= MAX_REF_LENGTH else None
-
-
-def _explain(data: bytes, error: Exception) -> Rejection:
-    if not isinstance(error, msgspec.ValidationError):
-        return reject("bad_json")
-    text = str(error)
-    try:
-        message = msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return reject("bad_json")  # wrong before the end, and no JSON after that
-    if not isinstance(message, dict):
-        return reject("not_an_object")
-    if missing := _MISSING.search(text):
-        if missing[1] == "type":
-            return reject("unknown_type")
-        return reject("missing_field", detail=missing[1])
-    if unknown := _UNKNOWN.search(text):
-        return reject("bad_field", detail=f"{unknown[1][:64]} is not a known field")
-    place = _AT.search(text)
-    field = place[1] if place else ""
-    if field == "type":
-        return reject("unknown_type")
-    if field == "color":
-        return reject("bad_color")
-    return reject("bad_field", detail=f"{field} {_say_expected(_AT.sub('', text))}")
-
-
-_EXPECTED = (
-    (re.compile(r"Expected `str` matching"), "has an invalid format"),
-    (re.compile(r"Expected `str` of length >="), "is empty"),
-    (re.compile(r"Expected `str` of length <= (\d+)"), r"is longer than \1 characters"),
-    (re.compile(r"Expected `str"), "must be a string"),
-    (re.compile(r"Expected `(?:int|float)` <= ([\d]+)"), r"is more than \1"),
-    (re.compile(r"Expected `(?:int|float)` >= ([\d]+)"), r"is less than \1"),
-    (re.compile(r"Expected `int"), "must be a whole number"),
-    (re.compile(r"Expected `float"), "must be a number"),
-    (re.compile(r"Invalid enum value '(\w{0,32})'"), r"cannot be \1"),
-)
-
-
-def _say_expected(complaint: str) -> str:
-    for pattern, words in _EXPECTED:
-        if found := pattern.match(complaint):
-            return found.expand(words)
-    return "has an invalid value"
 
 
 # --- server to viewer ---------------------------------------------------------------------------
@@ -300,16 +259,6 @@ def encode(message: Struct) -> bytes:
     return _encoder.encode(message)
 
 
-def encode_entry(entry: Entry) -> bytes:
-    """Encode a numbered entry: the body that is kept, and sent as it was kept."""
-    return _encoder.encode(entry)
-
-
-def join_bodies(bodies: list[bytes]) -> Raw:
-    """Make the JSON array of bodies that are encoded already."""
-    return Raw(b"[" + b",".join(bodies) + b"]")
-
-
 def encode_batch(epoch: str, first: int, last: int, bodies: list[bytes], thinned: int = 0) -> bytes:
     """Encode a batch that covers ``first..last``."""
     batch = Batch(
@@ -385,7 +334,7 @@ class RoomList(Struct, frozen=True):
     now: int
 
 
-class RoomState(Struct, frozen=True):
+class RoomInfo(Struct, frozen=True):
     """The answer of ``GET /api/rooms/{room}``."""
 
     room: str

@@ -1,322 +1,233 @@
-"""The audience of a room: its viewers in this process, and where its waves stand.
+"""The audience of a room in this process: what each of its viewers is sent.
 
-A viewer is a cursor, not a queue. Those who keep up stand in rows and share one; one that lags is
-left alone until its socket drains, and gets its own range then. The room's history is the only
-buffer.
+A viewer is a cursor, not a queue. Viewers that keep up share a cursor in a group; one that lags is
+left alone until its socket drains, and then gets the range that it missed. The room's history is
+the only buffer.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator
 
 from msgspec import Raw
 
-from chat.core import pace, wire
+from chat.core.entry import AnyEntry
 from chat.core.history import History
-from chat.fanout.pieces import BATCH_LIMIT, NOTHING, PLAIN, Piece, Pieces, frame
-from chat.fanout.row import ROW_LIMIT, Row, Viewer, push
+from chat.fanout.batch_cache import BATCH_LIMIT, NO_FRAMES, PLAIN, BatchCache, EncodedBatch
+from chat.fanout.members import Members
+from chat.fanout.pollers import POLLER_LIMIT, Pollers
+from chat.fanout.recipient import Position, Recipient
+from chat.fanout.send_group import send_to
+from chat.fanout.viewer_count import ViewerCount
 from chat.metrics import Metrics
-
-COUNT_SECONDS = 1.0
-POLLER_SECONDS = 10.0
-POLLER_LIMIT = 20_000
-SMALL_ROWS = 4
-WAKE_LIMIT = 16
 
 
 class Audience:
-    """The viewers of one room in this process.
+    """The viewers of one room, by any transport.
 
-    ``sent`` is how far waves lead: nobody is led beyond it, since what of a flood is left out is
-    decided when a wave takes entries up, and for all. A wave takes up what comes while it runs, so
-    those whom it meets late are ahead of those whom it met first, until the next. ``plan`` is
-    called when there is something for a wave; ``settings`` returns the room's, as JSON.
+    ``wave_head`` is the highest seq selected for sending; no viewer is sent more, since a wave
+    decides for all of them which comments of a flood are omitted. A wave also selects what arrives
+    while it runs, so the viewers that it reaches last are ahead of the others until the next wave.
+    ``schedule`` is called when there is something to send; ``settings_json`` returns the room's
+    settings.
     """
 
     def __init__(
         self,
         epoch: str,
         history: History,
-        settings: Callable[[], Raw],
-        plan: Callable[[Audience], None],
+        settings_json: Callable[[], Raw],
+        schedule: Callable[[Audience], None],
         metrics: Metrics,
         delivery_rate: float,
+        poller_limit: int = POLLER_LIMIT,
     ) -> None:
-        self.sent = history.head
-        self.woken = history.head  # how far the long polls were told that there is something
-        self._reached = history.head  # how far all viewers have come who keep up
-        self._taken_up_at = 0.0
-        self.last_start = 0.0
-        self.last_length = 0.0
+        self.wave_head = history.head
+        # The seq up to which every viewer that keeps up was sent everything.
+        self._delivered_head = history.head
         self._history = history
-        self._pieces = Pieces(epoch, history, settings, delivery_rate)
+        self._batches = BatchCache(epoch, history, settings_json, delivery_rate)
+        self._members = Members()
+        self._count = ViewerCount()
+        self.pollers = Pollers(history.head, poller_limit)
         self._metrics = metrics
-        self._plan = plan
-        # Each viewer is in a row, apart with a cursor of its own, or paused.
-        self._rows: list[Row] = []
-        self._open_rows: dict[int, Row] = {}
-        self._apart: dict[Viewer, None] = {}
-        self._paused: dict[Viewer, None] = {}
-        self._waiters: set[asyncio.Future[None]] = set()
-        self._pollers: dict[object, float] = {}
-        self._count = 0
-        self._deflaters = 0
-        # The news is how many viewers there are; each knows the number of the last that it heard.
-        self._news = b""
-        self._news_number = 0
-        self._news_reached = 0
-        self._count_told = 0
-        self._count_told_at = 0.0
-        self._is_count_due = False
-        # What was handed to connections since the metrics were told, in entries.
-        self._handed = 0
-        self._skipped = 0
+        self._schedule = schedule
+        # Entries sent and skipped since the metrics were updated.
+        self._sent_entries = 0
+        self._skipped_entries = 0
 
     def __len__(self) -> int:
-        return self._count + len(self._pollers)
+        return len(self._members) + len(self.pollers)
 
-    # --- who is there ---------------------------------------------------------------------------
+    # --- viewers --------------------------------------------------------------------------------
 
-    def add(self, viewer: Viewer, cursor: int) -> None:
-        """Let a viewer in that has everything up to ``cursor``."""
-        viewer.cursor = cursor
-        viewer.news_number = self._news_number
-        self._count += 1
-        self._deflaters += viewer.variant
-        self._apart[viewer] = None
-        # Its welcome has a count that the others do not know; should that be over before they are
-        # told, it has to be told all the same.
-        self._is_count_due = True
-        self._align(viewer)
-        self._plan(self)
+    def add(self, viewer: Recipient, cursor: int) -> None:
+        """Add a viewer that has everything up to ``cursor``."""
+        self._members.add(viewer, Position(cursor, self._count.version))
+        self._count.force()
+        self._join_group(viewer)
+        self._schedule(self)
 
-    def remove(self, viewer: Viewer) -> None:
-        """Let a viewer go; nothing happens when it has gone already."""
-        self._take_apart(viewer)
-        held = self._paused if viewer in self._paused else self._apart
-        if viewer in held:
-            del held[viewer]
-            self._count -= 1
-            self._deflaters -= viewer.variant
-            self._plan(self)
+    def remove(self, viewer: Recipient) -> None:
+        """Remove a viewer; does nothing when it has left already."""
+        if self._members.remove(viewer):
+            self._schedule(self)
 
-    def pause(self, viewer: Viewer) -> None:
-        """Deliver nothing to a viewer: it is no part of a wave until it resumes."""
-        self._take_apart(viewer)
-        if viewer in self._apart:
-            del self._apart[viewer]
-            self._paused[viewer] = None
+    def pause(self, viewer: Recipient) -> None:
+        """Send nothing to a viewer until it resumes."""
+        self._members.pause(viewer)
 
-    def resume(self, viewer: Viewer) -> None:
-        """Deliver to a paused viewer again, from its own cursor."""
-        if viewer in self._paused:
-            del self._paused[viewer]
-            self._apart[viewer] = None
-            if viewer.ready and viewer.cursor < self._history.first - 1:
-                self._hand(viewer, self._pieces.skip(viewer.cursor, "trimmed"))
+    def resume(self, viewer: Recipient) -> None:
+        """Send to a paused viewer again, from its own cursor."""
+        if self._members.resume(viewer):
+            cursor = viewer.position.cursor
+            if viewer.writable and cursor < self._history.first - 1:
+                self._send_batch(viewer, self._batches.build_skip(cursor, "trimmed"))
             self.catch_up(viewer)
 
-    def catch_up(self, viewer: Viewer) -> None:
-        """Bring a viewer that was held up, and is ready again, to where waves lead."""
-        if viewer.ready and viewer in self._apart:
-            self._lead(viewer)
-            self._tell_metrics()
+    def catch_up(self, viewer: Recipient) -> None:
+        """Send what it missed to a viewer that lagged and is writable again."""
+        if viewer.writable and self._members.is_lagging(viewer):
+            self._catch_up(viewer)
+            self._update_metrics()
 
-    def note_poller(self, poller: object, until: float) -> None:
-        """Count somebody who polls as a viewer until a while after ``until``."""
-        is_new = poller not in self._pollers
-        if is_new and len(self._pollers) >= POLLER_LIMIT:
-            return  # it is answered, but not counted
-        self._pollers[poller] = until + POLLER_SECONDS
-        if is_new:
-            self._plan(self)
+    def record_poller(self, poller: object, until: float) -> None:
+        """Count a poller as a viewer until a while after ``until``."""
+        if self.pollers.record(poller, until):
+            self._schedule(self)
 
-    def forget_pollers(self, now: float) -> None:
-        """Count those no more who have stopped to poll."""
-        gone = [poller for poller, until in self._pollers.items() if until < now]
-        for poller in gone:
-            del self._pollers[poller]
-        if gone:
-            self._plan(self)
-
-    async def wait_for_news(self, seconds: float) -> None:
-        """Return with the next wave that has entries, or when the time is up."""
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiters.add(waiter)
-        try:
-            async with asyncio.timeout(seconds):
-                await waiter
-        except TimeoutError:
-            pass
-        finally:
-            self._waiters.discard(waiter)
-
-    def release_waiters(self) -> Iterator[None]:
-        """Wake the long polls, a few with each step: answering one is a whole request's work."""
-        self.woken = self.sent
-        waiters, self._waiters = self._waiters, set()
-        for number, waiter in enumerate(waiters, 1):
-            if not waiter.done():
-                waiter.set_result(None)
-            if not number % WAKE_LIMIT:
-                yield
-
-    def _align(self, viewer: Viewer) -> None:
-        """Let a viewer that is where the waves are stand in a row."""
-        if not (viewer.ready and viewer.direct and viewer.cursor == self.sent):
-            return
-        row = self._open_rows.get(viewer.variant)
-        place = (self.sent, self._news_number)
-        if row is None or (row.cursor, row.news_number) != place or len(row) >= ROW_LIMIT:
-            self._drop_empty_rows()
-            row = self._open_rows[viewer.variant] = Row(*place, viewer.variant, self._apart)
-            self._rows.append(row)
-        del self._apart[viewer]
-        row.take_in(viewer)
-
-    def _take_apart(self, viewer: Viewer) -> None:
-        if viewer.row is not None:
-            viewer.row.step_out(viewer)
-
-    def _close_ranks(self) -> None:
-        # What is left of many rows makes few: this wave leads whom it moves to where a row begins.
-        small = [row for row in self._rows if len(row) < ROW_LIMIT // 2]
-        if len(small) > SMALL_ROWS:
-            for row in small:
-                row.dissolve()
-        self._drop_empty_rows()
-
-    def _drop_empty_rows(self) -> None:
-        self._rows = [row for row in self._rows if len(row)]
-        self._open_rows = {row.variant: row for row in self._open_rows.values() if len(row)}
-
-    # --- what they are sent ---------------------------------------------------------------------
-
-    def mark(self) -> None:
-        """There are new entries in the history."""
-        self._plan(self)
-
-    def count_waiting(self) -> int:
-        """Count the entries that the next wave has to bring, to some of them at least."""
-        return self._history.head - self._reached
-
-    def begin_wave(self, now: float) -> bool:
-        """Take up what there is; return whether there is anything to tell, and anybody."""
-        self._close_ranks()
-        self._take_up(now)
-        self._renew_count(now)
-        if self._count > len(self._paused):
-            return self._reached < self.sent or self._news_reached != self._news_number
-        self._reached, self._news_reached = self.sent, self._news_number
-        return False
-
-    def take_up_more(self, now: float) -> None:
-        """Let the wave that is under way bring what has come since to those it still meets."""
-        if now - self._taken_up_at >= pace.TAKE_UP_SECONDS:
-            self._take_up(now)
-
-    def pass_on(self) -> Iterator[None]:
-        """Lead all on, in small steps.
-
-        Others may run between two steps: viewers come and go, pause, spill and drain.
-        """
-        reached, news_number = self.sent, self._news_number
-        frames, made_of = NOTHING, (NOTHING, b"")
-        for row in list(self._rows):
-            piece, news = self._piece_after(row.cursor), self._news_after(row.news_number)
-            if (piece.frames, news) != made_of:
-                made_of = (piece.frames, news)
-                plain, packed = piece.frames
-                frames = (news + plain, news + packed)
-            reached = min(reached, piece.cursor)
-            if frames[PLAIN]:
-                row.cursor, row.news_number = piece.cursor, news_number
-                self._note(piece, len(row))
-                row.send(frames[row.variant])
-                yield
-        for viewer in list(self._apart):
-            if viewer.ready and viewer in self._apart:
-                self._lead(viewer)
-                yield
-        # Only now: what a wave that broke off did not reach is for the next.
-        self._reached, self._news_reached = reached, news_number
-        self._tell_metrics()
-
-    def count_bytes(self) -> int:
-        """Count the bytes of the frames and histories that were made once for all."""
-        return self._pieces.count_bytes()
-
-    def forget_made(self) -> None:
-        """Keep nothing of what was made once for all; the history has forgotten some of it."""
-        self._pieces.forget()
+    def drop_expired_pollers(self, now: float) -> None:
+        """Stop counting the pollers that have stopped polling."""
+        if self.pollers.drop_expired(now):
+            self._schedule(self)
 
     def recent(self, count: int) -> Raw:
-        """Return the newest entries as JSON, at most ``count``; made once for all who join."""
-        return self._pieces.recent(count)
+        """Return the newest entries as JSON, at most ``count``; encoded once for all who join."""
+        return self._batches.recent(count)
 
-    def _take_up(self, now: float) -> None:
-        head = self._history.head
-        if self._count == len(self._paused):
-            # Where all pause nothing is left out: whoever resumes first has it for itself.
-            self._pieces.take_up(head + 1, head, now)
-            self.sent = head
-        # No more than a wave can bring: in a room that is too much for its server viewers shall
-        # stay together, since each place where some of them stand costs a batch of its own.
-        while self.sent < head and self._pieces.count_kept(self._reached, self.sent) < BATCH_LIMIT:
-            # What the history has forgotten before it was taken up is for nobody to choose.
-            first = max(self.sent + 1, self._history.first)
-            last = min(head, first + BATCH_LIMIT - 1)
-            self._pieces.take_up(first, last, now)
-            self.sent = last
-        self._taken_up_at = now
+    def count_bytes(self) -> int:
+        """Return the bytes of the frames and histories that are cached."""
+        return self._batches.count_bytes()
 
-    def _lead(self, viewer: Viewer) -> None:
-        """Lead one viewer on that stands apart and is ready, as far as it takes."""
-        news = self._news_after(viewer.news_number)
-        while viewer.ready and (news or viewer.cursor < self.sent):
-            self._hand(viewer, self._piece_after(viewer.cursor), news)
-            viewer.news_number, news = self._news_number, b""
-        self._align(viewer)
+    def clear_cache(self) -> None:
+        """Cache nothing: the history has dropped some of it."""
+        self._batches.clear()
 
-    def _hand(self, viewer: Viewer, piece: Piece, news: bytes = b"") -> None:
-        viewer.cursor = piece.cursor
-        self._note(piece, 1)
-        push(viewer, news + piece.frames[viewer.variant])
+    # --- waves ----------------------------------------------------------------------------------
 
-    def _note(self, piece: Piece, viewers: int) -> None:
-        self._handed += viewers * piece.entries
-        self._skipped += viewers * piece.skipped
+    def add_entry(self, entry: AnyEntry) -> None:
+        """Record a new entry, which is in the history already."""
+        self._batches.add(entry)
 
-    def _tell_metrics(self) -> None:
-        self._metrics.deliveries.inc(self._handed)
-        self._metrics.skipped.inc(self._skipped)
-        self._handed = self._skipped = 0
+    def notify(self) -> None:
+        """Schedule a wave for the entries that were added."""
+        self._schedule(self)
 
-    def _piece_after(self, cursor: int) -> Piece:
-        # Who stands at ``sent`` or beyond is where it should be, and gets nothing.
-        return self._pieces.after(cursor, self.sent, deflate=self._deflaters > 0)
+    def count_waiting(self) -> int:
+        """Return how many entries the next wave has to send, to some viewers at least."""
+        return self._history.head - self._delivered_head
 
-    # --- how many they are ----------------------------------------------------------------------
+    @property
+    def count_is_stale(self) -> bool:
+        """Whether some viewers know another count of viewers than there is."""
+        return self._count.is_stale(len(self))
 
+    @property
     def count_due_at(self) -> float:
-        """Return when a changed count may be told."""
-        return self._count_told_at + COUNT_SECONDS
+        """When a changed count may be announced."""
+        return self._count.due_at
 
-    def is_miscounted(self) -> bool:
-        """Tell whether some viewers know another count than there is."""
-        return (
-            self._is_count_due
-            or len(self) != self._count_told
-            or self._news_reached != self._news_number
-        )
+    def begin_wave(self, now: float) -> bool:
+        """Select what there is to send; return whether there is anything, and anybody to get it."""
+        self._members.merge_small_groups()
+        self._select_entries(now)
+        self._count.update(len(self), now)
+        if self._members.following:
+            return self._delivered_head < self.wave_head or (
+                self._count.delivered != self._count.version
+            )
+        self._delivered_head, self._count.delivered = self.wave_head, self._count.version
+        return False
 
-    def _renew_count(self, now: float) -> None:
-        if self.is_miscounted() and now >= self.count_due_at():
-            self._count_told, self._count_told_at = len(self), now
-            self._is_count_due = False
-            self._news = frame(wire.encode(wire.Viewers(self._count_told)))
-            self._news_number += 1
+    def select_more(self, now: float) -> None:
+        """Let the current wave also send what arrived meanwhile, to viewers not yet reached.
 
-    def _news_after(self, number: int) -> bytes:
-        return b"" if number == self._news_number else self._news
+        Costs a batch of its own for each position at which viewers are.
+        """
+        self._select_entries(now)
+
+    def send_steps(self) -> Iterator[None]:
+        """Send to all viewers, in small steps.
+
+        Between two steps viewers may join, leave, pause, lag and drain.
+        """
+        delivered, count_version = self.wave_head, self._count.version
+        frames, made_of = NO_FRAMES, (NO_FRAMES, b"")
+        for group in self._members.list_groups():
+            batch = self._get_batch(group.cursor)
+            count = self._count.message_after(group.count_version)
+            if (batch.frames, count) != made_of:
+                made_of = (batch.frames, count)
+                plain, compressed = batch.frames
+                frames = (count + plain, count + compressed)
+            delivered = min(delivered, batch.cursor)
+            if frames[PLAIN]:
+                group.cursor, group.count_version = batch.cursor, count_version
+                self._count_sent(batch, len(group))
+                group.send(frames[group.encoding])
+                yield
+        for viewer in self._members.list_lagging():
+            if viewer.writable and self._members.is_lagging(viewer):
+                self._catch_up(viewer)
+                yield
+        # Only now: what a wave that failed did not reach is for the next.
+        self._delivered_head, self._count.delivered = delivered, count_version
+        self._update_metrics()
+
+    def _select_entries(self, now: float) -> None:
+        head = self._history.head
+        if not self._members.following:
+            # Where all are paused nothing is omitted: who resumes first has no flood to read.
+            self._batches.select_all()
+            self.wave_head = head
+        # No more than a wave can send: in a room that is too much for its server, viewers should
+        # stay together, since each position costs a batch of its own.
+        while self.wave_head < head and (
+            self._batches.count_selected(self._delivered_head, self.wave_head) < BATCH_LIMIT
+        ):
+            # What the history dropped before it was selected is not a choice any more.
+            first = max(self.wave_head + 1, self._history.first)
+            last = min(head, first + BATCH_LIMIT - 1)
+            self._batches.select_entries(first, last, now)
+            self.wave_head = last
+
+    def _catch_up(self, viewer: Recipient) -> None:
+        """Send to one lagging viewer up to the wave's head, as far as its socket takes it."""
+        position = viewer.position
+        count = self._count.message_after(position.count_version)
+        while viewer.writable and (count or position.cursor < self.wave_head):
+            position.count_version = self._count.version
+            self._send_batch(viewer, self._get_batch(position.cursor), count)
+            count = b""
+        self._join_group(viewer)
+
+    def _send_batch(self, viewer: Recipient, batch: EncodedBatch, count: bytes = b"") -> None:
+        viewer.position.cursor = batch.cursor
+        self._count_sent(batch, 1)
+        send_to(viewer, count + batch.frames[viewer.encoding])
+
+    def _join_group(self, viewer: Recipient) -> None:
+        self._members.join_group(viewer, self.wave_head, self._count.version)
+
+    def _get_batch(self, cursor: int) -> EncodedBatch:
+        # Who is at the wave's head or beyond is where it should be, and gets nothing.
+        return self._batches.get_batch(cursor, self.wave_head, deflate=self._members.compressed > 0)
+
+    def _count_sent(self, batch: EncodedBatch, viewers: int) -> None:
+        self._sent_entries += viewers * batch.entries
+        self._skipped_entries += viewers * batch.skipped
+
+    def _update_metrics(self) -> None:
+        self._metrics.deliveries.inc(self._sent_entries)
+        self._metrics.skipped.inc(self._skipped_entries)
+        self._sent_entries = self._skipped_entries = 0

@@ -1,8 +1,8 @@
-"""Fan-out: the waves of all rooms of this process.
+"""When each room of this process is sent what is new: in waves, which run in slices.
 
-A wave is one pass over a room's viewers. What the room has to tell is encoded, framed and, for
-those who asked for it, compressed once; each viewer that keeps up then costs one ``send``. Nothing
-here awaits, and nothing is allocated per viewer on the way that all take.
+A wave is one pass over a room's viewers. Its entries are encoded, framed and, for those who asked
+for it, compressed once; each viewer that keeps up then costs one ``send``. Nothing here awaits, and
+nothing is allocated per viewer on the common path.
 """
 
 from __future__ import annotations
@@ -13,79 +13,109 @@ import time
 from collections import deque
 from collections.abc import Generator
 
+import msgspec
+
 from chat.core import pace
 from chat.fanout.audience import Audience
 from chat.metrics import Metrics
 
-SLICE_SECONDS = 0.004
-RETRY_SECONDS = 1.0
-
 _log = logging.getLogger(__name__)
+
+Wave = Generator[None, None, None]
+
+
+class _Timing(msgspec.Struct):
+    """A room's waves in time: the last one's start and length, and the timer of the next."""
+
+    started_at: float = 0.0
+    length: float = 0.0
+    is_running: bool = False
+    timer: asyncio.TimerHandle | None = None
+
+    def cancel(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
 
 
 class Fanout:
-    """Runs the waves in slices, so that no room starves another.
+    """Runs the waves of all rooms in slices, so that no room starves another.
 
-    ``gap`` is the least time between two waves of a room, in seconds.
+    All times in seconds. ``gap``: the least between the starts of two waves of a room;
+    ``slice_seconds``: after which a wave yields to the loop; ``refresh_seconds``: after which it
+    also sends what arrived meanwhile; ``retry_seconds``: after which a failed wave is tried again.
     """
 
-    def __init__(self, metrics: Metrics, gap: float) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        gap: float,
+        *,
+        slice_seconds: float = 0.004,
+        refresh_seconds: float = pace.REFRESH_SECONDS,
+        retry_seconds: float = 1.0,
+    ) -> None:
         self._metrics = metrics
         self._gap = gap
-        self._waves: deque[tuple[Audience, Generator[None, None, None]]] = deque()
-        self._timers: dict[Audience, asyncio.TimerHandle] = {}
-        self._under_way: set[Audience] = set()
-        self._is_settling = False
-        self._settled = asyncio.Event()
-        self._settled.set()
+        self._slice_seconds = slice_seconds
+        self._refresh_seconds = refresh_seconds
+        self._retry_seconds = retry_seconds
+        self._waves: deque[tuple[Audience, Wave]] = deque()
+        self._timings: dict[Audience, _Timing] = {}
+        self._is_flushing = False
+        self._idle = asyncio.Event()
+        self._idle.set()
 
-    def plan(self, audience: Audience) -> None:
-        """Have a wave for a room as soon as its pace allows, when there is anything for one."""
-        if audience in self._under_way:
-            return  # a wave that ends looks for what came meanwhile
+    def schedule(self, audience: Audience) -> None:
+        """Schedule a room's next wave as soon as its pace allows, if there is anything to send."""
+        timing = self._timings.get(audience)
+        if timing is None:
+            timing = self._timings[audience] = _Timing()
+        if timing.is_running:
+            return  # a wave that ends schedules the next
         if waiting := audience.count_waiting():
-            at = pace.next_wave_at(audience.last_start, audience.last_length, self._gap, waiting)
-        elif audience.is_miscounted() and not self._is_settling:
-            at = audience.count_due_at()
+            at = pace.next_wave_at(timing.started_at, timing.length, self._gap, waiting)
+        elif audience.count_is_stale and not self._is_flushing:
+            at = audience.count_due_at
         else:
             return
         delay = at - time.monotonic()
-        if delay <= 0 or self._is_settling:
-            self._begin(audience)
+        if delay <= 0 or self._is_flushing:
+            self._begin(audience, timing)
             return
         loop = asyncio.get_running_loop()
-        timer = self._timers.get(audience)
-        if timer is not None:
-            if timer.when() <= loop.time() + delay:
+        if timing.timer is not None:
+            if timing.timer.when() <= loop.time() + delay:
                 return
-            timer.cancel()
-        self._timers[audience] = loop.call_later(delay, self._plan_again, audience)
+            timing.timer.cancel()
+        timing.timer = loop.call_later(delay, self._reschedule, audience, timing)
 
     def forget(self, audience: Audience) -> None:
-        """Drop what is planned for a room that closes."""
-        timer = self._timers.pop(audience, None)
-        if timer is not None:
-            timer.cancel()
+        """Forget a room that closes."""
+        timing = self._timings.pop(audience, None)
+        if timing is not None:
+            timing.cancel()
 
-    async def settle(self) -> None:
-        """Send now what is planned for later, and all that follows; for the server's end."""
-        self._is_settling = True
-        for audience in list(self._timers):
-            self._plan_again(audience)
-        await self._settled.wait()
+    async def flush(self) -> None:
+        """Send now what is scheduled for later, and all that follows; for the server's end."""
+        self._is_flushing = True
+        for audience, timing in list(self._timings.items()):
+            if timing.timer is not None:
+                self._reschedule(audience, timing)
+        await self._idle.wait()
 
-    def _plan_again(self, audience: Audience) -> None:
-        # With what is there by now, which may be worth a little more patience.
-        self.forget(audience)
-        self.plan(audience)
+    def _reschedule(self, audience: Audience, timing: _Timing) -> None:
+        # By now more may be waiting, which may be worth a longer gap.
+        timing.cancel()
+        self.schedule(audience)
 
-    def _begin(self, audience: Audience) -> None:
-        self.forget(audience)
-        self._under_way.add(audience)
+    def _begin(self, audience: Audience, timing: _Timing) -> None:
+        timing.cancel()
+        timing.is_running = True
         if not self._waves:
-            self._settled.clear()
+            self._idle.clear()
             asyncio.get_running_loop().call_soon(self._step)
-        self._waves.append((audience, self._wave(audience)))
+        self._waves.append((audience, self._run(audience, timing)))
 
     def _step(self) -> None:
         # One slice of one room's wave; the loop has its turn before the next.
@@ -98,36 +128,44 @@ class Fanout:
         except Exception:
             # A bug in one room's wave must not silence the others, nor that room for ever.
             _log.exception("a wave failed")
-            self._under_way.discard(audience)
             self._waves.popleft()
-            self._timers[audience] = asyncio.get_running_loop().call_later(
-                RETRY_SECONDS, self._plan_again, audience
-            )
+            self._retry(audience)
         if self._waves:
             asyncio.get_running_loop().call_soon(self._step)
         else:
-            self._settled.set()
+            self._idle.set()
 
-    def _wave(self, audience: Audience) -> Generator[None, None, None]:
+    def _retry(self, audience: Audience) -> None:
+        timing = self._timings.get(audience)
+        if timing is not None:
+            timing.is_running = False
+            timing.timer = asyncio.get_running_loop().call_later(
+                self._retry_seconds, self._reschedule, audience, timing
+            )
+
+    def _run(self, audience: Audience, timing: _Timing) -> Wave:
         started = time.monotonic()
-        if is_telling := audience.begin_wave(started):
-            yield from self._send(audience)
-        if brings_entries := audience.woken != audience.sent:
-            yield from audience.release_waiters()
-        if is_telling or brings_entries:
-            audience.last_start = started
-            audience.last_length = time.monotonic() - started
-        if is_telling:
-            self._metrics.wave_seconds.observe(audience.last_length)
-        self._under_way.discard(audience)
-        self.plan(audience)
+        if has_viewers := audience.begin_wave(started):
+            yield from self._send(audience, started)
+        if has_entries := audience.pollers.notified_head != audience.wave_head:
+            yield from audience.pollers.notify(audience.wave_head)
+        if has_viewers or has_entries:
+            timing.started_at = started
+            timing.length = time.monotonic() - started
+        if has_viewers:
+            self._metrics.wave_seconds.observe(timing.length)
+        timing.is_running = False
+        if audience in self._timings:
+            self.schedule(audience)
 
-    def _send(self, audience: Audience) -> Generator[None, None, None]:
-        slice_ends = time.monotonic() + SLICE_SECONDS
-        for _ in audience.pass_on():
+    def _send(self, audience: Audience, selected_at: float) -> Wave:
+        slice_ends = time.monotonic() + self._slice_seconds
+        for _ in audience.send_steps():
             now = time.monotonic()
             if now > slice_ends:
                 yield
                 now = time.monotonic()
-                audience.take_up_more(now)
-                slice_ends = now + SLICE_SECONDS
+                if now - selected_at >= self._refresh_seconds:
+                    audience.select_more(now)
+                    selected_at = now
+                slice_ends = now + self._slice_seconds

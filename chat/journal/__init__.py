@@ -1,7 +1,8 @@
 """The journal numbers, keeps and delivers a room's entries.
 
-``append`` -> a place once durable; ``read`` a range; ``deliver`` what is new, in order, on the
-event loop; ``trim`` what is old. Nothing is delivered before it is durable.
+``append`` returns a number once the entry is durable, ``read`` returns a range, ``deliver`` is
+called with new entries, in order, on the event loop, and ``trim`` removes old ones. Nothing is
+delivered before it is durable.
 """
 
 from __future__ import annotations
@@ -12,18 +13,18 @@ from typing import Protocol
 
 import msgspec
 
+from chat.core.entry import Entry, NumberedEntry
 from chat.core.room_settings import RoomSettings
-from chat.core.wire import Entry
 
 
-class Place(msgspec.Struct, frozen=True):
-    """Where an entry stands; ``dup`` when an earlier post of the same ref stands there."""
+class AppendResult(msgspec.Struct, frozen=True):
+    """An entry's number; ``dup`` when an earlier post with the same ref has it."""
 
     seq: int
     dup: bool = False
 
 
-class Opened(msgspec.Struct, frozen=True):
+class JournalRoom(msgspec.Struct, frozen=True):
     """A room as the journal has it: epoch, newest seq, settings, recent bodies, oldest first."""
 
     epoch: str
@@ -32,56 +33,67 @@ class Opened(msgspec.Struct, frozen=True):
     recent: list[bytes]
 
 
-class NotKept(Exception):
-    """The entry is not known to be kept: the disk or the database failed. Send it again."""
+class JournalError(Exception):
+    """The disk or the database failed."""
+
+
+class AppendFailed(JournalError):
+    """An entry may not have been kept. Appending it again is safe when it has a ref."""
+
+
+class ReadFailed(JournalError):
+    """Entries could not be read. They may still be there: try again."""
 
 
 class Busy(Exception):
-    """More is waiting to be kept than the journal may hold."""
+    """As many entries as the journal may hold are waiting to be kept."""
 
 
-Deliver = Callable[[str, int, Sequence[bytes]], None]
-"""(room, first seq, bodies): the next entries of a room."""
+Deliver = Callable[[str, Sequence[NumberedEntry]], None]
+"""(room, entries): the next entries of a room, in order."""
 
-Forget = Callable[[str, int], None]
-"""(room, last seq): a room's entries up to there are kept no longer."""
+Trimmed = Callable[[str, int], None]
+"""(room, last seq): a room's entries up to this one are no longer kept."""
 
 
 class Journal(Protocol):
     """What the hub needs of a journal. All methods belong to the event loop's thread."""
 
-    def start(self, deliver: Deliver, forget: Forget) -> None:
-        """Begin; ``deliver`` and ``forget`` are called for the open rooms."""
+    def start(self, deliver: Deliver, trimmed: Trimmed) -> None:
+        """Begin; ``deliver`` and ``trimmed`` are called for the open rooms."""
 
-    async def open_room(self, room: str) -> Opened:
-        """Open a room, making it at first use; from here on its entries are delivered."""
+    async def open_room(self, name: str) -> JournalRoom:
+        """Open a room, creating it at first use; from now on its entries are delivered.
 
-    def close_room(self, room: str) -> None:
-        """Stop delivering a room."""
-
-    def append(self, room: str, entry: Entry, ref: str | None) -> asyncio.Future[Place]:
-        """Number and keep an entry of an open room.
-
-        The future brings its place once it is durable, or raises NotKept. Raises Busy at once.
-        With a retraction, the text of its target is gone from the archive; with a change of
-        settings, the room opens with these from then on.
+        Raises ReadFailed.
         """
 
-    def is_certain(self, room: str) -> bool:
-        """Tell whether all that was kept of a room is delivered; not so after a NotKept."""
+    def close_room(self, name: str) -> None:
+        """Stop delivering a room."""
+
+    def append(self, room: str, entry: Entry, ref: str | None) -> asyncio.Future[AppendResult]:
+        """Number and keep an entry of an open room.
+
+        The future has the entry's number once it is durable, or raises AppendFailed. Raises Busy at
+        once. A retraction also removes the text of its target from the archive, and a change of
+        settings becomes what the room opens with.
+        """
+
+    def is_consistent(self, room: str) -> bool:
+        """Return whether all that was kept of a room was delivered; False after an AppendFailed."""
 
     async def read(self, room: str, after: int, limit: int) -> list[bytes]:
-        """Return the bodies of the next ``limit`` entries that follow a seq; raises NotKept.
+        """Return the bodies of the next ``limit`` entries after a seq; raises ReadFailed.
 
-        None when the next was trimmed: never a range that begins later.
+        Empty when the next entry was trimmed: never a range that begins later.
         """
 
     async def trim(self, cutoff: int) -> int:
-        """Forget the entries of all rooms from before ``cutoff``, in Unix milliseconds.
+        """Remove the entries of all rooms from before ``cutoff``, in Unix milliseconds.
 
-        In small steps, between which others commit; heads stay. Returns how many they were; raises
-        NotKept.
+        Works in small steps, between which others commit; heads stay. Returns how many entries were
+        removed; raises JournalError.
         """
 
     async def close(self) -> None:
-        """Keep and deliver what was appended, then let the archive go."""
+        """Keep and deliver what was appended, then close the archive."""

@@ -1,7 +1,7 @@
 """The journal of one machine: an archive behind one writer thread, with group commit.
 
-What arrives while one commit runs goes into the next, so a lone comment waits for one fsync and a
-flood shares it.
+Entries that arrive during a commit go into the next one, so a lone comment waits for one fsync and
+a flood shares it.
 """
 
 from __future__ import annotations
@@ -19,20 +19,23 @@ from typing import TypeVar
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
-from chat.archive import Archive, Draft, Kept, Numbering
+from chat.archive import Archive, RoomRecord, StoredEntry, UnsavedEntry
+from chat.core.entry import Entry, NumberedEntry, decode_entry
 from chat.core.retraction import Retraction
-from chat.core.wire import Entry
-from chat.journal import Busy, Deliver, Forget, NotKept, Opened, Place
+from chat.journal import (
+    AppendFailed,
+    AppendResult,
+    Busy,
+    Deliver,
+    JournalError,
+    JournalRoom,
+    ReadFailed,
+    Trimmed,
+)
 from chat.metrics import Metrics
 
-RECENT_LIMIT = 300
-PENDING_LIMIT = 20_000
-BATCH_LIMIT = 1_000
-COMMIT_GAP = 0.008
 LOOK_AGAIN_SECONDS = 1.0
 RECONCILE_PAGE = 1_000
-TRIM_STEP = 500
-TRIM_PAUSE = 0.05
 SCRUB_PAUSE = 1.0
 
 Result = TypeVar("Result")
@@ -40,110 +43,135 @@ Result = TypeVar("Result")
 _log = logging.getLogger(__name__)
 
 
-class _Open(msgspec.Struct):
+class JournalLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds of a journal: entries of a room read at opening, entries waiting, entries a commit.
+
+    ``commit_gap``: least seconds between the starts of two commits, which lets a flood gather.
+    ``trim_step``: entries removed at once; ``trim_pause``: seconds between two steps.
+    """
+
+    recent: int = 300
+    pending: int = 20_000
+    batch: int = 1_000
+    commit_gap: float = 0.008
+    trim_step: int = 500
+    trim_pause: float = 0.05
+
+
+class _RoomPosition(msgspec.Struct):
+    """An open room's key in the archive, and the last seq that was delivered."""
+
     room_id: int
     delivered: int
 
 
 class _Pending(msgspec.Struct, frozen=True):
+    """An entry that waits for its commit."""
+
     room: str
-    draft: Draft
-    place: asyncio.Future[Place]
+    unsaved: UnsavedEntry
+    result: asyncio.Future[AppendResult]
 
 
 class LocalJournal:
     """A ``Journal`` over an ``Archive`` in this process."""
 
-    def __init__(self, archive: Archive, metrics: Metrics) -> None:
+    def __init__(
+        self, archive: Archive, metrics: Metrics, limits: JournalLimits | None = None
+    ) -> None:
         self._archive = archive
         self._metrics = metrics
+        self._limits = limits or JournalLimits()
         self._writer = ThreadPoolExecutor(1, "archive-writer")
         # A database in memory is one connection, so its reads take turns with the writes.
         self._reader = (
             self._writer if archive.in_memory else ThreadPoolExecutor(2, "archive-reader")
         )
-        self._rooms: dict[str, _Open] = {}
+        self._rooms: dict[str, _RoomPosition] = {}
         self._pending: list[_Pending] = []
-        self._uncertain: set[str] = set()
+        # Rooms in which a commit or a delivery failed: the disk may have more than was delivered.
+        self._inconsistent: set[str] = set()
         self._wake = asyncio.Event()
         self._closing = False
         self._committed_at = 0.0
         self._task: asyncio.Task[None] | None = None
         self._scrubber: asyncio.Task[None] | None = None
-        self._is_unclean = False
-        self._deliver: Deliver = lambda room, first, bodies: None
-        self._forget: Forget = lambda room, last: None
+        self._needs_scrub = False
+        self._deliver: Deliver = lambda room, entries: None
+        self._trimmed: Trimmed = lambda room, last: None
         metrics.watch(
-            "danmaku_pending_comments", "Comments that wait to be kept", lambda: len(self._pending)
+            "danmaku_pending_comments",
+            "Comments waiting to be stored",
+            lambda: len(self._pending),
         )
 
-    def start(self, deliver: Deliver, forget: Forget) -> None:
+    def start(self, deliver: Deliver, trimmed: Trimmed) -> None:
         """Begin to commit."""
-        self._deliver, self._forget = deliver, forget
+        self._deliver, self._trimmed = deliver, trimmed
         self._task = asyncio.get_running_loop().create_task(self._commit_forever())
 
-    async def open_room(self, room: str) -> Opened:
-        """Open a room; raises NotKept when the archive cannot."""
-        epoch = secrets.token_hex(4)
+    async def open_room(self, name: str) -> JournalRoom:
+        """Open a room, creating it at first use; raises ReadFailed."""
+        epoch, recent = secrets.token_hex(4), self._limits.recent
 
-        def open_and_read() -> tuple[Numbering, list[tuple[int, bytes]]]:
-            numbering = self._archive.open_room(room, epoch)
-            after = max(0, numbering.head - RECENT_LIMIT)
-            return numbering, self._archive.read(numbering.room_id, after, RECENT_LIMIT)
+        def open_and_read() -> tuple[RoomRecord, list[tuple[int, bytes]]]:
+            record = self._archive.load_or_create_room(name, epoch)
+            after = max(0, record.head - recent)
+            return record, self._archive.read(record.room_id, after, recent)
 
         # One step of the writer's thread: what commits after it is delivered, not read.
-        numbering, found = await self._call(self._writer, open_and_read)
-        self._rooms[room] = _Open(numbering.room_id, numbering.head)
+        record, found = await self._read(self._writer, open_and_read)
+        self._rooms[name] = _RoomPosition(record.room_id, record.head)
         bodies = [body for _, body in found]
-        return Opened(numbering.epoch, numbering.head, numbering.settings, bodies)
+        return JournalRoom(record.epoch, record.head, record.settings, bodies)
 
-    def close_room(self, room: str) -> None:
+    def close_room(self, name: str) -> None:
         """Stop delivering a room."""
-        self._rooms.pop(room, None)
-        self._uncertain.discard(room)
+        self._rooms.pop(name, None)
+        self._inconsistent.discard(name)
 
-    def append(self, room: str, entry: Entry, ref: str | None) -> asyncio.Future[Place]:
-        """Put an entry into the next commit."""
-        if self._closing or len(self._pending) >= PENDING_LIMIT:
+    def append(self, room: str, entry: Entry, ref: str | None) -> asyncio.Future[AppendResult]:
+        """Add an entry to the next commit."""
+        if self._closing or len(self._pending) >= self._limits.pending:
             raise Busy
-        place: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
-        draft = Draft(self._rooms[room].room_id, entry, ref)
-        self._pending.append(_Pending(room, draft, place))
+        result: asyncio.Future[AppendResult] = asyncio.get_running_loop().create_future()
+        unsaved = UnsavedEntry(self._rooms[room].room_id, entry, ref)
+        self._pending.append(_Pending(room, unsaved, result))
         self._wake.set()
-        return place
+        return result
 
-    def is_certain(self, room: str) -> bool:
-        """Tell whether there is nothing to look for on the disk."""
-        return room not in self._uncertain
+    def is_consistent(self, room: str) -> bool:
+        """Return whether nothing has to be looked for on the disk."""
+        return room not in self._inconsistent
 
     async def read(self, room: str, after: int, limit: int) -> list[bytes]:
-        """Read from the archive, beside the writer."""
+        """Read from the archive, concurrently with the writer."""
         room_id = self._rooms[room].room_id
-        found = await self._call(self._reader, lambda: self._archive.read(room_id, after, limit))
+        found = await self._read(self._reader, lambda: self._archive.read(room_id, after, limit))
         if found and found[0][0] != after + 1:
             return []
         return [body for _, body in found]
 
     async def trim(self, cutoff: int) -> int:
-        """Forget what is old, a step at a time."""
+        """Remove old entries, a step at a time."""
         archive, count = self._archive, 0
-        for room_id in await self._call(self._reader, archive.room_ids):
+        for room_id in await self._read(self._reader, archive.room_ids):
             while not self._closing:
-                find = partial(archive.find_old, room_id, cutoff, TRIM_STEP)
-                last, found = await self._call(self._reader, find)
+                find = partial(archive.find_old, room_id, cutoff, self._limits.trim_step)
+                last, found = await self._read(self._reader, find)
                 if not found:
                     break
                 await self._call(self._writer, partial(archive.trim, room_id, last))
                 for room in [name for name, o in self._rooms.items() if o.room_id == room_id]:
-                    self._forget(room, last)
+                    self._trimmed(room, last)
                 count += found
-                await asyncio.sleep(TRIM_PAUSE)
+                await asyncio.sleep(self._limits.trim_pause)
         if count:
             self._scrub_soon()
         return count
 
     async def close(self) -> None:
-        """Commit what is pending and end."""
+        """Commit what is pending, then stop."""
         self._closing = True
         self._wake.set()
         if self._task is not None:
@@ -159,34 +187,41 @@ class LocalJournal:
             return await asyncio.get_running_loop().run_in_executor(executor, work)
         except SQLAlchemyError as error:
             _log.error("the archive failed: %s", error)
-            raise NotKept from error
+            raise JournalError from error
         except Exception as error:
-            # The one loop that commits must outlive a bug in what it runs.
-            _log.exception("the archive failed in a way that nobody foresaw")
-            raise NotKept from error
+            # The one task that commits must survive a bug in what it runs.
+            _log.exception("the archive failed unexpectedly")
+            raise JournalError from error
+
+    async def _read(self, executor: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
+        try:
+            return await self._call(executor, work)
+        except JournalError as error:
+            raise ReadFailed from error
 
     async def _commit_forever(self) -> None:
         while not self._closing or self._pending:
             await self._wake.wait()
             self._wake.clear()
             while self._pending:
-                await self._pace()
-                batch, self._pending = self._pending[:BATCH_LIMIT], self._pending[BATCH_LIMIT:]
+                await self._wait_for_gap()
+                size = self._limits.batch
+                batch, self._pending = self._pending[:size], self._pending[size:]
                 await self._commit(batch)
-            if self._uncertain:
+            if self._inconsistent:
                 await self._look_again()
 
     async def _look_again(self) -> None:
-        # Not only with the next comment: what was kept after all is shown also if nobody speaks.
-        with contextlib.suppress(NotKept):
+        # Not only with the next comment: what was kept after all is shown also if nobody posts.
+        with contextlib.suppress(JournalError):
             await self._reconcile()
-        if self._uncertain:
+        if self._inconsistent:
             asyncio.get_running_loop().call_later(LOOK_AGAIN_SECONDS, self._wake.set)
 
-    async def _pace(self) -> None:
+    async def _wait_for_gap(self) -> None:
         # A commit costs about the same for one comment and for twenty, and under load a few
         # milliseconds gather those. A comment that comes alone waits for nothing.
-        early = self._committed_at + COMMIT_GAP - time.monotonic()
+        early = self._committed_at + self._limits.commit_gap - time.monotonic()
         if early > 0 and not self._closing:
             await asyncio.sleep(early)
         self._committed_at = time.monotonic()
@@ -195,87 +230,83 @@ class LocalJournal:
         started = time.monotonic()
         try:
             await self._reconcile()
-            drafts = [pending.draft for pending in batch]
-            kept = await self._call(self._writer, lambda: self._archive.append(drafts))
-        except NotKept as error:
-            # Whether the disk has it is not known now: say so to nobody, and look before the next.
+            unsaved = [pending.unsaved for pending in batch]
+            stored = await self._call(self._writer, lambda: self._archive.append(unsaved))
+        except JournalError as error:
+            # Nobody knows whether the disk has it: acknowledge nothing, and look before the next.
             self._metrics.commit_failures.inc()
-            self._uncertain.update(pending.room for pending in batch if pending.room in self._rooms)
+            self._inconsistent.update(p.room for p in batch if p.room in self._rooms)
             for pending in batch:
-                _resolve(pending.place, error)
+                if not pending.result.done():
+                    failed = AppendFailed()
+                    failed.__cause__ = error
+                    pending.result.set_exception(failed)
             return
         self._metrics.commit_seconds.observe(time.monotonic() - started)
-        self._hand_out(batch, kept)
-        if any(isinstance(pending.draft.entry, Retraction) for pending in batch):
+        self._publish(batch, stored)
+        if any(isinstance(pending.unsaved.entry, Retraction) for pending in batch):
             self._scrub_soon()
 
     def _scrub_soon(self) -> None:
-        self._is_unclean = True
+        self._needs_scrub = True
         if self._scrubber is None or self._scrubber.done():
             self._scrubber = asyncio.get_running_loop().create_task(self._scrub())
 
     async def _scrub(self) -> None:
         # What cannot be done before the end is done at the next start.
-        while self._is_unclean and not self._closing:
-            self._is_unclean = False
+        while self._needs_scrub and not self._closing:
+            self._needs_scrub = False
             try:
                 done = await self._call(self._writer, self._archive.scrub)
-            except NotKept:
+            except JournalError:
                 done = False
             if not done:
-                self._is_unclean = True
+                self._needs_scrub = True
                 await asyncio.sleep(SCRUB_PAUSE)
 
-    def _hand_out(self, batch: list[_Pending], kept: list[Kept]) -> None:
-        fresh: dict[str, list[bytes]] = {}
-        for pending, entry in zip(batch, kept, strict=True):
-            if not entry.dup:
-                fresh.setdefault(pending.room, []).append(entry.body)
-        for room, bodies in fresh.items():
-            # Where an earlier delivery is due yet, these come after it, from the disk.
-            if room in self._uncertain or not self._deliver_next(room, bodies):
-                self._uncertain.add(room)
-        for pending, entry in zip(batch, kept, strict=True):
-            _resolve(pending.place, Place(entry.seq, entry.dup))
+    def _publish(self, batch: list[_Pending], stored: list[StoredEntry]) -> None:
+        """Deliver a committed batch, then resolve its futures."""
+        fresh: dict[str, list[NumberedEntry]] = {}
+        for pending, result in zip(batch, stored, strict=True):
+            if result.entry is not None:
+                fresh.setdefault(pending.room, []).append(result.entry)
+        for room, entries in fresh.items():
+            # Where an earlier delivery is still due, these come after it, from the disk.
+            if room in self._inconsistent or not self._deliver_next(room, entries):
+                self._inconsistent.add(room)
+        for pending, result in zip(batch, stored, strict=True):
+            if not pending.result.done():
+                pending.result.set_result(AppendResult(result.seq, result.dup))
 
-    def _deliver_next(self, room: str, bodies: list[bytes]) -> bool:
-        opened = self._rooms.get(room)
-        if opened is None:
+    def _deliver_next(self, room: str, entries: list[NumberedEntry]) -> bool:
+        position = self._rooms.get(room)
+        if position is None:
             return True
         try:
-            self._deliver(room, opened.delivered + 1, bodies)
+            self._deliver(room, entries)
         except Exception:
-            # The one loop that commits must outlive a bug in what takes its deliveries.
+            # The one task that commits must survive a bug in what takes its deliveries.
             _log.exception("a delivery failed")
             return False
-        opened.delivered += len(bodies)
+        position.delivered = entries[-1].seq
         return True
 
     async def _reconcile(self) -> None:
         """After a failed commit or delivery: deliver what the disk has of it after all."""
-        for room in list(self._uncertain):
-            if await self._catch_up(room):
-                self._uncertain.discard(room)
+        for room in list(self._inconsistent):
+            if await self._deliver_from_disk(room):
+                self._inconsistent.discard(room)
 
-    async def _catch_up(self, room: str) -> bool:
-        """Deliver what a room has on the disk; return whether that went well."""
-        while (opened := self._rooms.get(room)) is not None:
-            after, room_id = opened.delivered, opened.room_id
+    async def _deliver_from_disk(self, room: str) -> bool:
+        """Deliver what the archive has of a room; return whether that went well."""
+        while (position := self._rooms.get(room)) is not None:
+            after, room_id = position.delivered, position.room_id
             found = await self._call(
                 self._writer,
                 lambda: self._archive.read(room_id, after, RECONCILE_PAGE),  # noqa: B023
             )
             if not found:
                 break
-            if not self._deliver_next(room, [body for _, body in found]):
+            if not self._deliver_next(room, [decode_entry(body) for _, body in found]):
                 return False
         return True
-
-
-def _resolve(place: asyncio.Future[Place], outcome: Place | Exception) -> None:
-    if place.done():
-        return  # whoever asked has gone
-    if isinstance(outcome, Exception):
-        place.set_exception(outcome)
-    else:
-        place.set_result(outcome)

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from chat.core.handshake import HISTORY_MOST
+from chat.core.handshake import MAX_HISTORY
 
 TRANSPORTS = ("websocket", "long-poll", "short-poll")
 PROFILES = ("steady", "burst", "storm")
@@ -69,8 +69,8 @@ class Options:
         for name in ("rate", "settle"):
             if not math.isfinite(getattr(self, name)):
                 raise UsageError(f"--{name} must be a number, not {getattr(self, name)}.")
-        if self.history > HISTORY_MOST:
-            raise UsageError(f"--history must be {HISTORY_MOST} or less, not {self.history}.")
+        if self.history > MAX_HISTORY:
+            raise UsageError(f"--history must be {MAX_HISTORY} or less, not {self.history}.")
         for name in ("slow", "sample"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(f"--{name} must be between 0% and 100%.")

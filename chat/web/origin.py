@@ -1,4 +1,4 @@
-"""Whose pages may connect and post: the same origin, and those that the operator named."""
+"""Which pages may connect and post: those of the same origin and of the allowed origins."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 def is_allowed_origin(origin: str | None, host: str, allowed: Collection[str]) -> bool:
     """Decide by the Origin and Host headers (RFC 6454).
 
-    A script sends no Origin and may. A browser always does, so a page of another site is refused.
-    Only the host is compared for the same site: behind a proxy the scheme is not known here.
+    A script sends no Origin and is allowed. A browser always does, so pages of other origins are
+    refused. Only the hosts are compared: behind a proxy the scheme is not known here.
     """
     if origin is None or origin in allowed:
         return True

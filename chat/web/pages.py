@@ -1,4 +1,4 @@
-"""The pages and the files that they are made of."""
+"""The HTML pages and the static files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from tornado.web import HTTPError, StaticFileHandler
 
 from chat import __version__
-from chat.core.reject import Rejection, reject
+from chat.core.reject import Code, Rejection, reject
 from chat.core.wire import Failure, encode, parse_room
 from chat.web.handler import Handler, Refused
 
@@ -24,11 +24,11 @@ _OVERLAY_POLICY = _POLICY.format(style="'self' 'unsafe-inline'", ancestors="*", 
 
 
 class PageHandler(Handler):
-    """What the pages share: the language, the templates' names, a strict content policy."""
+    """The base of the pages: the language, the template's variables, a strict content policy."""
 
     def render_page(self, template: str, **names: Any) -> None:
-        """Write a page in the viewer's language."""
-        strings = self.house.strings
+        """Render a template in the viewer's language."""
+        strings = self.services.strings
         language = strings.choose(
             self.get_cookie("lang"), self.request.headers.get("Accept-Language", "")
         )
@@ -45,40 +45,40 @@ class PageHandler(Handler):
         )
 
     def content_policy(self) -> str:
-        """Return what the browser may load and run for this page."""
+        """Return the Content-Security-Policy of this page."""
         return _PAGE_POLICY
 
     def write_rejection(self, rejection: Rejection) -> None:
-        """Write an error as a page."""
+        """Render an error as a page."""
         self.render_page("error.html", code=rejection.code, status=self.get_status())
 
 
 class Lobby(PageHandler):
-    """``/``: the rooms that are live, and the server's date and time."""
+    """``/``: the live rooms, and the server's date and time."""
 
     def get(self) -> None:
-        """Write the page."""
+        """Render the page."""
         now = datetime.datetime.now().astimezone()
         self.render_page("lobby.html", server_time=now.isoformat(timespec="seconds"))
 
 
 class RoomPage(PageHandler):
-    """``/r/{room}``: the picture, the comments that fly over it, and the composer."""
+    """``/r/{room}``: the video, the comments that fly over it, and the composer."""
 
     def get(self, name: str) -> None:
-        """Write the page; the room opens when somebody follows it."""
+        """Render the page; the room is opened when a viewer joins."""
         self.render_page("room.html", room=self.require(parse_room(name)))
 
 
 class NotFound(PageHandler):
-    """Every address that there is nothing at: a page for a browser, JSON for a program."""
+    """All other addresses: an HTML page for a browser, JSON for a program."""
 
     def prepare(self) -> None:
-        """Refuse."""
-        raise Refused(reject("not_found"))
+        """Answer 404 to any method."""
+        raise Refused(reject(Code.NOT_FOUND))
 
     def write_rejection(self, rejection: Rejection) -> None:
-        """Write the error as whoever asked can read it."""
+        """Answer with HTML if the client accepts it, with JSON otherwise."""
         if "text/html" in self.request.headers.get("Accept", ""):
             super().write_rejection(rejection)
         else:
@@ -89,43 +89,43 @@ class Overlay(PageHandler):
     """``/r/{room}/overlay``: nothing but the comments, for OBS or an iframe of any site."""
 
     def content_policy(self) -> str:
-        """Return what the browser may load and run for the overlay."""
+        """Return the Content-Security-Policy of the overlay."""
         return _OVERLAY_POLICY
 
     def get(self, name: str) -> None:
-        """Write the page."""
+        """Render the page."""
         self.render_page("overlay.html", room=self.require(parse_room(name)))
 
 
 class OverlayComposer(PageHandler):
-    """``/r/{room}/overlay/compose``: sets the overlay's look, and gives its address."""
+    """``/r/{room}/overlay/compose``: a form for the overlay's appearance, which shows its URL."""
 
     def get(self, name: str) -> None:
-        """Write the page."""
+        """Render the page."""
         self.render_page("overlay_composer.html", room=self.require(parse_room(name)))
 
 
 class StaticFiles(StaticFileHandler):
-    """The modules and styles: checked for change at each use, and open to embedding pages."""
+    """JavaScript modules and styles: revalidated at each use, and readable by other origins."""
 
     def set_default_headers(self) -> None:
-        """Let pages of other sites load the modules of an embedded stage."""
+        """Let pages of other origins load the modules of an embedded stage."""
         self.clear_header("Server")
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Access-Control-Allow-Origin", "*")
 
     def set_extra_headers(self, path: str) -> None:
-        """Modules import each other by plain names, so a browser has to ask for changes."""
+        """Module URLs have no version in them, so browsers must revalidate them."""
         self.set_header("Cache-Control", "no-cache")
 
     def write_error(self, status_code: int, **_kwargs: Any) -> None:
-        """Answer as the other entries do."""
-        code = "not_found" if status_code < 500 else "internal"
+        """Answer with a JSON error, like the API."""
+        code = Code.NOT_FOUND if status_code < 500 else Code.INTERNAL
         self.set_header("Content-Type", "application/json; charset=utf-8")
         self.finish(encode(Failure(reject(code))))
 
     def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
-        """Do not log what is missing."""
+        """Do not log files that are missing."""
         if not isinstance(value, HTTPError):
             super().log_exception(typ, value, tb)
 
@@ -134,5 +134,5 @@ class HlsModule(StaticFiles):
     """``/vendor/hls.js``: the module of the npm package hls.js, where npm has installed it."""
 
     def parse_url_path(self, url_path: str) -> str:
-        """Name the module as its package does."""
+        """Return the file's name in the package."""
         return "hls.mjs"

@@ -1,4 +1,4 @@
-"""Which address is answered by what."""
+"""The URL routes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tornado.web import Application, url
 
-from chat.web import operations, pages, polling
-from chat.web.handler import House
+from chat.web import api, health, pages
+from chat.web.handler import Services
 from chat.web.ws import RoomSocket
 
 
@@ -21,31 +21,31 @@ def find_folder(name: str) -> Path:
 def find_hls() -> Path:
     """Return the folder of hls.js, which npm may have put beside the checkout; it may be missing.
 
-    The server's own copy of a library is none: it is a dependency, installed or not.
+    hls.js is a dependency and not part of this repository; it may not be installed.
     """
     return Path(__file__).resolve().parents[2] / "node_modules" / "hls.js" / "dist"
 
 
-def build_application(house: House) -> Application:
-    """Put the handlers at their addresses."""
-    given = {"house": house}
+def build_application(services: Services) -> Application:
+    """Return Tornado's application with all routes."""
+    given = {"services": services}
     name = r"([^/]+)"
     return Application(
         [
             url(rf"/ws/{name}", RoomSocket, given),
-            url(rf"/api/rooms/{name}/entries", polling.Entries, given),
-            url(rf"/api/rooms/{name}/comments", polling.Comments, given),
-            url(rf"/api/rooms/{name}/settings", polling.RoomSettingsDoor, given),
-            url(rf"/api/rooms/{name}", polling.RoomInfo, given),
-            url(r"/api/rooms", polling.Rooms, given),
+            url(rf"/api/rooms/{name}/entries", api.Entries, given),
+            url(rf"/api/rooms/{name}/comments", api.Comments, given),
+            url(rf"/api/rooms/{name}/settings", api.RoomSettingsHandler, given),
+            url(rf"/api/rooms/{name}", api.RoomHandler, given),
+            url(r"/api/rooms", api.Rooms, given),
             url(r"/", pages.Lobby, given),
             url(rf"/r/{name}", pages.RoomPage, given),
             url(rf"/r/{name}/overlay", pages.Overlay, given),
             url(rf"/r/{name}/overlay/compose", pages.OverlayComposer, given),
             url(r"/vendor/(hls\.js)", pages.HlsModule, {"path": str(find_hls())}),
-            url(r"/healthz", operations.Health, given),
-            url(r"/readyz", operations.Ready, given),
-            url(r"/metrics", operations.MetricsPage, given),
+            url(r"/healthz", health.Health, given),
+            url(r"/readyz", health.Ready, given),
+            url(r"/metrics", health.MetricsPage, given),
         ],
         default_handler_class=pages.NotFound,
         default_handler_args=given,

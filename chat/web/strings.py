@@ -1,4 +1,4 @@
-"""The pages' sentences, in two languages, from ``templates/strings``."""
+"""The texts of the pages, in two languages, from ``templates/strings``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Strings:
         self._blocks = {language: self._make_block(language) for language in LANGUAGES}
 
     def choose(self, cookie: str | None, accept_language: str) -> str:
-        """Choose the language: what the viewer switched to, else what the browser prefers most."""
+        """Choose the language: the one in the cookie, else the one that the browser prefers."""
         if cookie in LANGUAGES:
             return str(cookie)
         wishes: list[tuple[float, str]] = []

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
-from tests.hosting import choose
+from tests.room_admin import choose
 from tests.serving import ServerProcess
 
 NewPage = Callable[..., Page]
@@ -140,13 +140,13 @@ def test_hole_between_batches_is_filled_from_the_cursor(
     def lose_one(socket: WebSocketRoute) -> None:
         upstream = socket.connect_to_server()
 
-        def pass_on(message: str | bytes) -> None:
+        def send_steps(message: str | bytes) -> None:
             if not lost and '"batch"' in str(message):
                 lost.append(str(message))
             else:
                 socket.send(message)
 
-        upstream.on_message(pass_on)
+        upstream.on_message(send_steps)
 
     page.route_web_socket("**/ws/**", lose_one)
     enter(page, server.url, room)
@@ -167,7 +167,7 @@ def test_welcome_that_was_overtaken_is_no_new_numbering_and_brings_no_old_settin
         sockets.append(socket)
         is_second = len(sockets) == 2
 
-        def pass_on(text: str | bytes) -> None:
+        def send_steps(text: str | bytes) -> None:
             message = json.loads(text)
             if is_second and message["type"] == "welcome":
                 # As written before what the page has by now, through the connection before it.
@@ -175,7 +175,7 @@ def test_welcome_that_was_overtaken_is_no_new_numbering_and_brings_no_old_settin
                 message["settings"] = {"title": "old"}
             socket.send(json.dumps(message))
 
-        socket.connect_to_server().on_message(pass_on)
+        socket.connect_to_server().on_message(send_steps)
 
     page.route_web_socket("**/ws/**", overtake)
     enter(page, server.url, room)
@@ -199,7 +199,7 @@ def skip_after(page: Page, text: str, settings: dict[str, object]) -> None:
     """Let a skip with these settings follow the comment of this text."""
 
     def stand(socket: WebSocketRoute) -> None:
-        def pass_on(frame: str | bytes) -> None:
+        def send_steps(frame: str | bytes) -> None:
             socket.send(frame)
             message = json.loads(frame)
             if message["type"] == "batch" and text in str(frame):
@@ -207,7 +207,7 @@ def skip_after(page: Page, text: str, settings: dict[str, object]) -> None:
                 skip = {"type": "skip", "first": last, "last": last, "why": "trimmed"}
                 socket.send(json.dumps({**skip, "settings": settings}))
 
-        socket.connect_to_server().on_message(pass_on)
+        socket.connect_to_server().on_message(send_steps)
 
     page.route_web_socket("**/ws/**", stand)
 

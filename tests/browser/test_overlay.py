@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.hosting import choose
+from tests.room_admin import choose
 
 NewPage = Callable[..., Page]
 StartServer = Callable[..., Any]

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from websocket import create_connection
 
-from tests.hosting import choose
+from tests.room_admin import choose
 from tests.serving import ServerProcess
 
 NewPage = Callable[..., Page]

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.hosting import choose
 from tests.integration.api import Api
+from tests.room_admin import choose
 from tests.serving import ServerProcess
 
 NewPage = Callable[..., Page]

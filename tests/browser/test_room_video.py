@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from chat.web.routes import find_hls
-from tests.hosting import choose
+from tests.room_admin import choose
 from tests.serving import ServerProcess
 
 NewPage = Callable[..., Page]
@@ -92,11 +92,11 @@ def media(browser: Browser) -> Iterator[MediaSite]:
     film = record("video/mp4;codecs=avc1.42E01E", 4000)
     page.close()
     site.files["/film.mp4"] = ("video/mp4", film)
-    beginning, *pieces = split_film(film)
+    beginning, *batches = split_film(film)
     site.files["/beginning.mp4"] = ("video/mp4", beginning)
     playlist = ["#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-TARGETDURATION:2"]
     playlist.append('#EXT-X-MAP:URI="beginning.mp4"')
-    for number, piece in enumerate(pieces):
+    for number, piece in enumerate(batches):
         site.files[f"/{number}.m4s"] = ("video/mp4", piece)
         playlist += ["#EXTINF:1.0,", f"{number}.m4s"]
     playlist.append("#EXT-X-ENDLIST")
@@ -107,16 +107,16 @@ def media(browser: Browser) -> Iterator[MediaSite]:
 
 def split_film(film: bytes) -> list[bytes]:
     """Part a fragmented MP4 into its beginning and its fragments (ISO 14496-12, section 4.2)."""
-    pieces, at = [b""], 0
+    batches, at = [b""], 0
     while at < len(film):
         size, kind = struct.unpack_from(">I4s", film, at)
         if kind == b"moof":
-            pieces.append(b"")
+            batches.append(b"")
         if kind in (b"ftyp", b"moov", b"moof", b"mdat"):
-            pieces[-1] += film[at : at + size]
+            batches[-1] += film[at : at + size]
         at += size
-    assert len(pieces) > 2, "one fragment is no test of a playlist"
-    return pieces
+    assert len(batches) > 2, "one fragment is no test of a playlist"
+    return batches
 
 
 def wait_in_page(page: Page, condition: str) -> bool:

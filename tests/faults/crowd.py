@@ -22,7 +22,7 @@ from websockets.exceptions import InvalidHandshake, WebSocketException
 
 from tests.faults.checker import Acked, Body, Cursor, History, Joined, Skipped, Took, check
 from tests.faults.measures import read_seconds_queued
-from tests.hosting import choose
+from tests.room_admin import choose
 from tests.serving import ServerProcess
 
 RETRY_SECONDS = 0.1
@@ -306,7 +306,7 @@ class Crowd:
                 self.chosen.append(await asyncio.to_thread(choose, server, self.room, title=title))
             await asyncio.sleep(CHOOSE_SECONDS)
 
-    async def settle(self, seconds: float = SETTLE_SECONDS) -> None:
+    async def flush(self, seconds: float = SETTLE_SECONDS) -> None:
         """Wait until all that was said is acked, and everybody has seen all of it."""
         for viewer in self.posters:
             await viewer.wait_until(lambda viewer=viewer: not viewer.waiting, seconds)

@@ -62,7 +62,7 @@ def test_churn_leaves_no_memory_descriptor_task_or_ghost_behind(
 
     async def steps() -> None:
         async with Crowd(server.ws_url, room, posters=1, watchers=1) as crowd:
-            await crowd.settle()
+            await crowd.flush()
         # The first round fills what is kept on purpose: rooms, their histories, SQLite's cache.
         before = await churn(FILL_SECONDS)
         limits["process_open_fds"] = lambda value: value <= before["process_open_fds"]

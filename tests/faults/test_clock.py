@@ -61,7 +61,7 @@ def test_order_and_connections_are_unaffected_by_a_clock_that_jumps(
                     await crowd.wait_for_new_posts(20)
                     set_clock(hours)
                 await crowd.wait_for_new_posts(20)
-            await crowd.settle()
+            await crowd.flush()
             assert {viewer.joins for viewer in crowd.posters + crowd.watchers} == {1}
         assert crowd.violations(server.database) == []
 

@@ -43,7 +43,7 @@ def test_nothing_is_acked_or_shown_before_it_is_synced(
                     word = f"word-{number:04}"
                     await crowd.posters[0].post(word, ref=word)
                     await crowd.wait_for_acks(number + 1 - len(crowd.acked))
-                await crowd.settle()
+                await crowd.flush()
         assert crowd.violations(server.database) == []
 
     asyncio.run(steps())
@@ -63,7 +63,7 @@ def test_sync_that_fails_is_an_error_to_the_sender_and_loud_in_the_log(
         async with Crowd(server.ws_url, room, posters=1, watchers=1) as crowd:
             poster, watcher = crowd.posters[0], crowd.watchers[0]
             await poster.post("before")
-            await crowd.settle()
+            await crowd.flush()
             stood = watcher.cursor
             fault = "inject=fdatasync:error=EIO"
             with strace(pid_of(server), "-e", "trace=fdatasync", "-e", fault, "-o", "/dev/null"):
@@ -72,9 +72,9 @@ def test_sync_that_fails_is_an_error_to_the_sender_and_loud_in_the_log(
                 assert set(poster.rejected) == {"not_kept"}
                 assert len(crowd.acked) == 1
                 assert watcher.cursor == stood
-            await crowd.settle()
+            await crowd.flush()
             await poster.post("after")
-            await crowd.settle()
+            await crowd.flush()
         assert crowd.violations(server.database) == []
         kept = read_archive(server.database, room)
         assert sorted(body["text"] for body in kept.values()) == ["after", "before", "during"]
@@ -146,7 +146,7 @@ def test_full_disk_gives_no_false_ack_and_watching_goes_on_and_it_heals_by_itsel
                     await watcher.wait_until(lambda w=watcher, b=before: w.joins > b, 10)
                 disk.free(server)
                 await crowd.wait_for_acks(50)
-            await crowd.settle()
+            await crowd.flush()
         assert crowd.violations(server.database) == []
 
     asyncio.run(steps())

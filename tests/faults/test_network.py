@@ -31,7 +31,7 @@ def test_reset_delayed_and_dripped_connections_miss_nothing_in_silence(
                     await crowd.wait_for_acks(20, 60)
                     proxy.reset_some()
                 proxy.delay, proxy.drip = 0, 4096
-            await crowd.settle(60)
+            await crowd.flush(60)
             assert sum(viewer.joins for viewer in crowd.everybody) > len(crowd.everybody)
             assert [poller.unheard for poller in crowd.pollers] == [0]
         assert crowd.violations(server.database) == []

@@ -13,7 +13,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from chat.core.handshake import PREFIX
 from tests.certificates import Certificate
-from tests.integration.quarters import UPGRADE, client_frame
+from tests.integration.in_process_server import UPGRADE, client_frame
 from tests.integration.viewer import Viewer
 from tests.serving import ServerProcess
 from tests.unit.server_frames import read_frames, read_messages

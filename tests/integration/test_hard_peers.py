@@ -7,26 +7,27 @@ import socket
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from websockets.frames import Opcode
 
-import chat.app
-import chat.journal.local
-import chat.web.connection
+from chat.app import ServerLimits
 from chat.core.comment import Comment
 from chat.core.handshake import PREFIX
 from chat.core.history import HISTORY_LIMIT
 from chat.core.pace import STALL_SECONDS
-from chat.core.room import Author
+from chat.core.room_state import Author
 from chat.core.wire import Pong, Post
-from chat.web.connection import PING_SECONDS, PONG_SECONDS
+from chat.journal.local import JournalLimits
+from chat.web.connections import PING_SECONDS, PONG_SECONDS
 from tests.certificates import Certificate
 from tests.faults.proxy import Proxy
-from tests.integration.quarters import RECEIVE_BUFFER, UPGRADE, Peer, Quarters
+from tests.integration.in_process_server import RECEIVE_BUFFER, UPGRADE, InProcessServer, Peer
 from tests.unit.server_frames import read_messages
 
-Play = Callable[[Callable[[Quarters], Coroutine[None, None, None]]], None]
+Scenario = Callable[[InProcessServer], Coroutine[None, None, None]]
+RunScenario = Callable[..., None]
 LONG_TEXT = "弹" * 100
 AT_ONCE = 300
 # So often something is said while somebody lags that no buffer between would take it all.
@@ -35,35 +36,33 @@ SPEAKER = Author("g-1", "Owl")
 
 
 @pytest.fixture(params=["plain", "tls"])
-def play(
-    request: pytest.FixtureRequest, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
-) -> Play:
-    """Run a scenario in a server of its own, where time passes by the scenario's sweeps alone."""
-    monkeypatch.setattr(chat.app, "SWEEP_SECONDS", 3600)
+def run_scenario(request: pytest.FixtureRequest, certificate: Certificate) -> RunScenario:
+    """Run a scenario in a server of its own, where time passes only by the scenario's sweeps."""
 
-    def run(scenario: Callable[[Quarters], Coroutine[None, None, None]]) -> None:
+    def run(scenario: Scenario, **limits: Any) -> None:
         async def within() -> None:
-            async with Quarters(certificate if request.param == "tls" else None) as quarters:
-                await scenario(quarters)
+            given = certificate if request.param == "tls" else None
+            async with InProcessServer(given, ServerLimits(sweep_seconds=3600, **limits)) as server:
+                await scenario(server)
 
         asyncio.run(within())
 
     return run
 
 
-class Room:
+class BusyRoom:
     """A room where much is said, and a viewer that has to hear all of it in time."""
 
-    def __init__(self, quarters: Quarters, listener: Peer) -> None:
-        self._quarters = quarters
+    def __init__(self, server: InProcessServer, listener: Peer) -> None:
+        self._server = server
         self._listener = listener
         self.heard = 0
 
     async def talk(self) -> None:
         """Say some things, and have them heard."""
-        opened = self._quarters.hub.find_room("demo")
+        room = self._server.hub.find_room("demo")
         for _ in range(AT_ONCE):
-            self._quarters.hub.post(opened, SPEAKER, Post(LONG_TEXT), lambda _answer: None)
+            self._server.hub.post(room, SPEAKER, Post(LONG_TEXT))
         until = self.heard + AT_ONCE
         while self.heard < until:
             batch = await self._listener.read_message("batch")
@@ -72,7 +71,7 @@ class Room:
             self.heard = batch["last"]
 
     async def talk_until_somebody_lags(self) -> None:
-        while not self._quarters.connections.stalled:
+        while not self._server.connections.stalled:
             await self.talk()
 
     async def talk_until_somebody_is_stuck(self) -> None:
@@ -80,7 +79,7 @@ class Room:
         lagging = 0
         while lagging < LASTING:
             await self.talk()
-            lagging = lagging + 1 if self._quarters.connections.stalled else 0
+            lagging = lagging + 1 if self._server.connections.stalled else 0
 
 
 async def answer_ping(peer: Peer) -> None:
@@ -91,37 +90,37 @@ async def answer_ping(peer: Peer) -> None:
 
 
 def test_viewer_that_takes_nothing_is_closed_with_its_code_and_others_lose_nothing(
-    play: Play,
+    run_scenario: RunScenario,
 ) -> None:
-    async def scenario(quarters: Quarters) -> None:
-        slow = await quarters.connect("demo")
+    async def scenario(server: InProcessServer) -> None:
+        slow = await server.connect("demo")
         slow.stop_reading()
-        await quarters.sweep(PING_SECONDS)
-        fast = await quarters.connect("demo")
-        await Room(quarters, fast).talk_until_somebody_is_stuck()
+        await server.sweep(PING_SECONDS)
+        fast = await server.connect("demo")
+        await BusyRoom(server, fast).talk_until_somebody_is_stuck()
         # It answers no ping either, since it has not seen it: that is no second reason.
-        await quarters.sweep(PONG_SECONDS)
+        await server.sweep(PONG_SECONDS)
         await answer_ping(fast)
-        assert quarters.read_metric("danmaku_slow_viewers") == 1
-        quarters.connections.sweep(time.monotonic() + STALL_SECONDS + 1)
-        assert quarters.hub.count_viewers() == 1
-        assert quarters.read_metric("danmaku_slow_viewers") == 0
+        assert server.read_metric("danmaku_slow_viewers") == 1
+        server.connections.sweep(time.monotonic() + STALL_SECONDS + 1)
+        assert server.hub.count_viewers() == 1
+        assert server.read_metric("danmaku_slow_viewers") == 0
         slow.go_on_reading()
         assert (await slow.read_message("bye"))["code"] == 4008
         assert await slow.read_close() == 4008
         slow.close()
         fast.close()
 
-    play(scenario)
+    run_scenario(scenario)
 
 
 def test_viewer_that_reads_on_too_late_is_told_what_it_lost_and_goes_on_with_the_others(
-    play: Play,
+    run_scenario: RunScenario,
 ) -> None:
-    async def scenario(quarters: Quarters) -> None:
-        slow, fast = await quarters.connect("demo"), await quarters.connect("demo")
+    async def scenario(server: InProcessServer) -> None:
+        slow, fast = await server.connect("demo"), await server.connect("demo")
         slow.stop_reading()
-        room = Room(quarters, fast)
+        room = BusyRoom(server, fast)
         await room.talk_until_somebody_is_stuck()
         # A history is cut when it is twice as long as it has to be; and the kernel may still take a
         # little of somebody's who lags already.
@@ -146,32 +145,32 @@ def test_viewer_that_reads_on_too_late_is_told_what_it_lost_and_goes_on_with_the
         slow.close()
         fast.close()
 
-    play(scenario)
+    run_scenario(scenario)
 
 
 def test_frame_that_was_taken_in_part_is_finished_before_anything_else_is_sent() -> None:
     async def scenario() -> None:
         loop = asyncio.get_running_loop()
-        async with Quarters() as quarters:
-            fast = await quarters.connect("demo")
+        async with InProcessServer() as server:
+            fast = await server.connect("demo")
             with socket.socket() as slow:
                 slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
                 slow.setblocking(False)
-                await loop.sock_connect(slow, ("127.0.0.1", quarters.server.port))
+                await loop.sock_connect(slow, ("127.0.0.1", server.server.port))
                 target = f"{PREFIX}demo?history=0"
                 request = UPGRADE.format(target=target, host="x", more="").encode()
                 await loop.sock_sendall(slow, request)
                 received = b""
                 while b"welcome" not in received:
                     received += await loop.sock_recv(slow, 1 << 16)
-                room = Room(quarters, fast)
+                room = BusyRoom(server, fast)
                 await room.talk_until_somebody_lags()
-                (connection,) = quarters.connections.stalled
+                (connection,) = server.connections.stalled
                 # Without a turn of the loop: the kernel has room again, and nobody knows yet.
                 with suppress(BlockingIOError):
                     while True:
                         received += slow.recv(1 << 16)
-                connection.write(Pong())
+                connection.send_message(Pong())
                 while b'{"type":"pong"}' not in received:
                     received += await loop.sock_recv(slow, 1 << 16)
             frames = read_messages(received.partition(b"\r\n\r\n")[2])
@@ -187,68 +186,68 @@ def test_frame_that_was_taken_in_part_is_finished_before_anything_else_is_sent()
     asyncio.run(scenario())
 
 
-def test_viewer_that_asks_for_much_and_takes_no_answer_is_closed_with_its_code(play: Play) -> None:
-    async def scenario(quarters: Quarters) -> None:
-        peer = await quarters.connect("demo")
+def test_viewer_that_asks_for_much_and_takes_no_answer_is_closed_with_its_code(
+    run_scenario: RunScenario,
+) -> None:
+    async def scenario(server: InProcessServer) -> None:
+        peer = await server.connect("demo")
         peer.stop_reading()
-        while not quarters.connections.stalled:
+        while not server.connections.stalled:
             for _ in range(AT_ONCE):
                 peer.send("ping")
             await peer.wait_until_sent()
-        quarters.connections.sweep(time.monotonic() + STALL_SECONDS + 1)
-        assert quarters.hub.count_viewers() == 0
-        assert quarters.read_metric("danmaku_closed_total", code="4008") == 1
+        server.connections.sweep(time.monotonic() + STALL_SECONDS + 1)
+        assert server.hub.count_viewers() == 0
+        assert server.read_metric("danmaku_closed_total", code="4008") == 1
         peer.close()
 
-    play(scenario)
+    run_scenario(scenario)
 
 
-def test_viewer_that_answers_no_ping_is_closed_with_its_code(play: Play) -> None:
-    async def scenario(quarters: Quarters) -> None:
-        peer = await quarters.connect("demo")
-        await quarters.sweep(PING_SECONDS + PONG_SECONDS)
+def test_viewer_that_answers_no_ping_is_closed_with_its_code(run_scenario: RunScenario) -> None:
+    async def scenario(server: InProcessServer) -> None:
+        peer = await server.connect("demo")
+        await server.sweep(PING_SECONDS + PONG_SECONDS)
         assert await peer.read_close() == 4009
         peer.close()
 
-    play(scenario)
+    run_scenario(scenario)
 
 
 def test_viewer_that_died_without_a_word_is_gone_when_its_pong_was_due(
-    play: Play, monkeypatch: pytest.MonkeyPatch
+    run_scenario: RunScenario,
 ) -> None:
-    monkeypatch.setattr(chat.web.connection, "CLOSE_SECONDS", 0.05)
-
-    async def scenario(quarters: Quarters) -> None:
-        async with Proxy(quarters.server.port) as proxy:
-            dead = await quarters.ask("demo", proxy.port)
+    async def scenario(server: InProcessServer) -> None:
+        async with Proxy(server.server.port) as proxy:
+            dead = await server.ask("demo", proxy.port)
             await dead.read_head()
             await dead.read_message("welcome")
             proxy.is_silent = True  # it hears nothing, and nothing is heard of it
-            await quarters.sweep(PING_SECONDS + PONG_SECONDS - 1)
-            assert quarters.hub.count_viewers() == 1
-            await quarters.sweep(1)
-            assert quarters.hub.count_viewers() == 0
+            await server.sweep(PING_SECONDS + PONG_SECONDS - 1)
+            assert server.hub.count_viewers() == 1
+            await server.sweep(1)
+            assert server.hub.count_viewers() == 0
             async with asyncio.timeout(10):
-                while quarters.read_metric("danmaku_connections"):  # noqa: ASYNC110
+                while server.read_metric("danmaku_connections"):  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
             dead.close()
 
-    play(scenario)
+    run_scenario(scenario, close_seconds=0.05)
 
 
-def test_viewer_that_answers_its_ping_stays(play: Play) -> None:
-    async def scenario(quarters: Quarters) -> None:
-        peer = await quarters.connect("demo")
-        await quarters.sweep(PING_SECONDS)
+def test_viewer_that_answers_its_ping_stays(run_scenario: RunScenario) -> None:
+    async def scenario(server: InProcessServer) -> None:
+        peer = await server.connect("demo")
+        await server.sweep(PING_SECONDS)
         for _ in range(3):
             await answer_ping(peer)
-            await quarters.sweep(PING_SECONDS)
-        assert quarters.hub.count_viewers() == 1
+            await server.sweep(PING_SECONDS)
+        assert server.hub.count_viewers() == 1
         peer.send("post", text="still here")
         await peer.read_message("batch")
         peer.close()
 
-    play(scenario)
+    run_scenario(scenario)
 
 
 # --- an archive that takes its time ---------------------------------------------------------------
@@ -257,12 +256,11 @@ def test_viewer_that_answers_its_ping_stays(play: Play) -> None:
 class SlowRead:
     """A room whose first entries are in the archive alone, where reading takes until ``allow``."""
 
-    def __init__(self, quarters: Quarters, patch: pytest.MonkeyPatch) -> None:
+    def __init__(self, server: InProcessServer, patch: pytest.MonkeyPatch) -> None:
         self.asked, self.done = asyncio.Event(), asyncio.Event()
         self._allowed = asyncio.Event()
-        self._journal = quarters.server._journal
+        self._journal = server.server._journal
         self._read = self._journal.read
-        patch.setattr(chat.journal.local, "RECENT_LIMIT", 1)
         patch.setattr(self._journal, "read", self._read_late)
 
     async def fill(self, room: str) -> str:
@@ -286,37 +284,37 @@ class SlowRead:
 
 
 def test_nothing_goes_out_before_the_handshake_is_answered(
-    play: Play, monkeypatch: pytest.MonkeyPatch
+    run_scenario: RunScenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def scenario(quarters: Quarters) -> None:
-        archive = SlowRead(quarters, monkeypatch)
-        peer = await quarters.ask(f"demo?cursor={await archive.fill('demo')}")
+    async def scenario(server: InProcessServer) -> None:
+        archive = SlowRead(server, monkeypatch)
+        peer = await server.ask(f"demo?cursor={await archive.fill('demo')}")
         await archive.asked.wait()
-        await quarters.sweep(PING_SECONDS)
+        await server.sweep(PING_SECONDS)
         archive.allow()
         assert (await peer.read_head()).startswith(b"HTTP/1.1 101 ")
         welcome = await peer.read_message("welcome")
         assert [entry["seq"] for entry in welcome["entries"]] == [1, 2, 3]
         peer.close()
 
-    play(scenario)
+    run_scenario(scenario, journal=JournalLimits(recent=1))
 
 
 def test_connection_that_ends_while_the_archive_is_read_for_it_is_no_viewer_after(
-    play: Play, monkeypatch: pytest.MonkeyPatch
+    run_scenario: RunScenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def scenario(quarters: Quarters) -> None:
-        archive = SlowRead(quarters, monkeypatch)
-        peer = await quarters.ask(f"demo?cursor={await archive.fill('demo')}")
+    async def scenario(server: InProcessServer) -> None:
+        archive = SlowRead(server, monkeypatch)
+        peer = await server.ask(f"demo?cursor={await archive.fill('demo')}")
         await archive.asked.wait()
-        ending = asyncio.create_task(quarters.connections.stop())
+        ending = asyncio.create_task(server.connections.stop())
         await peer.read_head()
         assert await peer.read_close() == 1012  # which it leaves unanswered
         archive.allow()
         await archive.done.wait()
-        assert quarters.hub.count_viewers() == 0
+        assert server.hub.count_viewers() == 0
         assert not ending.done(), "the connection was there until the end"
         peer.close()
         await ending
 
-    play(scenario)
+    run_scenario(scenario, journal=JournalLimits(recent=1))

@@ -10,31 +10,31 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
-import pytest
-
-import chat.journal.local
 from chat.archive import Archive
 from chat.core.history import HISTORY_LIMIT
 from chat.core.reject import Rejection
-from chat.core.room import Author
 from chat.core.room_settings import SettingsPatch
+from chat.core.room_state import Author
 from chat.core.wire import Ack, Cursor, Page, Post
 from chat.fanout.waves import Fanout
-from chat.hub import ROOM_IDLE_SECONDS, Hub
-from chat.journal.local import LocalJournal
+from chat.hub import ROOM_IDLE_SECONDS, Hub, HubLimits
+from chat.journal.local import JournalLimits, LocalJournal
 from chat.metrics import Metrics
-from chat.open_room import RETRY_LIMIT, OpenRoom
+from chat.room import RETRY_LIMIT, Room
 from chat.settings import Settings
-from tests.unit.audience_stage import SocketViewer
+from tests.unit.audience_harness import SocketViewer
 
 AUTHOR = Author("g-1", "Owl")
 
 
 @asynccontextmanager
-async def open_hub(**chosen: Any) -> AsyncIterator[Hub]:
+async def open_hub(
+    limits: HubLimits | None = None, journal_limits: JournalLimits | None = None, **chosen: Any
+) -> AsyncIterator[Hub]:
     metrics, settings = Metrics(), Settings(**chosen)
-    journal = LocalJournal(Archive("sqlite://"), metrics)
-    hub = Hub(settings, journal, Fanout(metrics, settings.wave_gap_ms / 1000), metrics)
+    journal = LocalJournal(Archive("sqlite://"), metrics, journal_limits)
+    fanout = Fanout(metrics, settings.wave_gap_ms / 1000)
+    hub = Hub(settings, journal, fanout, metrics, limits)
     hub.start()
     yield hub
     await hub.stop()
@@ -44,33 +44,25 @@ def run(steps: Callable[[], Coroutine[Any, Any, None]]) -> None:
     asyncio.run(asyncio.wait_for(steps(), 20))
 
 
-async def enter(hub: Hub, name: str) -> OpenRoom:
-    opened = await hub.open_room(name)
-    assert isinstance(opened, OpenRoom), opened
-    return opened
+async def enter(hub: Hub, name: str) -> Room:
+    room = await hub.open_room(name)
+    assert isinstance(room, Room), room
+    return room
 
 
-async def post(hub: Hub, opened: OpenRoom, text: str) -> Ack | Rejection:
-    answer: asyncio.Future[Ack | Rejection] = asyncio.get_running_loop().create_future()
-    hub.post(opened, AUTHOR, Post(text), answer.set_result)
-    return await answer
+async def post(hub: Hub, room: Room, text: str, ref: str | None = None) -> Ack | Rejection:
+    return await asyncio.shield(hub.post(room, AUTHOR, Post(text, ref)))
 
 
-async def say(hub: Hub, opened: OpenRoom, text: str, ref: str) -> Ack | Rejection:
-    answer: asyncio.Future[Ack | Rejection] = asyncio.get_running_loop().create_future()
-    hub.post(opened, AUTHOR, Post(text, ref), answer.set_result)
-    return await answer
-
-
-async def poll(hub: Hub, opened: OpenRoom, seq: int, wait: float = 0) -> Page:
-    cursor = Cursor(opened.room.epoch, seq)
-    page = await hub.read_page(opened, cursor, 50, wait, "somebody")
+async def poll(hub: Hub, room: Room, seq: int, wait: float = 0) -> Page:
+    cursor = Cursor(room.epoch, seq)
+    page = await hub.read_page(room, cursor, 50, wait, "somebody")
     assert isinstance(page, Page)
     return page
 
 
 def names_of(hub: Hub) -> list[str]:
-    return [opened.room.name for opened in hub.live_rooms()]
+    return [room.name for room in hub.live_rooms()]
 
 
 def test_room_is_let_go_when_nobody_watched_for_five_minutes() -> None:
@@ -84,7 +76,7 @@ def test_room_is_let_go_when_nobody_watched_for_five_minutes() -> None:
             hub.release_rooms(now + ROOM_IDLE_SECONDS + 5)
             assert names_of(hub) == []
             again = await enter(hub, "demo")
-            assert (again.room.epoch, again.room.history.head) == (demo.room.epoch, 1)
+            assert (again.epoch, again.head) == (demo.epoch, 1)
             assert json.loads(bytes((await poll(hub, again, 0)).entries))[0]["text"] == "hi"
             await post(hub, again, "again")
             assert (await poll(hub, again, 1)).last == 2
@@ -114,8 +106,8 @@ def test_room_that_is_polled_is_kept_and_let_go_after() -> None:
 def test_room_opens_once_for_all_who_enter_at_the_same_time() -> None:
     async def steps() -> None:
         async with open_hub() as hub:
-            opened = await asyncio.gather(*(enter(hub, "demo") for _ in range(20)))
-            assert len({id(room) for room in opened}) == 1
+            room = await asyncio.gather(*(enter(hub, "demo") for _ in range(20)))
+            assert len({id(room) for room in room}) == 1
 
     run(steps)
 
@@ -127,7 +119,7 @@ def test_who_stops_waiting_for_a_room_does_not_take_it_from_the_others() -> None
             patient = asyncio.ensure_future(enter(hub, "demo"))
             await asyncio.sleep(0)
             impatient.cancel()
-            assert (await patient).room.name == "demo"
+            assert (await patient).name == "demo"
 
     run(steps)
 
@@ -165,13 +157,13 @@ def test_retry_before_the_disk_is_done_has_the_first_ones_answer_and_costs_no_to
         async with open_hub(post_burst=5) as hub:
             demo = await enter(hub, "demo")
             refs = [f"k{number}" for number in range(5)]
-            firsts = [asyncio.ensure_future(say(hub, demo, ref, ref)) for ref in refs]
+            firsts = [asyncio.ensure_future(post(hub, demo, ref, ref)) for ref in refs]
             await asyncio.sleep(0)
-            retries = await asyncio.gather(*(say(hub, demo, ref, ref) for ref in refs))
+            retries = await asyncio.gather(*(post(hub, demo, ref, ref) for ref in refs))
             acks = await asyncio.gather(*firsts)
             assert [ack.seq for ack in acks if isinstance(ack, Ack)] == [1, 2, 3, 4, 5]
             assert retries == [Ack(ack.ref, ack.epoch, ack.seq, dup=True) for ack in acks]
-            assert demo.room.history.head == 5
+            assert demo.head == 5
 
     run(steps)
 
@@ -180,7 +172,7 @@ def test_retries_of_a_post_on_its_way_are_bounded() -> None:
     async def steps() -> None:
         async with open_hub(post_burst=1) as hub:
             demo = await enter(hub, "demo")
-            asks = (say(hub, demo, "hi", "k1") for _ in range(RETRY_LIMIT + 2))
+            asks = (post(hub, demo, "hi", "k1") for _ in range(RETRY_LIMIT + 2))
             *answered, refused = await asyncio.gather(*asks)
             assert {ack.seq for ack in answered if isinstance(ack, Ack)} == {1}
             assert isinstance(refused, Rejection)
@@ -189,18 +181,16 @@ def test_retries_of_a_post_on_its_way_are_bounded() -> None:
     run(steps)
 
 
-def test_post_that_was_refused_for_a_full_queue_counts_for_nothing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_post_that_was_rejected_for_a_full_queue_costs_nothing() -> None:
     async def steps() -> None:
-        async with open_hub(post_burst=1) as hub:
+        async with open_hub(journal_limits=JournalLimits(pending=1), post_burst=1) as hub:
             demo = await enter(hub, "demo")
             await hub.change_settings(demo, SettingsPatch(slow_mode=3600))
-            monkeypatch.setattr(chat.journal.local, "PENDING_LIMIT", 0)
-            refused = await post(hub, demo, "one")
-            assert isinstance(refused, Rejection)
-            assert refused.code == "busy"
-            monkeypatch.undo()
+            other = hub.post(demo, Author("g-2", "Fox"), Post("first"))
+            rejected = await post(hub, demo, "one")
+            assert isinstance(rejected, Rejection)
+            assert rejected.code == "busy"
+            await other
             assert isinstance(await post(hub, demo, "one"), Ack)
 
     run(steps)
@@ -213,12 +203,12 @@ def test_viewer_that_is_told_of_a_hole_is_told_the_settings() -> None:
             viewer = SocketViewer()
             with contextlib.closing(viewer):
                 await hub.join(demo, viewer, AUTHOR, "", None, 0)
-                demo.audience.pause(viewer)
+                demo.pause(viewer)
                 patch = SettingsPatch(video_url="https://example.org/film.mp4")
                 await hub.change_settings(demo, patch)
                 for _ in range(2 * HISTORY_LIMIT // 500 + 1):
                     await asyncio.gather(*(post(hub, demo, "x") for _ in range(500)))
-                demo.audience.resume(viewer)
+                demo.resume(viewer)
                 (skip,) = [told for told in viewer.messages() if told["type"] == "skip"]
                 assert skip["first"] == 1
                 assert skip["settings"] == {"video_url": "https://example.org/film.mp4"}

@@ -12,11 +12,11 @@ from typing import Any
 
 import jwt
 import pytest
+from chat.web.room_tokens import RoomTokens
 
-from chat.web.permits import Permits
-from tests.hosting import choose, permit, secret_of
 from tests.integration.api import Answer, Api, state_of
 from tests.integration.viewer import Viewer
+from tests.room_admin import choose, permit, secret_of
 from tests.serving import ServerProcess
 
 StartServer = Callable[..., ServerProcess]
@@ -128,7 +128,7 @@ def sign(server: ServerProcess, **claims: Any) -> str:
 
 def test_permit_is_needed(server: ServerProcess, room: str) -> None:
     good = {"iss": "danmaku", "aud": "danmaku:room", "room": room, "exp": int(time.time()) + 60}
-    foreign = Permits(b"another secret, long enough, 32 bytes").sign(room)
+    foreign = RoomTokens(b"another secret, long enough, 32 bytes").sign(room)
     unsigned = jwt.encode(good, None, "none")
     expired = sign(server, **{**good, "exp": int(time.time()) - 60})
     strange = sign(server, **{**good, "exp": "tomorrow"})

@@ -35,19 +35,19 @@ def read_page(server: ServerProcess, room: str, query: str = "") -> dict[str, An
 def test_retracted_text_is_in_no_history_and_no_page() -> None:
     async def steps() -> None:
         async with open_hub(post_rate=0) as hub:
-            opened = await enter(hub, "demo")
+            room = await enter(hub, "demo")
             for text in ("decent", "nasty", "fine"):
-                await post(hub, opened, text)
-            waiting = asyncio.ensure_future(poll(hub, opened, 3, wait=10))
+                await post(hub, room, text)
+            waiting = asyncio.ensure_future(poll(hub, room, 3, wait=10))
             await hub._journal.append("demo", Retraction(seq=0, target=2, at=1), None)
             assert json.loads(bytes((await waiting).entries)) == [
                 {"kind": "retract", "seq": 4, "target": 2, "at": 1}
             ]
             for _ in range(2):
-                entries = json.loads(bytes((await poll(hub, opened, 0)).entries))
+                entries = json.loads(bytes((await poll(hub, room, 0)).entries))
                 assert [entry.get("text") for entry in entries] == ["decent", None, "fine", None]
                 hub.release_rooms(float("inf"))  # and from the archive
-                opened = await enter(hub, "demo")
+                room = await enter(hub, "demo")
 
     run(steps)
 
@@ -66,7 +66,7 @@ def test_comments_older_than_keep_days_are_forgotten_and_who_wanted_them_is_told
     server.flags = ("--keep-days", "7")
     server.start()
     epoch = read_page(server, room)["epoch"]
-    # Also where the room was opened before the archive was trimmed.
+    # Also where the room was room before the archive was trimmed.
     end = time.monotonic() + 10
     while (page := read_page(server, room, f"after={epoch}:1"))["recovered"]:
         assert time.monotonic() < end
@@ -82,18 +82,18 @@ def test_comments_older_than_keep_days_are_forgotten_and_who_wanted_them_is_told
 def test_open_room_forgets_with_the_archive_and_says_so_at_every_door() -> None:
     async def steps() -> None:
         async with open_hub(post_rate=0) as hub:
-            opened = await enter(hub, "demo")
+            room = await enter(hub, "demo")
             for text in ("old", "older"):
-                await post(hub, opened, text)
-            assert len(json.loads(bytes(opened.audience.recent(50)))) == 2
+                await post(hub, room, text)
+            assert len(json.loads(bytes(room.recent_json(50)))) == 2
             assert await hub._journal.trim(time.time_ns()) == 2
-            assert json.loads(bytes(opened.audience.recent(50))) == []
-            assert await post(hub, opened, "young") == Ack(None, opened.room.epoch, 3)
+            assert json.loads(bytes(room.recent_json(50))) == []
+            assert await post(hub, room, "young") == Ack(None, room.epoch, 3)
             for seq in (0, 1):
-                page = await poll(hub, opened, seq)
+                page = await poll(hub, room, seq)
                 assert (page.recovered, page.reason, page.head) == (False, "trimmed", 3)
                 assert [entry["text"] for entry in json.loads(bytes(page.entries))] == ["young"]
-            assert (await poll(hub, opened, 2)).recovered
+            assert (await poll(hub, room, 2)).recovered
 
     run(steps)
 

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.unit.audience_stage import Stage
+from tests.unit.audience_harness import AudienceHarness
 
 
 @pytest.fixture
-def stage() -> Iterator[Stage]:
+def harness() -> Iterator[AudienceHarness]:
     """An audience whose viewers are closed in the end."""
-    made = Stage()
+    made = AudienceHarness()
     yield made
     for viewer in made.viewers:
         viewer.close()

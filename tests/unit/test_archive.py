@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chat.archive import Archive, ArchiveError, Draft
+from chat.archive import Archive, ArchiveError, UnsavedEntry
 from chat.core.comment import Comment
 
 OpenArchive = Callable[[], Archive]
@@ -35,15 +35,20 @@ def open_archive(path: Path) -> Iterator[OpenArchive]:
         archive.close()
 
 
-def draft(room_id: int, text: str = "hi", user: str = "g-1", ref: str | None = None) -> Draft:
-    return Draft(room_id, Comment(seq=0, user=user, name="Owl", text=text, at=17), ref)
+def draft(
+    room_id: int, text: str = "hi", user: str = "g-1", ref: str | None = None
+) -> UnsavedEntry:
+    return UnsavedEntry(room_id, Comment(seq=0, user=user, name="Owl", text=text, at=17), ref)
 
 
 def test_entries_are_numbered_from_1_without_holes_in_every_room(
     open_archive: OpenArchive,
 ) -> None:
     archive = open_archive()
-    demo, music = archive.open_room("demo", "e1"), archive.open_room("music", "e2")
+    demo, music = (
+        archive.load_or_create_room("demo", "e1"),
+        archive.load_or_create_room("music", "e2"),
+    )
     order = [demo.room_id, music.room_id, demo.room_id, demo.room_id, music.room_id]
     first = archive.append([draft(room_id) for room_id in order])
     assert [kept.seq for kept in first] == [1, 1, 2, 3, 2]
@@ -68,7 +73,7 @@ def test_any_batches_number_as_a_plain_model_does(
     batches: list[list[tuple[int, str, str | None]]],
 ) -> None:
     archive = Archive("sqlite://")
-    rooms = [archive.open_room(f"room-{number}", "e").room_id for number in range(3)]
+    rooms = [archive.load_or_create_room(f"room-{number}", "e").room_id for number in range(3)]
     heads, refs = dict.fromkeys(rooms, 0), {}
     for batch in batches:
         kept = archive.append(
@@ -89,10 +94,10 @@ def test_any_batches_number_as_a_plain_model_does(
 
 def test_body_is_read_as_it_was_kept(open_archive: OpenArchive) -> None:
     archive = open_archive()
-    demo = archive.open_room("demo", "e1")
+    demo = archive.load_or_create_room("demo", "e1")
     (kept,) = archive.append([draft(demo.room_id, text='弹幕 "quoted" \\ \U0001f600')])
-    assert archive.read(demo.room_id, 0, 10) == [(1, kept.body)]
-    assert json.loads(kept.body) == {
+    assert archive.read(demo.room_id, 0, 10) == [(1, kept.entry.body)]
+    assert json.loads(kept.entry.body) == {
         "kind": "comment",
         "seq": 1,
         "user": "g-1",
@@ -106,18 +111,21 @@ def test_ref_seen_before_keeps_its_first_seq_also_after_a_restart(
     open_archive: OpenArchive,
 ) -> None:
     archive = open_archive()
-    demo = archive.open_room("demo", "e1")
+    demo = archive.load_or_create_room("demo", "e1")
     archive.append([draft(demo.room_id), draft(demo.room_id, ref="k1")])
     archive.close()
     archive = open_archive()
     (again,) = archive.append([draft(demo.room_id, ref="k1")])
     assert (again.seq, again.dup) == (2, True)
-    assert archive.open_room("demo", "e9").head == 2
+    assert archive.load_or_create_room("demo", "e9").head == 2
 
 
 def test_ref_counts_for_its_sender_and_room_alone(open_archive: OpenArchive) -> None:
     archive = open_archive()
-    demo, music = archive.open_room("demo", "e1"), archive.open_room("music", "e2")
+    demo, music = (
+        archive.load_or_create_room("demo", "e1"),
+        archive.load_or_create_room("music", "e2"),
+    )
     archive.append([draft(demo.room_id, ref="k1")])
     others = [draft(demo.room_id, user="g-2", ref="k1"), draft(music.room_id, ref="k1")]
     assert [(kept.seq, kept.dup) for kept in archive.append(others)] == [(2, False), (1, False)]
@@ -125,21 +133,21 @@ def test_ref_counts_for_its_sender_and_room_alone(open_archive: OpenArchive) -> 
 
 def test_numbering_goes_on_after_a_restart(open_archive: OpenArchive) -> None:
     archive = open_archive()
-    demo = archive.open_room("demo", "e1")
+    demo = archive.load_or_create_room("demo", "e1")
     archive.append([draft(demo.room_id)] * 3)
     archive.close()
     archive = open_archive()
-    again = archive.open_room("demo", "another")
+    again = archive.load_or_create_room("demo", "another")
     assert (again.epoch, again.head) == ("e1", 3)
     assert archive.append([draft(again.room_id)])[0].seq == 4
-    assert archive.open_room("new", "e5").head == 0
+    assert archive.load_or_create_room("new", "e5").head == 0
 
 
 def test_read_gives_the_next_entries_in_order_and_no_more_than_asked(
     open_archive: OpenArchive,
 ) -> None:
     archive = open_archive()
-    demo = archive.open_room("demo", "e1")
+    demo = archive.load_or_create_room("demo", "e1")
     archive.append([draft(demo.room_id)] * 10)
     assert [seq for seq, _ in archive.read(demo.room_id, 4, 3)] == [5, 6, 7]
     assert archive.read(demo.room_id, 10, 3) == []
@@ -147,7 +155,7 @@ def test_read_gives_the_next_entries_in_order_and_no_more_than_asked(
 
 def test_batch_that_fails_leaves_no_hole(open_archive: OpenArchive, path: Path) -> None:
     archive = open_archive()
-    demo = archive.open_room("demo", "e1")
+    demo = archive.load_or_create_room("demo", "e1")
     archive.append([draft(demo.room_id)])
     other = sqlite3.connect(path)
     other.execute("ALTER TABLE entries RENAME TO hidden")

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import chat.archive.schema
-from chat.archive import Archive, ArchiveError, Draft
+from chat.archive import Archive, ArchiveError, UnsavedEntry
 from chat.archive.file import copy_database
 from chat.core.comment import Comment
 from chat.core.retraction import Retraction
@@ -45,8 +45,8 @@ def open_archive(path: Path) -> Iterator[OpenArchive]:
         archive.close()
 
 
-def draft(room_id: int, text: str = "hi", at: int = OLD, ref: str | None = None) -> Draft:
-    return Draft(room_id, Comment(seq=0, user="g-1", name="Owl", text=text, at=at), ref)
+def draft(room_id: int, text: str = "hi", at: int = OLD, ref: str | None = None) -> UnsavedEntry:
+    return UnsavedEntry(room_id, Comment(seq=0, user="g-1", name="Owl", text=text, at=at), ref)
 
 
 def seqs(archive: Archive, room_id: int) -> list[int]:
@@ -63,7 +63,7 @@ def bytes_of(path: Path) -> bytes:
 
 def test_old_entries_are_found_from_the_oldest_on_and_in_steps(open_archive: OpenArchive) -> None:
     archive = open_archive()
-    demo = archive.open_room("demo", "e1").room_id
+    demo = archive.load_or_create_room("demo", "e1").room_id
     archive.append([draft(demo, at=at) for at in (OLD, OLD, OLD, NEW, OLD)])
     # The last is younger than its time says: the clock was set back. It stays with its neighbours.
     assert archive.find_old(demo, 5_000, 100) == (3, 3)
@@ -73,13 +73,13 @@ def test_old_entries_are_found_from_the_oldest_on_and_in_steps(open_archive: Ope
 
 def test_trimmed_room_keeps_its_head_and_epoch_over_a_restart(open_archive: OpenArchive) -> None:
     archive = open_archive()
-    demo = archive.open_room("demo", "e1").room_id
+    demo = archive.load_or_create_room("demo", "e1").room_id
     archive.append([draft(demo) for _ in range(5)])
     archive.trim(demo, 5)
     assert seqs(archive, demo) == []
     archive.close()
     archive = open_archive()
-    again = archive.open_room("demo", "another")
+    again = archive.load_or_create_room("demo", "another")
     assert (again.epoch, again.head) == ("e1", 5)
     assert archive.append([draft(demo)])[0].seq == 6
 
@@ -89,14 +89,14 @@ def test_trimmed_room_keeps_its_head_and_epoch_over_a_restart(open_archive: Open
 
 def test_retraction_overwrites_its_target_and_nothing_else(open_archive: OpenArchive) -> None:
     archive = open_archive()
-    demo = archive.open_room("demo", "e1").room_id
+    demo = archive.load_or_create_room("demo", "e1").room_id
     archive.append([draft(demo, text) for text in ("a", "b", "c")])
-    (kept,) = archive.append([Draft(demo, Retraction(seq=0, target=2, at=NEW))])
+    (kept,) = archive.append([UnsavedEntry(demo, Retraction(seq=0, target=2, at=NEW))])
     bodies = [json.loads(body) for _, body in archive.read(demo, 0, 10)]
     assert [body.get("text") for body in bodies] == ["a", None, "c", None]
     assert bodies[1] == {"kind": "retracted", "seq": 2}
     assert bodies[3] == {"kind": "retract", "seq": 4, "target": 2, "at": NEW}
-    assert json.loads(kept.body) == bodies[3]
+    assert json.loads(kept.entry.body) == bodies[3]
 
 
 @pytest.mark.parametrize("target", [0, 2, 3, 99])
@@ -104,18 +104,18 @@ def test_retraction_of_what_is_no_comment_changes_nothing(
     open_archive: OpenArchive, target: int
 ) -> None:
     archive = open_archive()
-    demo = archive.open_room("demo", "e1").room_id
-    archive.append([draft(demo, "a"), Draft(demo, Retraction(seq=0, target=0, at=NEW))])
+    demo = archive.load_or_create_room("demo", "e1").room_id
+    archive.append([draft(demo, "a"), UnsavedEntry(demo, Retraction(seq=0, target=0, at=NEW))])
     before = archive.read(demo, 0, 10)
-    archive.append([Draft(demo, Retraction(seq=0, target=target, at=NEW))])
+    archive.append([UnsavedEntry(demo, Retraction(seq=0, target=target, at=NEW))])
     assert archive.read(demo, 0, 2) == before
 
 
 def test_retracted_refs_are_still_known(open_archive: OpenArchive) -> None:
     archive = open_archive()
-    demo = archive.open_room("demo", "e1").room_id
+    demo = archive.load_or_create_room("demo", "e1").room_id
     archive.append([draft(demo, ref="k1")])
-    archive.append([Draft(demo, Retraction(seq=0, target=1, at=NEW))])
+    archive.append([UnsavedEntry(demo, Retraction(seq=0, target=1, at=NEW))])
     (again,) = archive.append([draft(demo, ref="k1")])
     assert (again.seq, again.dup) == (1, True)
 
@@ -129,13 +129,13 @@ def test_retracted_text_is_in_no_byte_of_the_files(tmp_path: Path, sizes, random
     for file in tmp_path.iterdir():
         file.unlink()
     archive = Archive(f"sqlite:///{path}")
-    demo = archive.open_room("demo", "e1").room_id
+    demo = archive.load_or_create_room("demo", "e1").room_id
     texts = [f"secret-{number}-" + "x" * size for number, size in enumerate(sizes)]
     for text in texts:
         archive.append([draft(demo, text)])
     retracted = {number for number in range(len(texts)) if random.random() < 0.5}
     for number in retracted:
-        archive.append([Draft(demo, Retraction(seq=0, target=number + 1, at=NEW))])
+        archive.append([UnsavedEntry(demo, Retraction(seq=0, target=number + 1, at=NEW))])
     assert archive.scrub()
     on_disk = bytes_of(path)
     for number in range(len(texts)):
@@ -145,7 +145,7 @@ def test_retracted_text_is_in_no_byte_of_the_files(tmp_path: Path, sizes, random
 
 def test_trimmed_text_is_in_no_byte_of_the_files(open_archive: OpenArchive, path: Path) -> None:
     archive = open_archive()
-    demo = archive.open_room("demo", "e1").room_id
+    demo = archive.load_or_create_room("demo", "e1").room_id
     archive.append([draft(demo, f"secret-{number}") for number in range(500)])
     archive.trim(demo, 499)
     assert archive.scrub()
@@ -156,9 +156,9 @@ def test_text_retracted_before_a_crash_is_purged_at_the_next_start(
     open_archive: OpenArchive, path: Path, tmp_path: Path
 ) -> None:
     archive = open_archive()
-    demo = archive.open_room("demo", "e1").room_id
+    demo = archive.load_or_create_room("demo", "e1").room_id
     archive.append([draft(demo, "secret")])
-    archive.append([Draft(demo, Retraction(seq=0, target=1, at=NEW))])
+    archive.append([UnsavedEntry(demo, Retraction(seq=0, target=1, at=NEW))])
     assert b"secret" in bytes_of(path)  # in the log
     crashed = tmp_path / "crashed"
     crashed.mkdir()
@@ -172,7 +172,7 @@ def test_scrub_gives_way_to_a_reader_and_works_after_it(
     open_archive: OpenArchive, path: Path
 ) -> None:
     archive = open_archive()
-    demo = archive.open_room("demo", "e1").room_id
+    demo = archive.load_or_create_room("demo", "e1").room_id
     archive.append([draft(demo)])
     reader = sqlite3.connect(path, isolation_level=None)
     reader.execute("BEGIN")
@@ -188,7 +188,7 @@ def test_scrub_gives_way_to_a_reader_and_works_after_it(
 
 def test_reads_do_not_wait_for_a_write_that_is_under_way(open_archive: OpenArchive) -> None:
     archive = open_archive()
-    demo = archive.open_room("demo", "e1").room_id
+    demo = archive.load_or_create_room("demo", "e1").room_id
     archive.append([draft(demo)])
     with archive._writer.begin() as connection:
         connection.exec_driver_sql("DELETE FROM entries")
@@ -209,21 +209,24 @@ def test_copy_has_what_was_kept_and_numbers_under_new_epochs(
     archive = open_archive()
     epochs = {}
     for name in ("demo", "music"):
-        epochs[name] = archive.open_room(name, f"e-{name}").epoch
-    demo = archive.open_room("demo", "")
+        epochs[name] = archive.load_or_create_room(name, f"e-{name}").epoch
+    demo = archive.load_or_create_room("demo", "")
     archive.append([draft(demo.room_id, ref="k1") for _ in range(3)])
     target = tmp_path / "copy.db"
     copy_database(str(path), str(target))  # while the server has it open
     assert list(tmp_path.glob("copy.db?*")) == []
     archive.append([draft(demo.room_id)])
     copies = [open_archive(target)]
-    first = copies[0].open_room("demo", "unused")
+    first = copies[0].load_or_create_room("demo", "unused")
     assert (first.head, first.epoch != epochs["demo"]) == (1, True)
-    assert copies[0].open_room("music", "unused").epoch not in {*epochs.values(), first.epoch}
+    assert copies[0].load_or_create_room("music", "unused").epoch not in {
+        *epochs.values(),
+        first.epoch,
+    }
     copies[0].close()
     # It is no copy any more, but a database of its own.
-    assert open_archive(target).open_room("demo", "unused").epoch == first.epoch
-    assert archive.open_room("demo", "unused").epoch == epochs["demo"]
+    assert open_archive(target).load_or_create_room("demo", "unused").epoch == first.epoch
+    assert archive.load_or_create_room("demo", "unused").epoch == epochs["demo"]
 
 
 def test_copying_never_overwrites_and_never_creates_the_source(tmp_path: Path) -> None:
@@ -266,14 +269,17 @@ def test_database_is_copied_before_it_is_migrated(
     open_archive: OpenArchive, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archive = open_archive()
-    demo = archive.open_room("demo", "e1")
+    demo = archive.load_or_create_room("demo", "e1")
     archive.append([draft(demo.room_id, "kept")])
     archive.close()
     assert list(tmp_path.glob("*.before-*")) == []
     with monkeypatch.context() as newer:
         add_version(newer, tmp_path / "migrations")
         archive = open_archive()
-        assert (archive.open_room("demo", "").epoch, seqs(archive, demo.room_id)) == ("e1", [1])
+        assert (archive.load_or_create_room("demo", "").epoch, seqs(archive, demo.room_id)) == (
+            "e1",
+            [1],
+        )
         archive.close()
         with pytest.raises(ArchiveError, match="newer version"):
             newer.undo()
@@ -297,13 +303,13 @@ def test_database_of_the_first_schema_is_brought_up_with_all_that_it_holds(
     engine.dispose()
     archive = open_archive()
     assert path.with_name(path.name + ".before-0002").exists()
-    demo = archive.open_room("demo", "unused")
+    demo = archive.load_or_create_room("demo", "unused")
     assert (demo.epoch, demo.head, demo.settings) == ("e1", 7, RoomSettings())
     assert archive.read(demo.room_id, 6, 9) == [(7, b"{}")]
     chosen = RoomSettings(title="Film")
-    archive.append([Draft(demo.room_id, SettingsChange(seq=0, settings=chosen, at=NEW))])
+    archive.append([UnsavedEntry(demo.room_id, SettingsChange(seq=0, settings=chosen, at=NEW))])
     archive.close()
-    again = open_archive().open_room("demo", "unused")
+    again = open_archive().load_or_create_room("demo", "unused")
     assert (again.head, again.settings) == (8, chosen)
 
 
@@ -311,7 +317,7 @@ def test_migration_that_fails_leaves_the_database_as_it_was(
     open_archive: OpenArchive, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archive = open_archive()
-    demo = archive.open_room("demo", "e1")
+    demo = archive.load_or_create_room("demo", "e1")
     archive.append([draft(demo.room_id)])
     archive.close()
     with monkeypatch.context() as newer:
@@ -319,4 +325,7 @@ def test_migration_that_fails_leaves_the_database_as_it_was(
         with pytest.raises(ArchiveError, match="nowhere"):
             open_archive()
     archive = open_archive()
-    assert (archive.open_room("demo", "").epoch, seqs(archive, demo.room_id)) == ("e1", [1])
+    assert (archive.load_or_create_room("demo", "").epoch, seqs(archive, demo.room_id)) == (
+        "e1",
+        [1],
+    )

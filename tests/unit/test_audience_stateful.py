@@ -8,13 +8,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from chat.core import pace
-from chat.fanout.pieces import DEFLATE, PLAIN
-from chat.fanout.row import ROW_LIMIT
-from tests.unit.audience_stage import (
+from chat.fanout.batch_cache import DEFLATE, PLAIN
+from chat.fanout.send_group import GROUP_LIMIT
+from tests.unit.audience_harness import (
+    AudienceHarness,
     EncryptedViewer,
     SocketViewer,
-    Stage,
     assert_gapless,
     list_seqs,
 )
@@ -45,30 +44,30 @@ class AudienceMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stage = self.set_stage()
+        self.harness = self.set_stage()
         self.joined_at: dict[SocketViewer, int] = {}
         self.under_way: Iterator[None] | None = None
 
-    def set_stage(self) -> Stage:
-        return Stage()
+    def set_stage(self) -> AudienceHarness:
+        return AudienceHarness()
 
     def pick(self, number: int) -> SocketViewer | None:
         viewers = list(self.joined_at)
         return viewers[number % len(viewers)] if viewers else None
 
-    @rule(count=st.sampled_from([1, 3, ROW_LIMIT // 2, 2 * ROW_LIMIT]), make=makers)
+    @rule(count=st.sampled_from([1, 3, GROUP_LIMIT // 2, 2 * GROUP_LIMIT]), make=makers)
     def join(self, count: int, make: type[SocketViewer]) -> None:
         for _ in range(count):
-            viewer = self.stage.add(make())
-            self.joined_at[viewer] = self.stage.history.head
+            viewer = self.harness.add(make())
+            self.joined_at[viewer] = self.harness.history.head
 
-    @rule(first=numbers, count=st.sampled_from([1, 2, ROW_LIMIT]))
+    @rule(first=numbers, count=st.sampled_from([1, 2, GROUP_LIMIT]))
     def leave(self, first: int, count: int) -> None:
         for number in range(first, first + count):
             viewer = self.pick(number)
             if viewer is not None:
-                self.stage.audience.remove(viewer)
-                self.stage.viewers.remove(viewer)
+                self.harness.audience.remove(viewer)
+                self.harness.viewers.remove(viewer)
                 del self.joined_at[viewer]
                 viewer.close()
 
@@ -76,13 +75,13 @@ class AudienceMachine(RuleBasedStateMachine):
     def pause(self, number: int) -> None:
         viewer = self.pick(number)
         if viewer is not None:
-            self.stage.audience.pause(viewer)
+            self.harness.audience.pause(viewer)
 
     @rule(number=numbers)
     def resume(self, number: int) -> None:
         viewer = self.pick(number)
         if viewer is not None:
-            self.stage.audience.resume(viewer)
+            self.harness.audience.resume(viewer)
 
     @rule(number=numbers)
     def stall(self, number: int) -> None:
@@ -95,30 +94,29 @@ class AudienceMachine(RuleBasedStateMachine):
         viewer = self.pick(number)
         if viewer is not None:
             viewer.drain()
-            self.stage.audience.catch_up(viewer)
+            self.harness.audience.catch_up(viewer)
 
     @rule(count=st.sampled_from([1, 2, 9, 60]))
     def say(self, count: int) -> None:
-        self.stage.say(count)
+        self.harness.say(count)
 
     @rule()
     def begin_wave(self) -> None:
         if self.under_way is None:
-            self.stage.clock += 1
-            if self.stage.audience.begin_wave(self.stage.clock):
-                self.under_way = self.stage.audience.pass_on()
+            self.harness.clock += 1
+            if self.harness.audience.begin_wave(self.harness.clock):
+                self.under_way = self.harness.audience.send_steps()
 
-    @rule(steps=st.sampled_from([1, 2, ROW_LIMIT, 10_000]))
+    @rule(steps=st.sampled_from([1, 2, GROUP_LIMIT, 10_000]))
     def go_on(self, steps: int) -> None:
         for _ in range(steps):
             if self.under_way is not None and next(self.under_way, THROUGH) is THROUGH:
                 self.under_way = None
 
-    @rule(passed=st.sampled_from([0.0, pace.TAKE_UP_SECONDS]))
-    def take_up_more(self, passed: float) -> None:
-        self.stage.clock += passed
+    @rule()
+    def select_more(self) -> None:
         if self.under_way is not None:
-            self.stage.audience.take_up_more(self.stage.clock)
+            self.harness.audience.select_more(self.harness.clock)
 
     @rule()
     def break_off(self) -> None:
@@ -127,7 +125,7 @@ class AudienceMachine(RuleBasedStateMachine):
 
     @invariant()
     def everybody_is_counted_once(self) -> None:
-        assert len(self.stage.audience) == len(self.joined_at)
+        assert len(self.harness.audience) == len(self.joined_at)
 
     def teardown(self) -> None:
         self.go_on(10_000)
@@ -136,9 +134,9 @@ class AudienceMachine(RuleBasedStateMachine):
             for viewer in self.joined_at:
                 viewer.drain()
                 if turn == 0:
-                    self.stage.audience.resume(viewer)
-                self.stage.audience.catch_up(viewer)
-            self.stage.waves()
+                    self.harness.audience.resume(viewer)
+                self.harness.audience.catch_up(viewer)
+            self.harness.waves()
         try:
             for viewer, joined_at in self.joined_at.items():
                 messages = viewer.messages()
@@ -146,16 +144,16 @@ class AudienceMachine(RuleBasedStateMachine):
                 counts = [told["count"] for told in messages if told["type"] == "viewers"]
                 assert counts[-1] == len(self.joined_at)
                 viewer.received = b""
-            self.stage.say(1)
-            self.stage.waves()
+            self.harness.say(1)
+            self.harness.waves()
             for viewer in self.joined_at:
                 assert [told["type"] for told in viewer.messages()] == ["batch"]
         finally:
-            for viewer in self.stage.viewers:
+            for viewer in self.harness.viewers:
                 viewer.close()
 
     def check_entries(self, messages: list[dict], joined_at: int) -> None:
-        head = self.stage.history.head
+        head = self.harness.history.head
         assert_gapless(messages, head, joined_at)
         assert list_seqs(messages) == list(range(joined_at + 1, head + 1))
 
@@ -169,15 +167,15 @@ class ForgetfulAudienceMachine(AudienceMachine):
     @rule(count=st.integers(0, SMALL_HISTORY))
     def forget(self, count: int) -> None:
         """Old entries are kept no longer."""
-        self.stage.history.forget(self.stage.history.first + count - 1)
-        self.stage.audience.forget_made()
+        self.harness.history.trim(self.harness.history.first + count - 1)
+        self.harness.audience.clear_cache()
 
-    def set_stage(self) -> Stage:
+    def set_stage(self) -> AudienceHarness:
         self.left_out: dict[int, bool] = {}
-        return Stage(delivery_rate=SMALL_RATE, history_limit=SMALL_HISTORY)
+        return AudienceHarness(delivery_rate=SMALL_RATE, history_limit=SMALL_HISTORY)
 
     def check_entries(self, messages: list[dict], joined_at: int) -> None:
-        assert_gapless(messages, self.stage.history.head, joined_at)
+        assert_gapless(messages, self.harness.history.head, joined_at)
         for batch in messages:
             if batch["type"] != "batch":
                 continue

@@ -71,10 +71,10 @@ def conversations(draw: st.DrawFn) -> tuple[bytes, list[Message]]:
             data += client_frame(kind, payload)
             messages.append(Message(kind, payload))
             continue
-        pieces = draw(st.lists(st.binary(max_size=200), min_size=1, max_size=4))
-        whole = Message(kind, b"".join(pieces))
-        for place, piece in enumerate(pieces):
-            last = place == len(pieces) - 1
+        batches = draw(st.lists(st.binary(max_size=200), min_size=1, max_size=4))
+        whole = Message(kind, b"".join(batches))
+        for place, piece in enumerate(batches):
+            last = place == len(batches) - 1
             data += client_frame(kind if place == 0 else 0, piece, fin=last)
             if not last and draw(st.booleans()):
                 data += client_frame(PING, b"between")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.core.handshake import HISTORY_MOST, Upgrade, answer_upgrade, parse_head, read_upgrade
+from chat.core.handshake import MAX_HISTORY, Upgrade, answer_upgrade, parse_head, read_upgrade
 from chat.core.reject import Rejection
 from chat.core.wire import Cursor
 
@@ -77,7 +77,7 @@ def test_no_bytes_make_reading_a_head_raise(data: bytes) -> None:
 def test_history_is_never_more_than_allowed_however_it_is_written(count: int, zeros: int) -> None:
     asked = read(f"/ws/demo?history={'0' * zeros}{count}")
     if isinstance(asked, Upgrade):
-        assert asked.recent == count <= HISTORY_MOST
+        assert asked.recent == count <= MAX_HISTORY
     else:
         assert asked.code == "bad_parameter"
 

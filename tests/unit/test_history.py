@@ -46,7 +46,7 @@ def test_history_holds_only_what_follows_what_it_forgot(
 ) -> None:
     history, everything = made
     first = history.first
-    history.forget(last)
+    history.trim(last)
     assert history.head == len(everything)
     assert history.first == max(first, min(last, history.head) + 1)
     assert history.slice(history.first, history.head) == everything[history.first - 1 :]

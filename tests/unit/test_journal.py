@@ -12,35 +12,35 @@ from typing import Any
 
 import pytest
 
-import chat.journal.local
 from chat.archive import Archive
 from chat.core.comment import Comment
+from chat.core.entry import NumberedEntry, decode_entry, number_entry
 from chat.core.room_settings import RoomSettings, SettingsChange
-from chat.core.wire import encode_entry
-from chat.journal import Busy, Journal, NotKept
-from chat.journal.local import LocalJournal
+from chat.journal import AppendFailed, Busy, Journal
+from chat.journal.local import JournalLimits, LocalJournal
 from chat.metrics import Metrics
 
 
-class Opened:
+class JournalRecorder:
     """A journal that runs, and what it delivered: (room, seq, text) in order."""
 
     def __init__(self, journal: Journal, metrics: Metrics) -> None:
         self.journal = journal
         self.metrics = metrics
         self.delivered: list[tuple[str, int, str]] = []
-        self.forgotten: list[tuple[str, int]] = []
+        self.trimmed_rooms: list[tuple[str, int]] = []
         self.on_delivery: Callable[[], None] = lambda: None
 
-    def take(self, room: str, first: int, bodies: Sequence[bytes]) -> None:
+    def deliver(self, room: str, entries: Sequence[NumberedEntry]) -> None:
         self.on_delivery()
-        for seq, body in enumerate(bodies, first):
-            entry = json.loads(body)
-            assert entry["seq"] == seq
-            self.delivered.append((room, seq, entry.get("text", entry["kind"])))
+        for numbered in entries:
+            entry = json.loads(numbered.body)
+            assert entry["seq"] == numbered.seq
+            assert decode_entry(numbered.body) == numbered
+            self.delivered.append((room, numbered.seq, entry.get("text", entry["kind"])))
 
-    def forget(self, room: str, last: int) -> None:
-        self.forgotten.append((room, last))
+    def trimmed(self, room: str, last: int) -> None:
+        self.trimmed_rooms.append((room, last))
 
     def append(self, room: str, text: str, user: str = "g-1", ref: str | None = None):
         return self.journal.append(
@@ -48,19 +48,20 @@ class Opened:
         )
 
 
-OpenJournal = Callable[[], AbstractAsyncContextManager[Opened]]
+OpenJournal = Callable[..., AbstractAsyncContextManager[JournalRecorder]]
 
 
 def make_opener(url: str) -> OpenJournal:
     @asynccontextmanager
-    async def open_journal() -> AsyncIterator[Opened]:
+    async def open_journal(**limits: float) -> AsyncIterator[JournalRecorder]:
         metrics = Metrics()
-        opened = Opened(LocalJournal(Archive(url), metrics), metrics)
-        opened.journal.start(opened.take, opened.forget)
+        journal = LocalJournal(Archive(url), metrics, JournalLimits(**limits))
+        recorder = JournalRecorder(journal, metrics)
+        recorder.journal.start(recorder.deliver, recorder.trimmed)
         try:
-            yield opened
+            yield recorder
         finally:
-            await opened.journal.close()
+            await recorder.journal.close()
 
     return open_journal
 
@@ -86,14 +87,16 @@ def run(steps: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 def test_entries_of_a_room_are_numbered_and_delivered_in_order(open_journal: OpenJournal) -> None:
     async def steps() -> None:
-        async with open_journal() as opened:
+        async with open_journal() as recorder:
             for room in ("demo", "music"):
-                assert (await opened.journal.open_room(room)).head == 0
-            places = [opened.append(room, f"{n}") for n in range(50) for room in ("demo", "music")]
+                assert (await recorder.journal.open_room(room)).head == 0
+            places = [
+                recorder.append(room, f"{n}") for n in range(50) for room in ("demo", "music")
+            ]
             seqs = [(await place).seq for place in places]
             assert seqs == [n for n in range(1, 51) for _ in range(2)]
             for room in ("demo", "music"):
-                mine = [(seq, text) for name, seq, text in opened.delivered if name == room]
+                mine = [(seq, text) for name, seq, text in recorder.delivered if name == room]
                 assert mine == [(n + 1, f"{n}") for n in range(50)]
 
     run(steps)
@@ -101,10 +104,10 @@ def test_entries_of_a_room_are_numbered_and_delivered_in_order(open_journal: Ope
 
 def test_what_arrives_together_shares_its_commits(open_journal: OpenJournal) -> None:
     async def steps() -> None:
-        async with open_journal() as opened:
-            await opened.journal.open_room("demo")
-            await asyncio.gather(*(opened.append("demo", f"{n}") for n in range(200)))
-            commits = opened.metrics.registry.get_sample_value("danmaku_commit_seconds_count")
+        async with open_journal() as recorder:
+            await recorder.journal.open_room("demo")
+            await asyncio.gather(*(recorder.append("demo", f"{n}") for n in range(200)))
+            commits = recorder.metrics.registry.get_sample_value("danmaku_commit_seconds_count")
             assert commits is not None
             assert commits <= 3
 
@@ -113,10 +116,10 @@ def test_what_arrives_together_shares_its_commits(open_journal: OpenJournal) -> 
 
 def test_entry_is_delivered_before_its_place_is_told(open_journal: OpenJournal) -> None:
     async def steps() -> None:
-        async with open_journal() as opened:
-            await opened.journal.open_room("demo")
-            place = await opened.append("demo", "hi")
-            assert opened.delivered == [("demo", place.seq, "hi")]
+        async with open_journal() as recorder:
+            await recorder.journal.open_room("demo")
+            place = await recorder.append("demo", "hi")
+            assert recorder.delivered == [("demo", place.seq, "hi")]
 
     run(steps)
 
@@ -125,27 +128,30 @@ def test_ref_seen_before_has_its_first_place_and_is_not_delivered_again(
     open_journal: OpenJournal,
 ) -> None:
     async def steps() -> None:
-        async with open_journal() as opened:
-            await opened.journal.open_room("demo")
-            first, twin = opened.append("demo", "a", ref="k1"), opened.append("demo", "a", ref="k1")
+        async with open_journal() as recorder:
+            await recorder.journal.open_room("demo")
+            first, twin = (
+                recorder.append("demo", "a", ref="k1"),
+                recorder.append("demo", "a", ref="k1"),
+            )
             assert ((await first).dup, (await twin).dup) == (False, True)
-            later = await opened.append("demo", "a", ref="k1")
+            later = await recorder.append("demo", "a", ref="k1")
             assert (later.seq, later.dup) == (1, True)
-            other = await opened.append("demo", "b", user="g-2", ref="k1")
+            other = await recorder.append("demo", "b", user="g-2", ref="k1")
             assert (other.seq, other.dup) == (2, False)
-            assert opened.delivered == [("demo", 1, "a"), ("demo", 2, "b")]
+            assert recorder.delivered == [("demo", 1, "a"), ("demo", 2, "b")]
 
     run(steps)
 
 
 def test_read_gives_the_entries_after_a_seq(open_journal: OpenJournal) -> None:
     async def steps() -> None:
-        async with open_journal() as opened:
-            await opened.journal.open_room("demo")
-            await asyncio.gather(*(opened.append("demo", f"{n}") for n in range(10)))
-            found = [json.loads(body)["seq"] for body in await opened.journal.read("demo", 3, 4)]
+        async with open_journal() as recorder:
+            await recorder.journal.open_room("demo")
+            await asyncio.gather(*(recorder.append("demo", f"{n}") for n in range(10)))
+            found = [json.loads(body)["seq"] for body in await recorder.journal.read("demo", 3, 4)]
             assert found == [4, 5, 6, 7]
-            assert await opened.journal.read("demo", 10, 4) == []
+            assert await recorder.journal.read("demo", 10, 4) == []
 
     run(steps)
 
@@ -154,17 +160,17 @@ def test_room_that_is_closed_is_not_delivered_and_opens_again_where_it_was(
     open_journal: OpenJournal,
 ) -> None:
     async def steps() -> None:
-        async with open_journal() as opened:
-            first = await opened.journal.open_room("demo")
-            place = opened.append("demo", "a")
-            opened.journal.close_room("demo")
+        async with open_journal() as recorder:
+            first = await recorder.journal.open_room("demo")
+            place = recorder.append("demo", "a")
+            recorder.journal.close_room("demo")
             assert (await place).seq == 1
-            assert opened.delivered == []
-            again = await opened.journal.open_room("demo")
+            assert recorder.delivered == []
+            again = await recorder.journal.open_room("demo")
             assert (again.epoch, again.head) == (first.epoch, 1)
             assert [json.loads(body)["text"] for body in again.recent] == ["a"]
-            await opened.append("demo", "b")
-            assert opened.delivered == [("demo", 2, "b")]
+            await recorder.append("demo", "b")
+            assert recorder.delivered == [("demo", 2, "b")]
 
     run(steps)
 
@@ -173,78 +179,76 @@ def test_settings_are_an_entry_and_the_room_opens_with_the_newest(
     open_journal: OpenJournal,
 ) -> None:
     async def steps() -> None:
-        async with open_journal() as opened:
-            assert (await opened.journal.open_room("demo")).settings == RoomSettings()
-            await opened.journal.open_room("music")
+        async with open_journal() as recorder:
+            assert (await recorder.journal.open_room("demo")).settings == RoomSettings()
+            await recorder.journal.open_room("music")
             chosen = [RoomSettings(title="弹幕", delay=delay) for delay in (0, 4.5, 3)]
             changes = [SettingsChange(seq=0, settings=settings, at=17) for settings in chosen]
-            places = [opened.journal.append("demo", change, None) for change in changes[:2]]
-            opened.append("music", "hi")
+            places = [recorder.journal.append("demo", change, None) for change in changes[:2]]
+            recorder.append("music", "hi")
             assert [(await place).seq for place in places] == [1, 2]
-            opened.journal.close_room("demo")
-            found = await opened.journal.open_room("demo")
+            recorder.journal.close_room("demo")
+            found = await recorder.journal.open_room("demo")
             assert found.settings == chosen[1]
             assert found.recent == [
-                encode_entry(SettingsChange(seq=seq, settings=settings, at=17))
+                number_entry(SettingsChange(seq=0, settings=settings, at=17), seq).body
                 for seq, settings in enumerate(chosen[:2], 1)
             ]
-            assert (await opened.journal.append("demo", changes[2], None)).seq == 3
-            await opened.journal.trim(10**13)
-            opened.journal.close_room("demo")
-            found = await opened.journal.open_room("demo")
+            assert (await recorder.journal.append("demo", changes[2], None)).seq == 3
+            await recorder.journal.trim(10**13)
+            recorder.journal.close_room("demo")
+            found = await recorder.journal.open_room("demo")
             assert (found.head, found.recent, found.settings) == (3, [], chosen[2])
-            delivered = [entry for entry in opened.delivered if entry[0] == "demo"]
+            delivered = [entry for entry in recorder.delivered if entry[0] == "demo"]
             assert delivered == [("demo", seq, "settings") for seq in (1, 2, 3)]
-            opened.journal.close_room("music")
-            assert (await opened.journal.open_room("music")).settings == RoomSettings()
+            recorder.journal.close_room("music")
+            assert (await recorder.journal.open_room("music")).settings == RoomSettings()
 
     run(steps)
 
 
 def test_room_opens_with_its_recent_entries_while_others_post(open_journal: OpenJournal) -> None:
     async def steps() -> None:
-        async with open_journal() as opened:
-            await opened.journal.open_room("demo")
-            places = [opened.append("demo", f"{n}") for n in range(2000)]
-            opened.journal.close_room("demo")
-            found = await opened.journal.open_room("demo")
+        async with open_journal() as recorder:
+            await recorder.journal.open_room("demo")
+            places = [recorder.append("demo", f"{n}") for n in range(2000)]
+            recorder.journal.close_room("demo")
+            found = await recorder.journal.open_room("demo")
             await asyncio.gather(*places)
             # What is not in the recent entries was delivered: nothing is missing, nothing twice.
             seqs = [json.loads(body)["seq"] for body in found.recent]
             assert seqs == list(range(found.head - len(seqs) + 1, found.head + 1))
-            delivered = [seq for _, seq, _ in opened.delivered if seq > found.head]
+            delivered = [seq for _, seq, _ in recorder.delivered if seq > found.head]
             assert delivered == list(range(found.head + 1, 2001))
 
     run(steps)
 
 
 def test_more_than_may_wait_is_refused_at_once(
-    open_journal: OpenJournal, monkeypatch: pytest.MonkeyPatch
+    open_journal: OpenJournal,
 ) -> None:
-    monkeypatch.setattr(chat.journal.local, "PENDING_LIMIT", 100)
-
     async def steps() -> None:
-        async with open_journal() as opened:
-            await opened.journal.open_room("demo")
-            places = [opened.append("demo", f"{n}") for n in range(100)]
+        async with open_journal(pending=100) as recorder:
+            await recorder.journal.open_room("demo")
+            places = [recorder.append("demo", f"{n}") for n in range(100)]
             with pytest.raises(Busy):
-                opened.append("demo", "one more")
+                recorder.append("demo", "one more")
             await asyncio.gather(*places)
-            assert (await opened.append("demo", "again")).seq == 101
+            assert (await recorder.append("demo", "again")).seq == 101
 
     run(steps)
 
 
 def test_closing_keeps_and_delivers_what_was_appended(open_journal: OpenJournal) -> None:
     async def steps() -> None:
-        async with open_journal() as opened:
-            await opened.journal.open_room("demo")
-            places = [opened.append("demo", f"{n}") for n in range(10)]
-            await opened.journal.close()
+        async with open_journal() as recorder:
+            await recorder.journal.open_room("demo")
+            places = [recorder.append("demo", f"{n}") for n in range(10)]
+            await recorder.journal.close()
             assert [place.result().seq for place in places] == list(range(1, 11))
-            assert len(opened.delivered) == 10
+            assert len(recorder.delivered) == 10
             with pytest.raises(Busy):
-                opened.append("demo", "too late")
+                recorder.append("demo", "too late")
 
     run(steps)
 
@@ -261,11 +265,11 @@ def test_nothing_is_delivered_before_it_is_kept(open_file: OpenJournal, database
         other.close()
 
     async def steps() -> None:
-        async with open_file() as opened:
-            await opened.journal.open_room("demo")
-            opened.on_delivery = look
+        async with open_file() as recorder:
+            await recorder.journal.open_room("demo")
+            recorder.on_delivery = look
             for count in range(1, 4):
-                await opened.append("demo", "hi")
+                await recorder.append("demo", "hi")
                 assert heads[-1] == count
 
     run(steps)
@@ -273,15 +277,15 @@ def test_nothing_is_delivered_before_it_is_kept(open_file: OpenJournal, database
 
 def test_restart_continues_the_epoch_and_the_numbers(open_file: OpenJournal) -> None:
     async def steps() -> None:
-        async with open_file() as opened:
-            before = await opened.journal.open_room("demo")
-            await asyncio.gather(*(opened.append("demo", f"{n}") for n in range(400)))
-        async with open_file() as opened:
-            after = await opened.journal.open_room("demo")
+        async with open_file() as recorder:
+            before = await recorder.journal.open_room("demo")
+            await asyncio.gather(*(recorder.append("demo", f"{n}") for n in range(400)))
+        async with open_file() as recorder:
+            after = await recorder.journal.open_room("demo")
             assert (after.epoch, after.head) == (before.epoch, 400)
             assert len(after.recent) == 300
             assert json.loads(after.recent[-1])["seq"] == 400
-            assert (await opened.append("demo", "next")).seq == 401
+            assert (await recorder.append("demo", "next")).seq == 401
 
     run(steps)
 
@@ -290,19 +294,19 @@ def test_failed_commit_is_told_and_leaves_no_hole(
     open_file: OpenJournal, database: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def steps() -> None:
-        async with open_file() as opened:
-            await opened.journal.open_room("demo")
-            await opened.append("demo", "a")
+        async with open_file() as recorder:
+            await recorder.journal.open_room("demo")
+            await recorder.append("demo", "a")
             other = sqlite3.connect(database)
             other.execute("ALTER TABLE entries RENAME TO hidden")
-            for place in [opened.append("demo", "lost"), opened.append("demo", "lost")]:
-                with pytest.raises(NotKept):
+            for place in [recorder.append("demo", "lost"), recorder.append("demo", "lost")]:
+                with pytest.raises(AppendFailed):
                     await place
             other.execute("ALTER TABLE hidden RENAME TO entries")
             other.close()
-            assert (await opened.append("demo", "b")).seq == 2
-            assert opened.delivered == [("demo", 1, "a"), ("demo", 2, "b")]
-            failures = opened.metrics.registry.get_sample_value("danmaku_commit_failures_total")
+            assert (await recorder.append("demo", "b")).seq == 2
+            assert recorder.delivered == [("demo", 1, "a"), ("demo", 2, "b")]
+            failures = recorder.metrics.registry.get_sample_value("danmaku_commit_failures_total")
             assert failures
             assert "the archive failed" in caplog.text
 
@@ -313,13 +317,13 @@ def test_what_a_failed_commit_left_on_the_disk_is_delivered_after_all(
     open_file: OpenJournal, database: Path
 ) -> None:
     async def steps() -> None:
-        async with open_file() as opened:
-            await opened.journal.open_room("demo")
-            await opened.append("demo", "a")
+        async with open_file() as recorder:
+            await recorder.journal.open_room("demo")
+            await recorder.append("demo", "a")
             other = sqlite3.connect(database)
             other.execute("ALTER TABLE entries RENAME TO hidden")
-            with pytest.raises(NotKept):
-                await opened.append("demo", "b")
+            with pytest.raises(AppendFailed):
+                await recorder.append("demo", "b")
             # The commit came through, only its answer was lost.
             other.execute(
                 """INSERT INTO hidden SELECT room_id, 2, at, kind, "user", 'k2',
@@ -329,8 +333,8 @@ def test_what_a_failed_commit_left_on_the_disk_is_delivered_after_all(
             other.execute("ALTER TABLE hidden RENAME TO entries")
             other.commit()
             other.close()
-            assert (await opened.append("demo", "c")).seq == 3
-            assert opened.delivered == [("demo", 1, "a"), ("demo", 2, "b"), ("demo", 3, "c")]
+            assert (await recorder.append("demo", "c")).seq == 3
+            assert recorder.delivered == [("demo", 1, "a"), ("demo", 2, "b"), ("demo", 3, "c")]
 
     run(steps)
 
@@ -339,19 +343,19 @@ def test_bug_in_a_delivery_costs_neither_acks_nor_entries(
     open_journal: OpenJournal, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def steps() -> None:
-        async with open_journal() as opened:
-            await opened.journal.open_room("demo")
+        async with open_journal() as recorder:
+            await recorder.journal.open_room("demo")
 
             def fail() -> None:
                 raise RuntimeError("a bug")
 
-            opened.on_delivery = fail
-            assert (await opened.append("demo", "a")).seq == 1
-            assert not opened.journal.is_certain("demo")
-            opened.on_delivery = lambda: None
-            assert (await opened.append("demo", "b")).seq == 2
-            assert opened.journal.is_certain("demo")
-            assert opened.delivered == [("demo", 1, "a"), ("demo", 2, "b")]
+            recorder.on_delivery = fail
+            assert (await recorder.append("demo", "a")).seq == 1
+            assert not recorder.journal.is_consistent("demo")
+            recorder.on_delivery = lambda: None
+            assert (await recorder.append("demo", "b")).seq == 2
+            assert recorder.journal.is_consistent("demo")
+            assert recorder.delivered == [("demo", 1, "a"), ("demo", 2, "b")]
             assert "a delivery failed" in caplog.text
 
     run(steps)

@@ -1,16 +1,14 @@
-"""Retractions and trimming at the journal's door, while others post."""
+"""Retractions and trimming through the journal, while others post."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import pytest
-
-import chat.journal.local
 from chat.core.comment import Comment
+from chat.core.entry import NumberedEntry
 from chat.core.retraction import Retraction
 from tests.unit.test_journal import OpenJournal, database, make_opener, open_file, open_journal, run
 
@@ -23,8 +21,8 @@ class Bodies:
     def __init__(self) -> None:
         self.all: list[dict] = []
 
-    def take(self, room: str, first: int, bodies) -> None:
-        self.all += [json.loads(body) for body in bodies]
+    def deliver(self, room: str, entries: Sequence[NumberedEntry]) -> None:
+        self.all += [json.loads(numbered.body) for numbered in entries]
 
 
 async def wait_until(condition: Callable[[], bool]) -> None:
@@ -37,16 +35,16 @@ def test_retraction_is_numbered_and_delivered_and_its_text_is_read_no_more(
     open_journal: OpenJournal,
 ) -> None:
     async def steps() -> None:
-        async with open_journal() as opened:
+        async with open_journal() as recorder:
             bodies = Bodies()
-            opened.journal._deliver = bodies.take
-            await opened.journal.open_room("demo")
+            recorder.journal._deliver = bodies.deliver
+            await recorder.journal.open_room("demo")
             for text in ("a", "b"):
-                await opened.append("demo", text)
-            place = await opened.journal.append("demo", Retraction(seq=0, target=1, at=18), None)
+                await recorder.append("demo", text)
+            place = await recorder.journal.append("demo", Retraction(seq=0, target=1, at=18), None)
             assert place.seq == 3
             assert bodies.all[-1] == {"kind": "retract", "seq": 3, "target": 1, "at": 18}
-            found = [json.loads(body) for body in await opened.journal.read("demo", 0, 10)]
+            found = [json.loads(body) for body in await recorder.journal.read("demo", 0, 10)]
             assert [body["kind"] for body in found] == ["retracted", "comment", "retract"]
 
     run(steps)
@@ -59,14 +57,14 @@ def test_retracted_text_leaves_the_file_while_the_server_runs(
         return any(text in file.read_bytes() for file in database.parent.glob(database.name + "*"))
 
     async def steps() -> None:
-        async with open_file() as opened:
-            opened.journal._deliver = Bodies().take
-            await opened.journal.open_room("demo")
+        async with open_file() as recorder:
+            recorder.journal._deliver = Bodies().deliver
+            await recorder.journal.open_room("demo")
             for number in range(20):
-                await opened.append("demo", f"secret-{number}.")
+                await recorder.append("demo", f"secret-{number}.")
             assert is_on_disk(b"secret-7.")
             for target in (8, 9):
-                await opened.journal.append("demo", Retraction(seq=0, target=target, at=18), None)
+                await recorder.journal.append("demo", Retraction(seq=0, target=target, at=18), None)
             await wait_until(lambda: not is_on_disk(b"secret-7.") and not is_on_disk(b"secret-8."))
             assert is_on_disk(b"secret-9.")
 
@@ -74,44 +72,39 @@ def test_retracted_text_leaves_the_file_while_the_server_runs(
 
 
 def test_trim_forgets_what_is_old_and_a_range_below_it_is_not_read(
-    open_journal: OpenJournal, monkeypatch: pytest.MonkeyPatch
+    open_journal: OpenJournal,
 ) -> None:
-    monkeypatch.setattr(chat.journal.local, "TRIM_STEP", 10)
-    monkeypatch.setattr(chat.journal.local, "TRIM_PAUSE", 0)
-
     async def steps() -> None:
-        async with open_journal() as opened:
+        async with open_journal(trim_step=10, trim_pause=0) as recorder:
             for room in ("demo", "music"):
-                await opened.journal.open_room(room)
-            await asyncio.gather(*(opened.append("demo", f"{n}") for n in range(35)))
-            assert await opened.journal.trim(17) == 0
-            assert opened.forgotten == []
-            assert await opened.journal.trim(18) == 35
-            assert opened.forgotten == [("demo", last) for last in (10, 20, 30, 35)]
-            assert await opened.journal.read("demo", 0, 10) == []
-            assert (await opened.append("demo", "next")).seq == 36
-            assert await opened.journal.read("demo", 0, 10) == []
-            assert await opened.journal.read("demo", 34, 10) == []
-            (last,) = await opened.journal.read("demo", 35, 10)
+                await recorder.journal.open_room(room)
+            await asyncio.gather(*(recorder.append("demo", f"{n}") for n in range(35)))
+            assert await recorder.journal.trim(17) == 0
+            assert recorder.trimmed_rooms == []
+            assert await recorder.journal.trim(18) == 35
+            assert recorder.trimmed_rooms == [("demo", last) for last in (10, 20, 30, 35)]
+            assert await recorder.journal.read("demo", 0, 10) == []
+            assert (await recorder.append("demo", "next")).seq == 36
+            assert await recorder.journal.read("demo", 0, 10) == []
+            assert await recorder.journal.read("demo", 34, 10) == []
+            (last,) = await recorder.journal.read("demo", 35, 10)
             assert json.loads(last)["seq"] == 36
 
     run(steps)
 
 
 def test_comments_are_kept_between_the_steps_of_a_trim(
-    open_file: OpenJournal, monkeypatch: pytest.MonkeyPatch
+    open_file: OpenJournal,
 ) -> None:
-    monkeypatch.setattr(chat.journal.local, "TRIM_STEP", 50)
-
     async def steps() -> None:
-        async with open_file() as opened:
-            await opened.journal.open_room("demo")
-            await asyncio.gather(*(opened.append("demo", f"{n}") for n in range(500)))
-            trim = asyncio.ensure_future(opened.journal.trim(18))
+        async with open_file(trim_step=50) as recorder:
+            await recorder.journal.open_room("demo")
+            await asyncio.gather(*(recorder.append("demo", f"{n}") for n in range(500)))
+            trim = asyncio.ensure_future(recorder.journal.trim(18))
             kept = 0
             while not trim.done():
                 young = Comment(seq=0, user="g-1", name="Owl", text="meanwhile", at=18)
-                await opened.journal.append("demo", young, None)
+                await recorder.journal.append("demo", young, None)
                 kept += 1
             assert kept >= 10
             assert await trim == 500
@@ -121,16 +114,16 @@ def test_comments_are_kept_between_the_steps_of_a_trim(
 
 def test_room_opens_after_a_trim_with_what_is_left(open_file: OpenJournal, database: Path) -> None:
     async def steps() -> None:
-        async with open_file() as opened:
-            await opened.journal.open_room("demo")
-            await asyncio.gather(*(opened.append("demo", f"{n}") for n in range(20)))
-            opened.journal._archive.trim(1, 15)
-            opened.journal.close_room("demo")
-            again = await opened.journal.open_room("demo")
+        async with open_file() as recorder:
+            await recorder.journal.open_room("demo")
+            await asyncio.gather(*(recorder.append("demo", f"{n}") for n in range(20)))
+            recorder.journal._archive.trim(1, 15)
+            recorder.journal.close_room("demo")
+            again = await recorder.journal.open_room("demo")
             assert (again.head, len(again.recent)) == (20, 5)
-        async with make_opener(f"sqlite:///{database}")() as opened:
-            opened.journal._archive.trim(1, 20)
-            again = await opened.journal.open_room("demo")
+        async with make_opener(f"sqlite:///{database}")() as recorder:
+            recorder.journal._archive.trim(1, 20)
+            again = await recorder.journal.open_room("demo")
             assert (again.head, again.recent) == (20, [])
 
     run(steps)

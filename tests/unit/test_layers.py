@@ -15,7 +15,7 @@ LAYERS = [
     {"core"},
     {"settings", "metrics", "descriptors"},
     {"archive", "migrations", "journal", "fanout", "client"},
-    {"open_room", "loadtest"},
+    {"room", "loadtest"},
     {"hub"},
     {"web"},
     {"commands"},

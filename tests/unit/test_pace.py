@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.core.pace import (
-    CALM_SECONDS,
-    CROWD,
+    BUSY_COMMENTS,
+    BUSY_SPACING_LIMIT,
     STALL_SECONDS,
     is_stalled,
     next_wave_at,
@@ -31,17 +31,17 @@ def test_idle_room_sends_at_once() -> None:
 
 
 def test_few_comments_wait_for_no_more_than_the_gap() -> None:
-    assert next_wave_at(10.0, 0.06, 0.08, waiting=CROWD - 1) == 10.08
+    assert next_wave_at(10.0, 0.06, 0.08, waiting=BUSY_COMMENTS - 1) == 10.08
 
 
 def test_crowd_waits_until_a_long_wave_is_a_part_of_the_time_only() -> None:
-    assert next_wave_at(10.0, 0.05, 0.08, waiting=CROWD) == pytest.approx(10.125)
-    assert next_wave_at(10.0, 0.01, 0.08, waiting=CROWD) == 10.08
+    assert next_wave_at(10.0, 0.05, 0.08, waiting=BUSY_COMMENTS) == pytest.approx(10.125)
+    assert next_wave_at(10.0, 0.01, 0.08, waiting=BUSY_COMMENTS) == 10.08
 
 
 @given(st.floats(0, 5), st.integers(1, 1000))
 def test_crowd_is_never_kept_waiting_for_long(length: float, waiting: int) -> None:
-    assert next_wave_at(0.0, length, 0.08, waiting) <= max(length, CALM_SECONDS)
+    assert next_wave_at(0.0, length, 0.08, waiting) <= max(length, BUSY_SPACING_LIMIT)
 
 
 def test_viewer_without_progress_is_stalled_after_fifteen_seconds() -> None:

@@ -1,13 +1,12 @@
 """Room, history, archive and resume against a model: a list of bodies, and how many are forgotten.
 
-Whatever is posted, retracted, set, trimmed, closed and opened again, in whatever order: who comes
+Whatever is posted, retracted, set, trimmed, closed and room again, in whatever order: who comes
 with a cursor gets exactly what the list has after it, or is told why not.
 """
 
 from __future__ import annotations
 
 import asyncio
-import functools
 import itertools
 import json
 from typing import Any
@@ -16,44 +15,46 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-import chat.hub
-import chat.journal.local
 from chat.archive import Archive
-from chat.core.history import History
 from chat.core.reject import Rejection
 from chat.core.retraction import Retraction
-from chat.core.room import Author
 from chat.core.room_settings import SettingsPatch
+from chat.core.room_state import Author
 from chat.core.wire import Ack, Cursor, Post
+from chat.fanout.recipient import Position, ViewerState
 from chat.fanout.waves import Fanout
-from chat.hub import Hub
-from chat.journal.local import LocalJournal
+from chat.hub import Hub, HubLimits
+from chat.journal.local import JournalLimits, LocalJournal
 from chat.metrics import Metrics
-from chat.open_room import OpenRoom
+from chat.room import Room
 from chat.settings import Settings
 
 RESUME_LIMIT = 8
+JOURNAL_LIMITS = JournalLimits(recent=3, trim_step=2, trim_pause=0)
+HUB_LIMITS = HubLimits(resume=RESUME_LIMIT, history=4)
 titles = st.sampled_from([None, "", "a", "b"])
 delays = st.sampled_from([None, 0.0, 2.0])
 OLD = 10**13  # later than any comment's time: all of them are old
 
 
-class Sleeper:
-    """A viewer that takes nothing: what it is told at its join is all that counts here."""
+class StubViewer:
+    """A viewer that takes nothing: only what it is sent at its join counts here."""
 
-    cursor = 0
-    variant = 0
-    ready = False
-    direct = True
-    row = None
+    encoding = 0
+    writable = False
+    is_plain_socket = True
+
+    def __init__(self) -> None:
+        self.state = ViewerState.JOINING
+        self.position = Position()
 
     def send(self, data: bytes) -> int:
         raise BlockingIOError
 
-    def spill(self, tail: memoryview) -> None:
+    def buffer_tail(self, tail: memoryview) -> None:
         raise AssertionError("never ready, and sent something")
 
-    def abandon(self) -> None:
+    def abort(self) -> None:
         raise AssertionError("never ready, and sent something")
 
 
@@ -62,37 +63,24 @@ class RoomMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.limits = {
-            (chat.hub, "RESUME_LIMIT"): RESUME_LIMIT,
-            (chat.hub, "History"): functools.partial(History, limit=4),
-            (chat.journal.local, "RECENT_LIMIT"): 3,
-            (chat.journal.local, "TRIM_STEP"): 2,
-            (chat.journal.local, "TRIM_PAUSE"): 0,
-        }
-        self.real = {(module, name): getattr(module, name) for module, name in self.limits}
-        self.set_limits(self.limits)
         self.runner = asyncio.Runner()
         metrics = Metrics()
-        self.journal = LocalJournal(Archive("sqlite://"), metrics)
-        self.hub = Hub(Settings(post_rate=0), self.journal, Fanout(metrics, 0), metrics)
+        self.journal = LocalJournal(Archive("sqlite://"), metrics, JOURNAL_LIMITS)
+        self.hub = Hub(Settings(post_rate=0), self.journal, Fanout(metrics, 0), metrics, HUB_LIMITS)
         self.runner.get_loop().call_soon(self.hub.start)
-        self.opened = self.open()
-        self.epoch = self.opened.room.epoch
+        self.room = self.open()
+        self.epoch = self.room.epoch
         self.model: list[dict[str, Any]] = []
         self.forgotten = 0
         self.refs: dict[tuple[str, str], int] = {}
         self.chosen: dict[str, Any] = {}
         self.texts = itertools.count(1)
 
-    def set_limits(self, values: dict[tuple[Any, str], Any]) -> None:
-        for (module, name), value in values.items():
-            setattr(module, name, value)
-
-    def open(self) -> OpenRoom:
-        async def steps() -> OpenRoom:
-            opened = await self.hub.open_room("demo")
-            assert not isinstance(opened, Rejection)
-            return opened
+    def open(self) -> Room:
+        async def steps() -> Room:
+            room = await self.hub.open_room("demo")
+            assert not isinstance(room, Rejection)
+            return room
 
         return self.runner.run(steps())
 
@@ -101,10 +89,7 @@ class RoomMachine(RuleBasedStateMachine):
         text = f"text {next(self.texts)}"
 
         async def steps() -> Ack | Rejection:
-            answer = asyncio.get_running_loop().create_future()
-            post = Post(text, ref)
-            self.hub.post(self.opened, Author(user, user), post, answer.set_result)
-            return await answer
+            return await self.hub.post(self.room, Author(user, user), Post(text, ref))
 
         ack = self.runner.run(steps())
         assert isinstance(ack, Ack)
@@ -133,7 +118,7 @@ class RoomMachine(RuleBasedStateMachine):
 
     @rule(patch=st.fixed_dictionaries({}, optional={"title": titles, "delay": delays}))
     def set_room(self, patch: dict[str, Any]) -> None:
-        changed = self.runner.run(self.hub.change_settings(self.opened, SettingsPatch(**patch)))
+        changed = self.runner.run(self.hub.change_settings(self.room, SettingsPatch(**patch)))
         assert not isinstance(changed, Rejection)
         merged = {**self.chosen, **patch}
         self.chosen = {name: value for name, value in merged.items() if value}
@@ -144,8 +129,8 @@ class RoomMachine(RuleBasedStateMachine):
     def close_and_open(self) -> None:
         """As after five minutes without anybody, or a restart."""
         self.hub.release_rooms(float("inf"))
-        self.opened = self.open()
-        assert self.opened.room.epoch == self.epoch
+        self.room = self.open()
+        assert self.room.epoch == self.epoch
 
     @precondition(lambda self: len(self.model) > self.forgotten)
     @rule()
@@ -154,7 +139,7 @@ class RoomMachine(RuleBasedStateMachine):
         self.forgotten = len(self.model)
         # Their refs are forgotten with them, where the archive has to be asked.
         self.hub.release_rooms(float("inf"))
-        self.opened = self.open()
+        self.room = self.open()
         self.refs.clear()
 
     @rule(
@@ -185,7 +170,7 @@ class RoomMachine(RuleBasedStateMachine):
         self.check_recent(seqs, bodies, recent)
 
     @rule(recent=st.integers(0, 5))
-    def arrive(self, recent: int) -> None:
+    def join_anew(self, recent: int) -> None:
         seqs, bodies = self.read(self.join(None, recent))
         self.check_recent(seqs, bodies, recent)
 
@@ -197,10 +182,10 @@ class RoomMachine(RuleBasedStateMachine):
 
     def join(self, cursor: Cursor | None, recent: int) -> Any:
         async def steps() -> Any:
-            viewer = Sleeper()
+            viewer = StubViewer()
             author = Author("c", "c")
-            welcome = await self.hub.join(self.opened, viewer, author, "", cursor, recent)
-            self.hub.leave(self.opened, viewer)
+            welcome = await self.hub.join(self.room, viewer, author, "", cursor, recent)
+            self.hub.leave(self.room, viewer)
             return welcome
 
         return self.runner.run(steps())
@@ -214,12 +199,11 @@ class RoomMachine(RuleBasedStateMachine):
 
     @invariant()
     def head_is_the_models(self) -> None:
-        assert self.opened.room.history.head == len(self.model)
+        assert self.room.head == len(self.model)
 
     def teardown(self) -> None:
         self.runner.run(self.hub.stop())
         self.runner.close()
-        self.set_limits(self.real)
 
 
 TestRoom = RoomMachine.TestCase

@@ -9,18 +9,22 @@ from chat.core.comment import Comment, Role
 from chat.core.history import History
 from chat.core.limits import PostLimits, SlowMode
 from chat.core.reject import Rejection
-from chat.core.room import REF_SECONDS, Author, Known, Room
 from chat.core.room_settings import RoomSettings
+from chat.core.room_state import REF_SECONDS, Author, Duplicate, RoomState
 from chat.core.wire import Post
 
 OWL, FOX = Author("g-1", "Owl"), Author("g-2", "Fox")
 
 
-def make_room(slow_mode: int, rate: float = 0) -> Room:
-    return Room("demo", "e1", History(), PostLimits(1, rate), RoomSettings(slow_mode=slow_mode))
+def make_room(slow_mode: int, rate: float = 0) -> RoomState:
+    return RoomState(
+        "demo", "e1", History(), PostLimits(1, rate), RoomSettings(slow_mode=slow_mode)
+    )
 
 
-def say(room: Room, now: float, author: Author = OWL, ref: str | None = None, text: str = "hi"):
+def say(
+    room: RoomState, now: float, author: Author = OWL, ref: str | None = None, text: str = "hi"
+):
     return room.admit(author, Post(text, ref), now, at=0)
 
 
@@ -77,15 +81,15 @@ def test_hosts_and_moderators_do_not_wait() -> None:
 
 def test_who_is_new_with_each_post_is_limited_by_the_address() -> None:
     room = make_room(10)
-    assert isinstance(say(room, 0.0, Author("g-3", "A", limited_as="address 1")), Comment)
-    assert wait_of(say(room, 0.0, Author("g-4", "B", limited_as="address 1"))) == 10
+    assert isinstance(say(room, 0.0, Author("g-3", "A", rate_limit_key="address 1")), Comment)
+    assert wait_of(say(room, 0.0, Author("g-4", "B", rate_limit_key="address 1"))) == 10
 
 
 def test_retry_of_an_accepted_ref_is_known_and_does_not_wait() -> None:
     room = make_room(3600)
     say(room, 0.0, ref="k1")
     room.remember("g-1", "k1", 7, 0.0)
-    assert say(room, 1.0, ref="k1") == Known(7)
+    assert say(room, 1.0, ref="k1") == Duplicate(7)
 
 
 def test_retry_passes_while_its_comment_is_on_its_way_and_after_the_ref_was_forgotten() -> None:
@@ -101,15 +105,15 @@ def test_retry_passes_while_its_comment_is_on_its_way_and_after_the_ref_was_forg
 
 def test_no_more_is_kept_than_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     slow_mode = SlowMode()
-    slow_mode.note("nobody waits", None, 0.0)
+    slow_mode.record("nobody waits", None, 0.0)
     assert len(slow_mode) == 0
     slow_mode.seconds = 10
     for number in range(1000):
-        slow_mode.note(f"user-{number}", None, float(number))
+        slow_mode.record(f"user-{number}", None, float(number))
     assert len(slow_mode) == 10
     monkeypatch.setattr(chat.core.limits, "SPEAKERS_LIMIT", 5)
     for number in range(100):
-        slow_mode.note(f"crowd-{number}", None, 1000.0)
+        slow_mode.record(f"crowd-{number}", None, 1000.0)
     assert len(slow_mode) == 5
     assert slow_mode.wait("crowd-99", None, 1001.0) == 9
     assert slow_mode.wait("crowd-0", None, 1001.0) == 0  # forgotten before those who came later

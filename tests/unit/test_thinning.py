@@ -4,34 +4,33 @@ from __future__ import annotations
 
 from collections import Counter
 
-import msgspec
-
 from chat.core.comment import Comment, Role
 from chat.core.retraction import Retraction
 from chat.core.thinning import FAIR_SECONDS, Thinning
-from chat.core.wire import encode_entry
 
 RATE = 10
+CAPACITY = 4_096
 
 
 class Flood:
     """A room in which comments come in small lots, as waves take them up."""
 
     def __init__(self, rate: float = RATE) -> None:
-        self.thinning = Thinning(rate)
-        self.bodies: list[bytes] = []
+        self.thinning = Thinning(rate, CAPACITY)
+        self.head = 0
         self.kept: list[int] = []
         self.clock = 50.0
 
     def say(self, *users: str, passed: float = 0.0) -> list[str]:
         """Have these speak in one lot; return who of them was sent. A host's name is a capital."""
-        first = len(self.bodies) + 1
+        first = self.head + 1
         for seq, user in enumerate(users, first):
             role = Role.HOST if user.isupper() else Role.VIEWER
             said = Comment(seq=seq, user=user, name="N", text="t", at=1, role=role)
-            self.bodies.append(encode_entry(said))
+            self.thinning.add(said)
+            self.head = seq
         self.clock += passed
-        left_out = self.thinning.choose_left_out(first, self.bodies[first - 1 :], self.clock)
+        left_out = self.thinning.choose_omitted(first, self.head, self.clock)
         assert left_out <= set(range(first, first + len(users)))
         return [user for seq, user in enumerate(users, first) if seq not in left_out]
 
@@ -88,8 +87,12 @@ def test_hosts_go_first_and_may_speak_in_advance() -> None:
 
 
 def test_what_is_no_comment_is_never_left_out() -> None:
-    thinning = Thinning(2)
-    said = [encode_entry(Comment(seq=1, user="a", name="N", text="t", at=1))]
-    retracted = msgspec.json.encode(Retraction(seq=2, target=1, at=1))
-    lots = [[retracted] * 5, [*said, retracted, *said, *said]]
-    assert [thinning.choose_left_out(1, lot, 1.0) for lot in lots] == [set(), {4}]
+    thinning = Thinning(2, CAPACITY)
+    for seq in range(1, 6):
+        thinning.add(Retraction(seq=seq, target=1, at=1))
+    assert thinning.choose_omitted(1, 5, 1.0) == set()
+    for seq in (6, 8, 9):
+        thinning.add(Comment(seq=seq, user="a", name="N", text="t", at=1))
+        if seq == 6:
+            thinning.add(Retraction(seq=7, target=6, at=1))
+    assert thinning.choose_omitted(6, 9, 1.0) == {9}

@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 
-import chat.fanout.waves
-from chat.core import pace, wire
+from chat.core import wire
 from chat.core.history import HISTORY_LIMIT
-from chat.fanout.pieces import BATCH_LIMIT
-from chat.fanout.row import ROW_LIMIT
+from chat.fanout.batch_cache import BATCH_LIMIT
+from chat.fanout.send_group import GROUP_LIMIT
 from chat.fanout.waves import Fanout
 from chat.metrics import Metrics
-from tests.unit.audience_stage import SocketViewer, Stage, assert_gapless, list_seqs
+from tests.unit.audience_harness import AudienceHarness, SocketViewer, assert_gapless, list_seqs
 
 GAP = 0.05
 
@@ -25,16 +24,16 @@ def run(steps: Callable[[], Coroutine[Any, Any, None]]) -> None:
     asyncio.run(asyncio.wait_for(steps(), 20))
 
 
-class LiveStage(Stage):
+class RunningHarness(AudienceHarness):
     """A room's audience whose waves the fan-out runs."""
 
     def __init__(self, fanout: Fanout) -> None:
-        super().__init__(plan=fanout.plan)
+        super().__init__(schedule=fanout.schedule)
         self.fanout = fanout
 
     def say(self, count: int, *names: Any) -> None:
         super().say(count, *names)
-        self.audience.mark()
+        self.audience.notify()
 
     async def wait_until_told(self, viewer: SocketViewer, seq: int) -> None:
         while not (got := list_seqs(viewer.messages())) or got[-1] < seq:
@@ -46,39 +45,36 @@ class LiveStage(Stage):
 
 
 @asynccontextmanager
-async def open_stage() -> AsyncIterator[LiveStage]:
-    stage = LiveStage(Fanout(Metrics(), GAP))
-    yield stage
-    for viewer in stage.viewers:
+async def open_harness(**times: float) -> AsyncIterator[RunningHarness]:
+    harness = RunningHarness(Fanout(Metrics(), GAP, **times))
+    yield harness
+    for viewer in harness.viewers:
         viewer.close()
 
 
-def test_settling_sends_all_that_is_there_also_what_came_during_a_wave() -> None:
+def test_flush_sends_everything_including_what_arrives_during_a_wave() -> None:
     async def steps() -> None:
-        async with open_stage() as stage:
-            viewers = [stage.add(SocketViewer(buffer=1 << 20)) for _ in range(ROW_LIMIT + 1)]
-            stage.say(1)
+        async with open_harness() as harness:
+            viewers = [harness.add(SocketViewer(buffer=1 << 20)) for _ in range(GROUP_LIMIT + 1)]
+            harness.say(1)
             await asyncio.sleep(0)  # the wave is under way
-            stage.say(BATCH_LIMIT + 1)
-            await stage.fanout.settle()
+            harness.say(BATCH_LIMIT + 1)
+            await harness.fanout.flush()
             for viewer in viewers:
-                assert_gapless(viewer.messages(), stage.history.head)
+                assert_gapless(viewer.messages(), harness.history.head)
 
     run(steps)
 
 
-def test_wave_takes_up_what_is_said_while_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chat.fanout.waves, "SLICE_SECONDS", 0)
-    monkeypatch.setattr(pace, "TAKE_UP_SECONDS", 0)
-
+def test_running_wave_also_sends_what_arrives_meanwhile() -> None:
     async def steps() -> None:
-        async with open_stage() as stage:
-            viewers = [stage.add(SocketViewer()) for _ in range(3 * ROW_LIMIT)]
-            await stage.fanout.settle()  # and from here on waves do not wait for one another
-            stage.say(1)
+        async with open_harness(slice_seconds=0, refresh_seconds=0) as harness:
+            viewers = [harness.add(SocketViewer()) for _ in range(3 * GROUP_LIMIT)]
+            await harness.fanout.flush()  # and from here on waves do not wait for one another
+            harness.say(1)
             await asyncio.sleep(0)  # the wave has met the first row
-            stage.say(1)
-            await stage.fanout.settle()
+            harness.say(1)
+            await harness.fanout.flush()
             first, last = viewers[0].messages(), viewers[-1].messages()
             assert [told["last"] for told in first if told["type"] == "batch"] == [1, 2]
             assert [told["last"] for told in last if told["type"] == "batch"] == [2]
@@ -88,12 +84,12 @@ def test_wave_takes_up_what_is_said_while_it_runs(monkeypatch: pytest.MonkeyPatc
 
 def test_long_polls_are_woken_at_the_pace_of_waves() -> None:
     async def steps() -> None:
-        async with open_stage() as stage:
+        async with open_harness() as harness:
             loop, woken = asyncio.get_running_loop(), 0
             began = loop.time()
             while loop.time() < began + 10 * GAP:
-                stage.say(1)
-                await stage.audience.wait_for_news(10)
+                harness.say(1)
+                await harness.audience.pollers.wait(10)
                 woken += 1
             assert woken <= (loop.time() - began) / GAP + 2
 
@@ -102,20 +98,18 @@ def test_long_polls_are_woken_at_the_pace_of_waves() -> None:
 
 def test_all_long_polls_are_woken() -> None:
     async def steps() -> None:
-        async with open_stage() as stage:
-            polls = [asyncio.ensure_future(stage.audience.wait_for_news(10)) for _ in range(100)]
+        async with open_harness() as harness:
+            polls = [asyncio.ensure_future(harness.audience.pollers.wait(10)) for _ in range(100)]
             await asyncio.sleep(0)
-            stage.say(1)
+            harness.say(1)
             await asyncio.gather(*polls)
 
     run(steps)
 
 
-def test_wave_that_fails_is_had_again(
+def test_failed_wave_is_retried(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(chat.fanout.waves, "RETRY_SECONDS", GAP)
-
     async def steps() -> None:
         failed = asyncio.Event()
 
@@ -123,37 +117,40 @@ def test_wave_that_fails_is_had_again(
             failed.set()
             raise RuntimeError("a bug")
 
-        async with open_stage() as stage:
-            viewer = stage.add(SocketViewer())
+        async with open_harness(retry_seconds=GAP) as harness:
+            viewer = harness.add(SocketViewer())
             while not any(told["type"] == "viewers" for told in viewer.messages()):
-                await stage.listen(viewer)  # from here on the count is no reason for a wave
+                await harness.listen(viewer)  # from here on the count is no reason for a wave
             with monkeypatch.context() as broken:
                 broken.setattr(wire, "encode_batch", fail)
-                stage.say(1)
+                harness.say(1)
                 await failed.wait()
-            poll = asyncio.ensure_future(stage.audience.wait_for_news(10))
-            await stage.wait_until_told(viewer, 1)
+            poll = asyncio.ensure_future(harness.audience.pollers.wait(10))
+            await harness.wait_until_told(viewer, 1)
             await poll
             assert "a wave failed" in caplog.text
 
     run(steps)
 
 
-def test_viewer_whose_tail_cannot_be_kept_is_let_go_and_costs_the_others_nothing(
+def test_viewer_whose_tail_cannot_be_buffered_is_dropped_and_others_lose_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     class Broken(SocketViewer):
-        def spill(self, tail: memoryview) -> None:
+        def buffer_tail(self, tail: memoryview) -> None:
             raise RuntimeError("a bug")
 
     async def steps() -> None:
-        async with open_stage() as stage:
-            broken, well = stage.add(Broken(buffer=4_096)), stage.add(SocketViewer(buffer=1 << 20))
+        async with open_harness() as harness:
+            broken, well = (
+                harness.add(Broken(buffer=4_096)),
+                harness.add(SocketViewer(buffer=1 << 20)),
+            )
             for _ in range(HISTORY_LIMIT // BATCH_LIMIT):
-                stage.say(BATCH_LIMIT)
-                await stage.wait_until_told(well, stage.history.head)
+                harness.say(BATCH_LIMIT)
+                await harness.wait_until_told(well, harness.history.head)
             assert broken.gone
-            assert "could not be kept" in caplog.text
-            assert_gapless(well.messages(), stage.history.head)
+            assert "could not be buffered" in caplog.text
+            assert_gapless(well.messages(), harness.history.head)
 
     run(steps)

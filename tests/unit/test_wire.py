@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from chat.core import wire
 from chat.core.comment import Comment, Mode, Role, Size
-from chat.core.reject import REJECTIONS, Rejection, reject
+from chat.core.entry import number_entry
+from chat.core.reject import REJECTIONS, Code, Rejection, reject
 from chat.core.wire import Cursor
 
 BAD_MESSAGES = [
@@ -208,7 +209,7 @@ def test_message_is_sent_as(message: msgspec.Struct, shape: dict[str, object]) -
 
 
 def test_reject_says_why_and_when() -> None:
-    rejection = reject("too_fast", retry_after=0.5)
+    rejection = reject(Code.TOO_FAST, retry_after=0.5)
     assert json.loads(wire.encode_reject("k1", rejection)) == {
         "type": "reject",
         "ref": "k1",
@@ -220,7 +221,7 @@ def test_reject_says_why_and_when() -> None:
 
 def test_comment_leaves_out_what_is_as_usual() -> None:
     plain = Comment(seq=7, user="g-1", name="Owl", text="hi", at=1)
-    assert json.loads(wire.encode_entry(plain)) == {
+    assert json.loads(number_entry(plain, 7).body) == {
         "kind": "comment",
         "seq": 7,
         "user": "g-1",
@@ -231,7 +232,7 @@ def test_comment_leaves_out_what_is_as_usual() -> None:
     other = msgspec.structs.replace(
         plain, mode=Mode.TOP, color="#ff8800", size=Size.SMALL, role=Role.HOST
     )
-    more = json.loads(wire.encode_entry(other))
+    more = json.loads(number_entry(other, 8).body)
     assert more["mode"] == "top"
     assert more["color"] == "#ff8800"
     assert more["size"] == "small"

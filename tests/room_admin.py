@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-from chat.web.permits import Permits
+from chat.web.room_tokens import RoomTokens
+
 from tests.serving import ServerProcess
 
 
@@ -16,7 +17,7 @@ def secret_of(server: ServerProcess) -> bytes:
 
 
 def permit(server: ServerProcess, room: str) -> str:
-    return Permits(secret_of(server)).sign(room)
+    return RoomTokens(secret_of(server)).sign(room)
 
 
 def choose(server: ServerProcess, room: str, **fields: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A room's audience over real sockets: viewers at socket pairs, and waves by hand."""
+"""A room's audience over real sockets: viewers at socket pairs, and waves run by hand."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from collections.abc import Callable
 from msgspec import Raw
 
 from chat.core.comment import Comment, Role
+from chat.core.entry import number_entry
 from chat.core.history import HISTORY_LIMIT, History
-from chat.core.wire import encode_entry
 from chat.fanout.audience import Audience
-from chat.fanout.pieces import PLAIN
-from chat.fanout.row import Row
+from chat.fanout.batch_cache import PLAIN
+from chat.fanout.recipient import Position, ViewerState
+from chat.fanout.send_group import SendGroup
 from chat.metrics import Metrics
 from tests.unit.server_frames import read_messages
 
@@ -20,36 +21,39 @@ from tests.unit.server_frames import read_messages
 class SocketViewer:
     """A viewer at one end of a socket pair; what was sent to it is read at the other."""
 
-    def __init__(self, variant: int = PLAIN, buffer: int | None = None) -> None:
+    def __init__(self, encoding: int = PLAIN, buffer: int | None = None) -> None:
         self.near, self.far = socket.socketpair()
         if buffer is not None:
             self.near.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
         self.near.setblocking(False)
         self.far.setblocking(False)
-        self.cursor = 0
-        self.news_number = 0
-        self.variant = variant
-        self.ready = True
-        self.direct = True
-        self.row: Row | None = None
+        self.state = ViewerState.JOINING
+        self.position = Position()
+        self.encoding = encoding
+        self.writable = True
+        self.is_plain_socket = True
         self.send = self.near.send
         self.waiting = b""
         self.gone = False
         self.received = b""
 
-    def spill(self, tail: memoryview) -> None:
-        self.ready = False
+    def buffer_tail(self, tail: memoryview) -> None:
+        self.writable = False
         self.waiting += bytes(tail)
 
-    def abandon(self) -> None:
-        self.ready = False
+    def abort(self) -> None:
+        self.writable = False
         self.gone = True
+
+    @property
+    def cursor(self) -> int:
+        return self.position.cursor
 
     def stall(self) -> None:
         """Take nothing from now on, as if the kernel's buffer were full."""
-        if self.row is not None:
-            self.row.step_out(self)
-        self.ready = False
+        if isinstance(self.position, SendGroup):
+            self.position.remove(self)
+        self.writable = False
 
     def drain(self) -> None:
         """Read all that comes, writing what waits as the stream would."""
@@ -60,7 +64,7 @@ class SocketViewer:
                 if not self.waiting:
                     break
                 self.waiting = self.waiting[self.near.send(self.waiting) :]
-        self.ready = True
+        self.writable = True
 
     def messages(self) -> list[dict]:
         self.drain()
@@ -74,30 +78,30 @@ class SocketViewer:
 class EncryptedViewer(SocketViewer):
     """A viewer whose bytes the stream has to write, as TLS needs it: each send is a spill."""
 
-    def __init__(self, variant: int = PLAIN) -> None:
-        super().__init__(variant)
-        self.direct = False
+    def __init__(self, encoding: int = PLAIN) -> None:
+        super().__init__(encoding)
+        self.is_plain_socket = False
         self.send = self._send_by_stream
 
     def _send_by_stream(self, data: bytes) -> int:
-        self.spill(memoryview(data))
+        self.buffer_tail(memoryview(data))
         return len(data)
 
 
-class Stage:
+class AudienceHarness:
     """A room's audience with its history, and waves by hand."""
 
     def __init__(
         self,
         delivery_rate: float = 0,
-        plan: Callable[[Audience], None] = lambda _: None,
+        schedule: Callable[[Audience], None] = lambda _: None,
         history_limit: int = HISTORY_LIMIT,
     ) -> None:
         self.history = History(limit=history_limit)
         self.settings = Raw(b"{}")
         self.metrics = Metrics()
         self.audience = Audience(
-            "e1", self.history, lambda: self.settings, plan, self.metrics, delivery_rate
+            "e1", self.history, lambda: self.settings, schedule, self.metrics, delivery_rate
         )
         self.viewers: list[SocketViewer] = []
         self.clock = 100.0
@@ -110,20 +114,22 @@ class Stage:
     def say(self, count: int, user: str = "u", role: Role = Role.VIEWER) -> None:
         for _ in range(count):
             seq = self.history.head + 1
-            comment = Comment(seq=seq, user=user, name="N", text=f"text {seq}", at=1, role=role)
-            self.history.append(seq, encode_entry(comment))
+            comment = Comment(seq=0, user=user, name="N", text=f"text {seq}", at=1, role=role)
+            numbered = number_entry(comment, seq)
+            self.history.append(seq, numbered.body)
+            self.audience.add_entry(numbered.entry)
 
     def wave(self, passed: float = 1.0) -> bool:
         """Have one wave, in one go."""
         self.clock += passed
         if not self.audience.begin_wave(self.clock):
             return False
-        for _ in self.audience.pass_on():
+        for _ in self.audience.send_steps():
             pass
         return True
 
     def waves(self) -> None:
-        while self.audience.count_waiting() or self.audience.is_miscounted():
+        while self.audience.count_waiting() or self.audience.count_is_stale:
             self.wave()
 
 

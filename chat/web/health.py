@@ -1,8 +1,8 @@
-"""What operators and their machines look at: is it alive, is it ready, how is it doing."""
+"""Endpoints for operators and monitoring: liveness, readiness and metrics."""
 
 from __future__ import annotations
 
-from chat.core.reject import reject
+from chat.core.reject import Code, reject
 from chat.web.handler import Handler, Refused
 
 
@@ -10,7 +10,7 @@ class Health(Handler):
     """``GET /healthz``: the process answers."""
 
     def get(self) -> None:
-        """Say so."""
+        """Answer 200."""
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.finish("ok\n")
 
@@ -19,17 +19,17 @@ class Ready(Handler):
     """``GET /readyz``: new viewers may be sent here."""
 
     def get(self) -> None:
-        """Say so, or 503 while the server stops."""
-        if self.house.hub.is_stopping:
-            raise Refused(reject("restarting", retry_after=1))
+        """Answer 200, or 503 while the server stops."""
+        if self.services.hub.is_stopping:
+            raise Refused(reject(Code.RESTARTING, retry_after=1))
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.finish("ready\n")
 
 
 class MetricsPage(Handler):
-    """``GET /metrics``: everything that is counted, in Prometheus' text format."""
+    """``GET /metrics``: the metrics, in Prometheus' text format."""
 
     def get(self) -> None:
-        """Write the metrics."""
+        """Answer with all metrics."""
         self.set_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-        self.finish(self.house.metrics.render())
+        self.finish(self.services.metrics.render())

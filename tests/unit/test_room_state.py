@@ -10,12 +10,12 @@ from chat.core.comment import Comment, Mode, Role, Size
 from chat.core.history import History
 from chat.core.limits import PostLimits
 from chat.core.reject import Rejection
-from chat.core.room import REF_SECONDS, Author, Known, Room
+from chat.core.room_state import REF_SECONDS, Author, Duplicate, RoomState
 from chat.core.wire import Post
 
 
-def make_room(burst: int = 5, rate: float = 1.0) -> Room:
-    return Room("demo", "e1", History(), PostLimits(burst, rate))
+def make_room(burst: int = 5, rate: float = 1.0) -> RoomState:
+    return RoomState("demo", "e1", History(), PostLimits(burst, rate))
 
 
 AUTHOR = Author("g-1", "Owl")
@@ -74,8 +74,8 @@ def test_retry_of_an_accepted_ref_is_known_and_costs_no_token() -> None:
     room = make_room(burst=1)
     assert isinstance(room.admit(AUTHOR, Post("hi", "k1"), 0.0, at=0), Comment)
     room.remember("g-1", "k1", 7, 0.0)
-    assert room.admit(AUTHOR, Post("hi", "k1"), 0.0, at=0) == Known(7)
-    assert room.admit(AUTHOR, Post("", "k1"), 0.0, at=0) == Known(7)
+    assert room.admit(AUTHOR, Post("hi", "k1"), 0.0, at=0) == Duplicate(7)
+    assert room.admit(AUTHOR, Post("", "k1"), 0.0, at=0) == Duplicate(7)
 
 
 def test_ref_is_its_senders_own() -> None:
@@ -89,4 +89,4 @@ def test_ref_is_forgotten_here_after_a_while() -> None:
     room.remember("g-1", "k1", 7, 0.0)
     room.remember("g-1", "k2", 8, REF_SECONDS + 1)
     assert isinstance(room.admit(AUTHOR, Post("hi", "k1"), REF_SECONDS + 1, at=0), Comment)
-    assert room.admit(AUTHOR, Post("hi", "k2"), REF_SECONDS + 1, at=0) == Known(8)
+    assert room.admit(AUTHOR, Post("hi", "k2"), REF_SECONDS + 1, at=0) == Duplicate(8)

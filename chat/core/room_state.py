@@ -14,7 +14,7 @@ from msgspec import Raw
 from chat.core.comment import WHITE, Comment, Role, clean_text
 from chat.core.history import History
 from chat.core.limits import PostLimits, SlowMode
-from chat.core.reject import Rejection, reject
+from chat.core.reject import Code, Rejection, reject
 from chat.core.room_settings import RoomSettings
 from chat.core.wire import Post
 
@@ -25,26 +25,35 @@ REF_LIMIT = 50_000
 class Author(msgspec.Struct):
     """Who speaks: the stable identity behind a viewer; ``chose_name`` when the name is its own.
 
-    ``limited_as`` is what limits go by where the user is new with each post.
+    ``rate_limit_key`` is what limits go by where the user is new with each post.
     """
 
     user: str
     name: str
     role: Role = Role.VIEWER
     chose_name: bool = False
-    limited_as: str = ""
+    rate_limit_key: str = ""
 
 
-class Known(msgspec.Struct, frozen=True):
+class Duplicate(msgspec.Struct, frozen=True):
     """A post that was accepted before, under ``seq``."""
 
     seq: int
 
 
-class Room:
+class RoomState:
     """One room: its numbering's life (``epoch``), recent history, settings, limits on posting."""
 
-    __slots__ = ("_limits", "_refs", "_settings", "_slow_mode", "epoch", "history", "name")
+    __slots__ = (
+        "_limits",
+        "_ref_limit",
+        "_refs",
+        "_settings",
+        "_slow_mode",
+        "epoch",
+        "history",
+        "name",
+    )
 
     def __init__(
         self,
@@ -53,11 +62,13 @@ class Room:
         history: History,
         limits: PostLimits,
         settings: RoomSettings | None = None,
+        ref_limit: int = REF_LIMIT,
     ) -> None:
         self.name = name
         self.epoch = epoch
         self.history = history
         self._limits = limits
+        self._ref_limit = ref_limit
         self._slow_mode = SlowMode()
         self.settings = settings or RoomSettings()
         # (user, ref) -> (seq, when), oldest first
@@ -77,29 +88,31 @@ class Room:
         """Return the settings as JSON."""
         return Raw(msgspec.json.encode(self._settings))
 
-    def admit(self, author: Author, post: Post, now: float, at: int) -> Comment | Known | Rejection:
+    def admit(
+        self, author: Author, post: Post, now: float, at: int
+    ) -> Comment | Duplicate | Rejection:
         """Decide on a post.
 
         ``now`` is the monotonic clock in seconds, ``at`` the server's clock in Unix milliseconds.
-        A post whose ref was accepted in the last two minutes is ``Known`` and costs no token.
+        A post whose ref was accepted in the last two minutes is ``Duplicate`` and costs no token.
         """
         if post.ref is not None:
             seq, when = self._refs.get((author.user, post.ref), (0, -math.inf))
             if when > now - REF_SECONDS:
-                return Known(seq)
+                return Duplicate(seq)
         text = clean_text(post.text)
         if isinstance(text, Rejection):
             return text
-        sender = author.limited_as or author.user
+        sender = author.rate_limit_key or author.user
         # Slow mode is for viewers; hosts and moderators hold the room together.
         is_slowed = author.role is Role.VIEWER
         known_by = None if post.ref is None else (author.user, post.ref)
         if is_slowed and (wait := self._slow_mode.wait(sender, known_by, now)):
-            return reject("slow_mode", retry_after=_round_up(wait))
+            return reject(Code.SLOW_MODE, retry_after=_round_up(wait))
         if wait := self._limits.take(sender, now):
-            return reject("too_fast", retry_after=_round_up(wait))
+            return reject(Code.TOO_FAST, retry_after=_round_up(wait))
         if is_slowed:
-            self._slow_mode.note(sender, known_by, now)
+            self._slow_mode.record(sender, known_by, now)
         return Comment(
             seq=0,
             user=author.user,
@@ -115,11 +128,11 @@ class Room:
 
     def withdraw(self, author: Author, post: Post) -> None:
         """Take back what an admitted post counted for: it was not kept, so nothing was said."""
-        sender = author.limited_as or author.user
+        sender = author.rate_limit_key or author.user
         self._limits.give_back(sender)
         self._slow_mode.forget(sender)
 
-    def count_known(self) -> int:
+    def count_refs(self) -> int:
         """Count the posts whose retries are known here."""
         return len(self._refs)
 
@@ -137,7 +150,7 @@ class Room:
         refs[(user, ref)] = (seq, now)
         while refs:
             key, (_, when) = next(iter(refs.items()))
-            if len(refs) <= REF_LIMIT and when > now - REF_SECONDS:
+            if len(refs) <= self._ref_limit and when > now - REF_SECONDS:
                 break
             del refs[key]
 

@@ -11,7 +11,7 @@ from typing import Any
 from websockets.frames import Frame, Opcode
 from websockets.streams import StreamReader
 
-from chat.app import Server
+from chat.app import Server, ServerLimits
 from chat.core.handshake import PREFIX
 from chat.settings import Settings
 from tests.certificates import Certificate
@@ -95,20 +95,23 @@ class Peer:
         self._writer.close()
 
 
-class Quarters:
+class InProcessServer:
     """A server whose sweeps, of which it has one a second, the test can call."""
 
-    def __init__(self, certificate: Certificate | None = None) -> None:
+    def __init__(
+        self, certificate: Certificate | None = None, limits: ServerLimits | None = None
+    ) -> None:
         self._certificate = certificate
         files = certificate and {
             "certfile": str(certificate.certfile),
             "keyfile": str(certificate.keyfile),
         }
         self.server = Server(
-            Settings(port=0, database="sqlite://", post_rate=0, delivery_rate=0, **(files or {}))
+            Settings(port=0, database="sqlite://", post_rate=0, delivery_rate=0, **(files or {})),
+            limits,
         )
 
-    async def __aenter__(self) -> Quarters:
+    async def __aenter__(self) -> InProcessServer:
         self.server.start()
         return self
 

@@ -1,0 +1,164 @@
+"""A room's frames, encoded once for all viewers at the same position.
+
+Knows the room's history and which comments of a flood are omitted; it does not know who gets what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+from msgspec import Raw
+
+from chat.core import wire
+from chat.core.entry import AnyEntry, join_bodies
+from chat.core.frames import TEXT, build_compressed, build_frame
+from chat.core.history import History
+from chat.core.thinning import Thinning
+
+BATCH_LIMIT = 512
+BATCH_BYTES = 192 * 1_024
+CACHE_BYTES = 16 * 1_024 * 1_024
+RECENT_COUNTS = 4
+
+PLAIN = 0
+DEFLATE = 1
+
+Encodings = tuple[bytes, bytes]
+"""The same frames, plain and compressed; the second is the first where nobody wants it."""
+
+NO_FRAMES: Encodings = (b"", b"")
+
+
+class EncodedBatch(NamedTuple):
+    """Frames with what follows a cursor, and the cursor after them.
+
+    ``entries``: how many entries are in them; ``skipped``: how many they report as skipped.
+    """
+
+    frames: Encodings
+    cursor: int
+    entries: int = 0
+    skipped: int = 0
+
+
+class BatchCache:
+    """Builds each batch once. At most ``limit`` bytes of them are held, and the last one built."""
+
+    def __init__(
+        self,
+        epoch: str,
+        history: History,
+        settings_json: Callable[[], Raw],
+        delivery_rate: float,
+        limit: int = CACHE_BYTES,
+    ) -> None:
+        self._epoch = epoch
+        self._history = history
+        self._settings_json = settings_json
+        self._limit = limit
+        self._thinning = Thinning(delivery_rate, history.capacity)
+        self._omitted: set[int] = set()
+        self._batches: dict[int, EncodedBatch] = {}
+        self._bytes = 0
+        self._recent: dict[int, Raw] = {}
+        self._recent_span = (0, 0)
+
+    def count_bytes(self) -> int:
+        """Return the bytes that are held."""
+        return self._bytes + sum(len(memoryview(raw)) for raw in self._recent.values())
+
+    def add(self, entry: AnyEntry) -> None:
+        """Record a new entry, for thinning."""
+        self._thinning.add(entry)
+
+    def select_entries(self, first: int, last: int, now: float) -> None:
+        """Decide which of the entries ``first`` to ``last`` are omitted, for every viewer."""
+        self._omitted |= self._thinning.choose_omitted(first, last, now)
+        self._clear_batches()
+        if len(self._omitted) > 2 * len(self._history):
+            self._omitted = {seq for seq in self._omitted if seq >= self._history.first}
+
+    def select_all(self) -> None:
+        """Omit none of the new entries."""
+        self._thinning.select_all()
+        self._clear_batches()
+
+    def count_selected(self, after: int, last: int) -> int:
+        """Return how many entries after ``after``, up to ``last``, are not omitted."""
+        if not self._omitted:
+            return last - after
+        return sum(seq not in self._omitted for seq in range(after + 1, last + 1))
+
+    def get_batch(self, cursor: int, last: int, *, deflate: bool) -> EncodedBatch:
+        """Return what follows a cursor, up to ``last`` at most; ``last`` is the same for all."""
+        if cursor >= last:
+            return EncodedBatch(NO_FRAMES, cursor)
+        batch = self._batches.get(cursor)
+        if batch is None:
+            if self._bytes >= self._limit:
+                self._clear_batches()
+            batch = self._batches[cursor] = self._build(cursor, last, deflate)
+            plain, compressed = batch.frames
+            self._bytes += len(plain) + (0 if compressed is plain else len(compressed))
+        return batch
+
+    def clear(self) -> None:
+        """Hold nothing: some of it may have been trimmed."""
+        self._clear_batches()
+        self._recent.clear()
+
+    def _clear_batches(self) -> None:
+        self._batches.clear()
+        self._bytes = 0
+
+    def build_skip(self, cursor: int, why: Literal["slow", "trimmed"]) -> EncodedBatch:
+        """Return what tells a viewer which entries after its cursor are no longer in memory."""
+        last = self._history.first - 1
+        skip = build_text_frame(
+            wire.encode(wire.Skip(cursor + 1, last, why, self._settings_json()))
+        )
+        return EncodedBatch((skip, skip), last, skipped=last - cursor)
+
+    def recent(self, count: int) -> Raw:
+        """Return the newest entries as JSON, at most ``count``; encoded once for all who join."""
+        span = self._history.first, self._history.head
+        if self._recent_span != span:
+            self._recent.clear()
+            self._recent_span = span
+        recent = self._recent.get(count)
+        if recent is None:
+            if len(self._recent) >= RECENT_COUNTS:
+                self._recent.clear()
+            recent = self._recent[count] = join_bodies(self._history.recent(count))
+        return recent
+
+    def _build(self, cursor: int, last: int, deflate: bool) -> EncodedBatch:
+        history = self._history
+        skip, skipped = b"", 0
+        if cursor < history.first - 1:
+            batch = self.build_skip(cursor, "slow")
+            if batch.cursor >= last:  # the history has moved on since: the next batch goes on
+                return batch
+            (skip, _), cursor, _, skipped = batch
+        first = cursor + 1
+        bodies: list[bytes] = []
+        size = thinned = 0
+        for seq, body in enumerate(history.slice(first, last), first):
+            if seq in self._omitted:
+                thinned += 1
+            elif len(bodies) == BATCH_LIMIT or (bodies and size + len(body) > BATCH_BYTES):
+                last = seq - 1
+                break
+            else:
+                bodies.append(body)
+                size += len(body)
+        payload = wire.encode_batch(self._epoch, first, last, bodies, thinned)
+        plain = skip + build_text_frame(payload)
+        compressed = skip + build_compressed(TEXT, payload) if deflate else plain
+        return EncodedBatch((plain, compressed), last, len(bodies), skipped)
+
+
+def build_text_frame(payload: bytes) -> bytes:
+    """Frame a message as every viewer gets it."""
+    return build_frame(TEXT, payload)

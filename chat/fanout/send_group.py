@@ -1,0 +1,79 @@
+"""Viewers that keep up, a group at a time: the loop that every delivery goes through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from chat.fanout.recipient import BROKEN, Position, Recipient, finish_send, try_send
+
+GROUP_LIMIT = 64
+
+
+class SendGroup(Position):
+    """Viewers at one position, all of them writable, who are sent the same bytes.
+
+    A wave touches nothing of a viewer's but ``send``, so that a viewer costs little more than the
+    kernel's work. Viewers that are removed are added to ``lagging``.
+    """
+
+    __slots__ = ("_lagging", "_sends", "_viewers", "encoding")
+
+    def __init__(
+        self, cursor: int, count_version: int, encoding: int, lagging: dict[Recipient, None]
+    ) -> None:
+        super().__init__(cursor, count_version)
+        self.encoding = encoding
+        self._lagging = lagging
+        self._viewers: list[Recipient] = []
+        self._sends: list[Callable[[bytes], int]] = []
+
+    def __len__(self) -> int:
+        return len(self._viewers)
+
+    def add(self, viewer: Recipient) -> None:
+        """Add a viewer that is at this group's position."""
+        viewer.position = self
+        self._viewers.append(viewer)
+        self._sends.append(viewer.send)
+
+    def remove(self, viewer: Recipient) -> None:
+        """Give a viewer a position of its own, which is the group's at this moment."""
+        index = self._viewers.index(viewer)
+        viewer.position = Position(self.cursor, self.count_version)
+        # The last one takes the place, so that no other moves.
+        self._viewers[index] = self._viewers[-1]
+        self._sends[index] = self._sends[-1]
+        del self._viewers[-1], self._sends[-1]
+        self._lagging[viewer] = None
+
+    def clear(self) -> None:
+        """Remove all viewers."""
+        for viewer in self._viewers[::-1]:
+            self.remove(viewer)
+
+    def send(self, data: bytes) -> None:
+        """Send to all; who does not take everything is removed, and the rest is buffered for it."""
+        size = len(data)
+        short: list[tuple[Callable[[bytes], int], int]] = []
+        for send in self._sends:
+            try:
+                accepted = send(data)
+            except BlockingIOError:
+                accepted = 0
+            except OSError:
+                accepted = BROKEN
+            if accepted != size:
+                short.append((send, accepted))
+        for send, accepted in short:
+            viewer = self._viewers[self._sends.index(send)]
+            self.remove(viewer)
+            finish_send(viewer, data, accepted)
+
+
+def send_to(viewer: Recipient, data: bytes) -> None:
+    """Send to one viewer, which is writable; it leaves its group if it does not take everything."""
+    accepted = try_send(viewer.send, data)
+    if accepted != len(data):
+        if isinstance(viewer.position, SendGroup):
+            viewer.position.remove(viewer)
+        finish_send(viewer, data, accepted)

@@ -1,0 +1,309 @@
+"""A room that is open in this process: its state, its audience, and its posts in flight."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Raw
+
+from chat.core import wire
+from chat.core.comment import Comment
+from chat.core.entry import NumberedEntry, decode_entry
+from chat.core.reject import Code, Rejection, reject
+from chat.core.retraction import Retraction, encode_retracted
+from chat.core.room_settings import SettingsChange, SettingsPatch, change
+from chat.core.room_state import Author, Duplicate, RoomState
+from chat.fanout.audience import Audience
+from chat.fanout.recipient import Recipient
+from chat.fanout.waves import Fanout
+from chat.journal import AppendFailed, AppendResult, Busy, Journal
+from chat.metrics import Metrics
+
+RETRY_LIMIT = 8
+BUSY_SECONDS = 1.0
+
+Outcome = asyncio.Future[wire.Ack | Rejection]
+"""What becomes of a post. It may be shared: who awaits it must shield it."""
+
+
+class _PendingPost(msgspec.Struct):
+    """A post that waits for its commit, and the outcome that all its retries share."""
+
+    retries: int = 0
+    retry_outcome: Outcome | None = None
+
+
+class Room:
+    """One open room. The state and the audience see an entry in the same step.
+
+    ``used_at`` is when somebody last needed the room, on the monotonic clock.
+    """
+
+    def __init__(
+        self,
+        state: RoomState,
+        journal: Journal,
+        fanout: Fanout,
+        metrics: Metrics,
+        *,
+        delivery_rate: float,
+        poller_limit: int,
+        now: float,
+    ) -> None:
+        self.state = state
+        self.used_at = now
+        self._journal = journal
+        self._fanout = fanout
+        self._metrics = metrics
+        self._history = state.history
+        # The posts in flight that have a ref, by user and ref.
+        self._pending: dict[tuple[str, str], _PendingPost] = {}
+        self._settings_lock = asyncio.Lock()
+        self._audience = Audience(
+            state.epoch,
+            state.history,
+            state.encode_settings,
+            fanout.schedule,
+            metrics,
+            delivery_rate,
+            poller_limit,
+        )
+
+    @property
+    def name(self) -> str:
+        """The room's name."""
+        return self.state.name
+
+    @property
+    def epoch(self) -> str:
+        """The life of the room's numbering."""
+        return self.state.epoch
+
+    @property
+    def head(self) -> int:
+        """The newest seq, 0 before the first entry."""
+        return self._history.head
+
+    @property
+    def title(self) -> str:
+        """The title, empty when it has none."""
+        return self.state.settings.title
+
+    @property
+    def settings_json(self) -> Raw:
+        """The settings as JSON."""
+        return self.state.encode_settings()
+
+    @property
+    def viewer_count(self) -> int:
+        """The number of viewers, by any transport."""
+        return len(self._audience)
+
+    @property
+    def held_entries(self) -> int:
+        """The number of entries in memory."""
+        return len(self._history)
+
+    @property
+    def cached_bytes(self) -> int:
+        """The bytes of frames and histories that are cached for the next who needs them."""
+        return self._audience.count_bytes()
+
+    # --- entries --------------------------------------------------------------------------------
+
+    def apply(self, entries: Sequence[NumberedEntry]) -> None:
+        """Take new entries from the journal and schedule a wave for them.
+
+        Entries that were applied before are ignored: a delivery that failed is repeated.
+        """
+        for numbered in entries:
+            if numbered.seq <= self.head:
+                continue
+            entry = numbered.entry
+            self._history.append(numbered.seq, numbered.body)
+            if isinstance(entry, Retraction):
+                self._retract(entry.target)
+            elif isinstance(entry, SettingsChange):
+                self.state.settings = entry.settings
+            self._audience.add_entry(entry)
+        self._audience.notify()
+
+    def _retract(self, target: int) -> None:
+        # Only a comment can be retracted: the archive does the same.
+        body = self._history.get(target)
+        if body is not None and isinstance(decode_entry(body).entry, Comment):
+            self._history.replace(target, encode_retracted(target))
+
+    def trim(self, last: int) -> None:
+        """Drop the entries up to ``last`` from memory, and all that was encoded from them."""
+        self._history.trim(last)
+        self._audience.clear_cache()
+
+    def resume_error(self, cursor: wire.Cursor) -> str | None:
+        """Return why a cursor cannot be resumed from; None when it is a place in this numbering."""
+        if cursor.epoch != self.epoch:
+            return "epoch"
+        return "ahead" if cursor.seq > self.head else None
+
+    def entries_in_memory(self, after: int, limit: int | None = None) -> list[bytes] | None:
+        """Return the bodies of the next entries after a seq; None when the next is not held."""
+        if not self._history.has_after(after):
+            return None
+        last = self.head if limit is None else min(self.head, after + limit)
+        return self._history.slice(after + 1, last)
+
+    def count_missing(self, after: int) -> int:
+        """Return how many entries after a seq are older than what is held in memory."""
+        return max(0, self._history.first - 1 - after)
+
+    def recent(self, count: int) -> list[bytes]:
+        """Return the newest bodies, at most ``count``, oldest first."""
+        return self._history.recent(count)
+
+    def recent_json(self, count: int) -> Raw:
+        """Return the newest entries as JSON, at most ``count``; encoded once for all who join."""
+        return self._audience.recent(count)
+
+    # --- posts ----------------------------------------------------------------------------------
+
+    def post(self, author: Author, post: wire.Post, now: float, at: int) -> Outcome:
+        """Post a comment; the future has its ack once it is durable, or a rejection.
+
+        ``now`` is the monotonic clock in seconds, ``at`` the server's clock in Unix milliseconds.
+        A retry of a ref that is in flight shares the outcome of all retries, with ``dup``.
+        """
+        self.used_at = now
+        key = None if post.ref is None else (author.user, post.ref)
+        if key is not None and (pending := self._pending.get(key)) is not None:
+            return self._retry(pending)
+        admitted = self.state.admit(author, post, now, at)
+        if isinstance(admitted, Rejection):
+            return self.reject_post(admitted)
+        if isinstance(admitted, Duplicate):
+            return _resolved(wire.Ack(post.ref, self.epoch, admitted.seq, dup=True))
+        try:
+            appended = self._journal.append(self.name, admitted, post.ref)
+        except Busy:
+            self.state.withdraw(author, post)
+            return self.reject_post(reject(Code.BUSY, retry_after=BUSY_SECONDS))
+        outcome: Outcome = asyncio.get_running_loop().create_future()
+        if key is not None:
+            self._pending[key] = _PendingPost()
+
+        def finish(appended: asyncio.Future[AppendResult]) -> None:
+            answer = self._conclude(author, post, appended)
+            _resolve(outcome, answer)
+            if key is not None and (retried := self._pending.pop(key).retry_outcome) is not None:
+                if isinstance(answer, wire.Ack):
+                    answer = msgspec.structs.replace(answer, dup=True)
+                _resolve(retried, answer)
+
+        appended.add_done_callback(finish)
+        return outcome
+
+    def reject_post(self, rejection: Rejection) -> Outcome:
+        """Count a rejection, and return it as a post's outcome."""
+        return _resolved(self._metrics.count_rejection(rejection))
+
+    def _retry(self, pending: _PendingPost) -> Outcome:
+        if pending.retries >= RETRY_LIMIT:
+            return self.reject_post(reject(Code.BUSY, retry_after=BUSY_SECONDS))
+        pending.retries += 1
+        if pending.retry_outcome is None:
+            pending.retry_outcome = asyncio.get_running_loop().create_future()
+        return pending.retry_outcome
+
+    def _conclude(
+        self, author: Author, post: wire.Post, appended: asyncio.Future[AppendResult]
+    ) -> wire.Ack | Rejection:
+        """Return what the sender is told, once the journal has decided."""
+        try:
+            result = appended.result()
+        except AppendFailed:
+            self.state.withdraw(author, post)
+            return self._metrics.count_rejection(reject(Code.NOT_KEPT, retry_after=BUSY_SECONDS))
+        if not result.dup:
+            self._metrics.accepted.inc()
+        if post.ref is not None:
+            self.state.remember(author.user, post.ref, result.seq, time.monotonic())
+        return wire.Ack(post.ref, self.epoch, result.seq, result.dup)
+
+    async def change_settings(
+        self, patch: SettingsPatch, at: int
+    ) -> wire.SettingsChanged | Rejection:
+        """Change the settings; returns once they are durable. ``at`` in Unix milliseconds."""
+        # One after the other: each change starts from the settings that the one before it made.
+        async with self._settings_lock:
+            if not self._journal.is_consistent(self.name):
+                # An earlier change may be on the disk, and this one would undo it.
+                return reject(Code.BUSY, retry_after=BUSY_SECONDS)
+            settings = change(self.state.settings, patch)
+            if isinstance(settings, Rejection):
+                return settings
+            entry = SettingsChange(seq=0, settings=settings, at=at)
+            try:
+                result = await self._journal.append(self.name, entry, None)
+            except Busy:
+                return reject(Code.BUSY, retry_after=BUSY_SECONDS)
+            except AppendFailed:
+                return reject(Code.NOT_KEPT, retry_after=BUSY_SECONDS)
+        return wire.SettingsChanged(self.epoch, result.seq, settings)
+
+    # --- viewers --------------------------------------------------------------------------------
+
+    def join(self, viewer: Recipient) -> None:
+        """Add a viewer that has everything up to the head."""
+        self._audience.add(viewer, self.head)
+
+    def leave(self, viewer: Recipient, now: float) -> None:
+        """Remove a viewer, for good; does nothing when it has left already."""
+        self._audience.remove(viewer)
+        self.used_at = now
+
+    def pause(self, viewer: Recipient) -> None:
+        """Send nothing to a viewer until it resumes."""
+        self._audience.pause(viewer)
+
+    def resume(self, viewer: Recipient) -> None:
+        """Send to a paused viewer again, from its own cursor."""
+        self._audience.resume(viewer)
+
+    def catch_up(self, viewer: Recipient) -> None:
+        """Send what it missed to a viewer that is writable again."""
+        self._audience.catch_up(viewer)
+
+    def record_poller(self, poller: object, until: float) -> None:
+        """Count a poller as a viewer until a while after ``until``."""
+        self._audience.record_poller(poller, until)
+
+    def drop_expired_pollers(self, now: float) -> None:
+        """Stop counting the pollers that have stopped polling."""
+        self._audience.drop_expired_pollers(now)
+
+    async def wait_for_entries(self, seconds: float) -> None:
+        """Return with the next wave that has entries, or when the time is up."""
+        await self._audience.pollers.wait(seconds)
+
+    def wake_pollers(self) -> None:
+        """Wake all long polls now; for the server's end."""
+        for _ in self._audience.pollers.notify(self._audience.wave_head):
+            pass
+
+    def close(self) -> None:
+        """Cancel the waves that are scheduled."""
+        self._fanout.forget(self._audience)
+
+
+def _resolved(answer: wire.Ack | Rejection) -> Outcome:
+    outcome: Outcome = asyncio.get_running_loop().create_future()
+    outcome.set_result(answer)
+    return outcome
+
+
+def _resolve(outcome: Outcome, answer: wire.Ack | Rejection) -> None:
+    # Done already if somebody cancelled it who did not shield it.
+    if not outcome.done():
+        outcome.set_result(answer)

@@ -1,0 +1,117 @@
+"""All WebSocket connections of this process: who is there, who is silent, who is slow."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+from tornado.iostream import IOStream
+
+from chat.core.handshake import Upgrade, answer_upgrade
+from chat.core.pace import is_stalled
+from chat.core.reject import FULL, NOT_READ, RESTARTING, SILENT, SLOW
+from chat.core.room_state import Author
+from chat.fanout.batch_cache import DEFLATE, PLAIN
+from chat.hub import Hub
+from chat.metrics import Metrics
+from chat.room import Room
+from chat.web.connection import Connection
+from chat.web.identity.guests import GuestSessions
+
+WRITE_BUFFER_LIMIT = 1_024 * 1_024
+PING_SECONDS = 30
+PONG_SECONDS = 10
+CLOSE_SECONDS = 3.0
+RECONNECTS_PER_SECOND = 2_000
+
+
+class Connections:
+    """The open connections, and what all of them share.
+
+    ``stalled`` are those whose streams have bytes to write. ``close_seconds``: how long a peer has
+    to answer a goodbye.
+    """
+
+    def __init__(
+        self,
+        hub: Hub,
+        guests: GuestSessions,
+        metrics: Metrics,
+        max_viewers: int,
+        close_seconds: float = CLOSE_SECONDS,
+    ) -> None:
+        self.hub = hub
+        self.guests = guests
+        self.metrics = metrics
+        self.stalled: set[Connection] = set()
+        self._max_viewers = max_viewers
+        self._close_seconds = close_seconds
+        # Connections are pinged in turn, a slot a second.
+        self._slots: list[dict[Connection, asyncio.Task[None]]] = [{} for _ in range(PING_SECONDS)]
+        self._count = 0
+        self._opened = 0
+        self._tick = 0
+        metrics.watch("danmaku_connections", "WebSocket connections", lambda: self._count)
+        metrics.watch(
+            "danmaku_slow_viewers",
+            "Connections with unsent bytes",
+            lambda: len(self.stalled),
+        )
+
+    def open(self, stream: IOStream, room: Room, author: Author, upgrade: Upgrade) -> None:
+        """Accept an upgrade, and follow the room over its stream."""
+        if stream.closed():
+            return  # the peer left while its room was opened
+        stream.max_write_buffer_size = WRITE_BUFFER_LIMIT
+        stream.set_nodelay(True)
+        encoding = DEFLATE if upgrade.deflate else PLAIN
+        connection = Connection(stream, self, room, author, answer_upgrade(upgrade), encoding)
+        if self._count >= self._max_viewers:
+            connection.close_gracefully(FULL, self._spread())
+            return
+        connection.ping_slot = self._opened % PING_SECONDS
+        self._opened += 1
+        self._count += 1
+        run = connection.run(upgrade.cursor, upgrade.recent)
+        self._slots[connection.ping_slot][connection] = asyncio.get_running_loop().create_task(run)
+
+    def forget(self, connection: Connection) -> None:
+        """Drop a connection that has ended."""
+        del self._slots[connection.ping_slot][connection]
+        self._count -= 1
+
+    def sweep(self, now: float) -> None:
+        """Once a second: ping some, close those that are silent or make no progress."""
+        self._tick += 1
+        for connection in list(self._slots[(self._tick - PONG_SECONDS) % PING_SECONDS]):
+            # A peer that takes nothing cannot have read the ping: it is slow, and closed as such.
+            if connection.awaits_pong and connection not in self.stalled:
+                connection.close_gracefully(SILENT, self._spread())
+        for connection in list(self._slots[self._tick % PING_SECONDS]):
+            connection.ping()
+        for connection in list(self.stalled):
+            if is_stalled(connection.progress_at, now):
+                connection.close_gracefully(SLOW, self._spread())
+
+    def reject_join(self, connection: Connection) -> None:
+        """Close a connection whose entries cannot be read now; the viewer should come back."""
+        connection.close_gracefully(NOT_READ, self._spread())
+
+    def close_later(self, stream: IOStream) -> None:
+        """Close a stream when its peer had time to answer the close frame."""
+        asyncio.get_running_loop().call_later(self._close_seconds, stream.close)
+
+    async def stop(self) -> None:
+        """Say goodbye to all, and wait a moment for them to leave."""
+        tasks = [task for slot in self._slots for task in slot.values()]
+        for slot in self._slots:
+            for connection in list(slot):
+                connection.close_gracefully(RESTARTING, self._spread())
+        if tasks:
+            _, waiting = await asyncio.wait(tasks, timeout=self._close_seconds / 2)
+            for task in waiting:
+                task.cancel()
+
+    def _spread(self) -> float:
+        """Return seconds after which to come back, at random, so that not all come at once."""
+        return round(random.uniform(1, 2 + self._count / RECONNECTS_PER_SECOND), 2)

@@ -1,0 +1,77 @@
+"""The server's secret: the key that signs sessions and tokens, and the file that holds it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+from pathlib import Path
+
+_SECRET_BYTES = 32
+
+_log = logging.getLogger(__name__)
+
+
+class SecretError(Exception):
+    """There is no usable secret; the text is one sentence for the operator."""
+
+
+def load_or_create_secret(chosen: str, database: str | None) -> bytes:
+    """Return the key that sessions are signed with.
+
+    ``chosen`` is the operator's own. Without one it is read from a file beside the database, which
+    is created at the first start; a database in memory gets a key for this run. The caller holds
+    the database's lock. Raises SecretError.
+    """
+    if chosen or not database:
+        return chosen.encode() or secrets.token_bytes(_SECRET_BYTES)
+    path = _path_beside(database)
+    try:
+        if not path.exists():
+            _write_secret(path)
+    except OSError as error:
+        raise SecretError(f"The secret {path} cannot be used: {error.strerror}.") from None
+    return read_secret(chosen, database)
+
+
+def read_secret(chosen: str, database: str | None) -> bytes:
+    """Return the key that a server with these settings signs with; never creates one.
+
+    Raises SecretError.
+    """
+    if chosen:
+        return chosen.encode()
+    if not database:
+        raise SecretError(
+            "A server that keeps all in memory has a secret for each run; "
+            "give it one with --secret or DANMAKU_SECRET, and the same here."
+        )
+    path = _path_beside(database)
+    try:
+        secret = path.read_bytes().strip()
+    except FileNotFoundError:
+        raise SecretError(
+            f"There is no secret {path}. Give --database or --secret as the server has it."
+        ) from None
+    except OSError as error:
+        raise SecretError(f"The secret {path} cannot be used: {error.strerror}.") from None
+    if len(secret) < _SECRET_BYTES:
+        raise SecretError(f"The secret {path} is too short; delete it to have a new one made.")
+    return secret
+
+
+def _path_beside(database: str) -> Path:
+    return Path(database + ".secret")
+
+
+def _write_secret(path: Path) -> None:
+    # A start that is cut short must not leave a file that cannot be used.
+    partial = path.with_name(path.name + ".partial")
+    partial.unlink(missing_ok=True)
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(secrets.token_hex(_SECRET_BYTES).encode() + b"\n")
+        file.flush()
+        os.fsync(descriptor)
+    partial.rename(path)
+    _log.info("a new secret was created: %s", path)
