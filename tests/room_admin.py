@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-from chat.web.room_tokens import RoomTokens
-
+from chat.web.identity.room_tokens import RoomTokens
 from tests.serving import ServerProcess
 
 

@@ -94,7 +94,7 @@ def test_command_says_in_a_sentence_what_is_wrong(
     flags = flags_of(server)
     for option, part in (
         (["--video-url", "javascript:alert(1)"], "http or https"),
-        (["--delay", "601"], "delay is more than 600"),
+        (["--delay", "601"], "delay must be a number from 0 to 600"),
         (["--delay", "nan"], "delay must be a number"),
         (["--slow-mode", "2.5"], "slow_mode must be a whole number"),
         (["--title", "a" * 81], "longer than 80"),

@@ -12,8 +12,8 @@ from typing import Any
 
 import jwt
 import pytest
-from chat.web.room_tokens import RoomTokens
 
+from chat.web.identity.room_tokens import RoomTokens
 from tests.integration.api import Answer, Api, state_of
 from tests.integration.viewer import Viewer
 from tests.room_admin import choose, permit, secret_of
