@@ -19,33 +19,33 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 
 
 @pytest.fixture(scope="module")
-def sealed() -> Certificate | None:
+def tls() -> Certificate | None:
     """None: servers are plain. A module whose servers speak TLS has ``certificate`` here."""
     return None
 
 
 @pytest.fixture(scope="module")
 def server(
-    tmp_path_factory: pytest.TempPathFactory, sealed: Certificate | None
+    tmp_path_factory: pytest.TempPathFactory, tls: Certificate | None
 ) -> Iterator[ServerProcess]:
     """One server for the tests of a module; each works in a ``room`` of its own."""
     database = tmp_path_factory.mktemp("server") / "danmaku.db"
     # Tests share an address, and so a guest over HTTP; limits have tests of their own.
     flags = ("--post-rate", "0", "--delivery-rate", "0")
-    running = ServerProcess(database, *flags, certificate=sealed)
+    running = ServerProcess(database, *flags, certificate=tls)
     running.start()
     yield running
     running.close()
 
 
 @pytest.fixture
-def start_server(tmp_path, sealed) -> Iterator[Callable[..., ServerProcess]]:
+def start_server(tmp_path, tls) -> Iterator[Callable[..., ServerProcess]]:
     """Start a server with flags of the test's choice, which it may stop, kill and restart."""
     started: list[ServerProcess] = []
 
     def start(*flags: str, **options) -> ServerProcess:
         database = options.pop("database", tmp_path / f"danmaku-{len(started)}.db")
-        running = ServerProcess(database, *flags, **{"certificate": sealed, **options})
+        running = ServerProcess(database, *flags, **{"certificate": tls, **options})
         started.append(running)
         return running.start()
 
@@ -62,7 +62,7 @@ def room() -> str:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # Unit tests first: what they find explains what the others would. The browser's last: its
     # driver keeps an event loop running in this thread, and no other can be run beside it.
-    order = {"unit": 0, "integration": 1, "loadtest": 2, "faults": 3, "browser": 4}
+    order = {"unit": 0, "in_process": 1, "integration": 1, "loadtest": 2, "faults": 3, "browser": 4}
     items.sort(key=lambda item: order.get(item.path.parent.name, 1))
 
 

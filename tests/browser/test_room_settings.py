@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.integration.api import Api
 from tests.room_admin import choose
 from tests.serving import ServerProcess
+from tests.support.api import Api
 
 NewPage = Callable[..., Page]
 

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 
 from tests.faults.conftest import CHURN_SECONDS
-from tests.faults.crowd import Crowd, Viewer
-from tests.faults.measures import wait_for_metric
 from tests.serving import ServerProcess
+from tests.support.recorded_clients import RecordedClients, Viewer
+from tests.support.server_metrics import wait_for_metric
 
 StartServer = Callable[..., ServerProcess]
 
@@ -61,8 +61,8 @@ def test_churn_leaves_no_memory_descriptor_task_or_ghost_behind(
     }
 
     async def steps() -> None:
-        async with Crowd(server.ws_url, room, posters=1, watchers=1) as crowd:
-            await crowd.flush()
+        async with RecordedClients(server.ws_url, room, posters=1, watchers=1) as clients:
+            await clients.flush()
         # The first round fills what is kept on purpose: rooms, their histories, SQLite's cache.
         before = await churn(FILL_SECONDS)
         limits["process_open_fds"] = lambda value: value <= before["process_open_fds"]

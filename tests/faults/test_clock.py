@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.faults.crowd import Crowd, read_archive
 from tests.serving import ServerProcess
+from tests.support.recorded_clients import RecordedClients, read_archive
 
 StartServer = Callable[..., ServerProcess]
 
@@ -55,15 +55,15 @@ def test_order_and_connections_are_unaffected_by_a_clock_that_jumps(
     server = start(start_server, tmp_path, "--post-rate", "0")
 
     async def steps() -> None:
-        async with Crowd(server.ws_url, room) as crowd:
-            async with crowd.talking(100):
+        async with RecordedClients(server.ws_url, room) as clients:
+            async with clients.posting(100):
                 for hours in (1, -1, 0):
-                    await crowd.wait_for_new_posts(20)
+                    await clients.wait_for_new_posts(20)
                     set_clock(hours)
-                await crowd.wait_for_new_posts(20)
-            await crowd.flush()
-            assert {viewer.joins for viewer in crowd.posters + crowd.watchers} == {1}
-        assert crowd.violations(server.database) == []
+                await clients.wait_for_new_posts(20)
+            await clients.flush()
+            assert {viewer.joins for viewer in clients.posters + clients.watchers} == {1}
+        assert clients.violations(server.database) == []
 
     asyncio.run(steps())
     times = [body["at"] for _, body in sorted(read_archive(server.database, room).items())]

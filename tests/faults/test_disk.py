@@ -14,9 +14,9 @@ import pytest
 
 import chat.client
 from chat.client import Client, PostRejected
-from tests.faults.crowd import Crowd, read_archive
-from tests.faults.tracing import Trace, strace
 from tests.serving import ServerProcess
+from tests.support.recorded_clients import RecordedClients, read_archive
+from tests.support.tracing import Trace, strace
 
 StartServer = Callable[..., ServerProcess]
 
@@ -36,15 +36,17 @@ def test_nothing_is_acked_or_shown_before_it_is_synced(
     count = 30
 
     async def steps() -> None:
-        async with Crowd(server.ws_url, room, posters=1, watchers=1, deflate=False) as crowd:
+        async with RecordedClients(
+            server.ws_url, room, posters=1, watchers=1, deflate=False
+        ) as clients:
             watch = "trace=pwrite64,fdatasync,sendto"
             with strace(pid_of(server), "-y", "-s", "65536", "-e", watch, "-o", str(log)):
                 for number in range(count):
                     word = f"word-{number:04}"
-                    await crowd.posters[0].post(word, ref=word)
-                    await crowd.wait_for_acks(number + 1 - len(crowd.acked))
-                await crowd.flush()
-        assert crowd.violations(server.database) == []
+                    await clients.posters[0].post(word, ref=word)
+                    await clients.wait_for_acks(number + 1 - len(clients.acked))
+                await clients.flush()
+        assert clients.violations(server.database) == []
 
     asyncio.run(steps())
     trace = Trace(log, r"word-\d{4}")
@@ -60,22 +62,22 @@ def test_sync_that_fails_is_an_error_to_the_sender_and_loud_in_the_log(
     server = start_server("--post-rate", "0")
 
     async def steps() -> None:
-        async with Crowd(server.ws_url, room, posters=1, watchers=1) as crowd:
-            poster, watcher = crowd.posters[0], crowd.watchers[0]
+        async with RecordedClients(server.ws_url, room, posters=1, watchers=1) as clients:
+            poster, watcher = clients.posters[0], clients.watchers[0]
             await poster.post("before")
-            await crowd.flush()
+            await clients.flush()
             stood = watcher.cursor
             fault = "inject=fdatasync:error=EIO"
             with strace(pid_of(server), "-e", "trace=fdatasync", "-e", fault, "-o", "/dev/null"):
                 await poster.post("during")
                 await poster.wait_until(lambda: len(poster.rejected) >= 2, 20)
                 assert set(poster.rejected) == {"not_kept"}
-                assert len(crowd.acked) == 1
+                assert len(clients.acked) == 1
                 assert watcher.cursor == stood
-            await crowd.flush()
+            await clients.flush()
             await poster.post("after")
-            await crowd.flush()
-        assert crowd.violations(server.database) == []
+            await clients.flush()
+        assert clients.violations(server.database) == []
         kept = read_archive(server.database, room)
         assert sorted(body["text"] for body in kept.values()) == ["after", "before", "during"]
 
@@ -129,25 +131,25 @@ def test_full_disk_gives_no_false_ack_and_watching_goes_on_and_it_heals_by_itsel
     server = start_server("--post-rate", "0", database=disk.folder / "danmaku.db")
 
     async def steps() -> None:
-        async with Crowd(server.ws_url, room) as crowd:
-            async with crowd.talking(100):
-                await crowd.wait_for_acks(50)
+        async with RecordedClients(server.ws_url, room) as clients:
+            async with clients.posting(100):
+                await clients.wait_for_acks(50)
                 disk.fill(server)
-                poster = crowd.posters[0]
+                poster = clients.posters[0]
                 await poster.wait_until(lambda: len(poster.rejected) >= 3, 20)
-                assert {code for viewer in crowd.posters for code in viewer.rejected} == {
+                assert {code for viewer in clients.posters for code in viewer.rejected} == {
                     "not_kept"
                 }
                 # Watching goes on: who comes back gets what there is.
-                joins = [watcher.joins for watcher in crowd.watchers]
-                for watcher in crowd.watchers:
+                joins = [watcher.joins for watcher in clients.watchers]
+                for watcher in clients.watchers:
                     await watcher.leave()
-                for watcher, before in zip(crowd.watchers, joins, strict=True):
+                for watcher, before in zip(clients.watchers, joins, strict=True):
                     await watcher.wait_until(lambda w=watcher, b=before: w.joins > b, 10)
                 disk.free(server)
-                await crowd.wait_for_acks(50)
-            await crowd.flush()
-        assert crowd.violations(server.database) == []
+                await clients.wait_for_acks(50)
+            await clients.flush()
+        assert clients.violations(server.database) == []
 
     asyncio.run(steps())
     assert server.take_log("the archive failed")

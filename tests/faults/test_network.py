@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Callable
 
 from tests.faults.conftest import LONG
-from tests.faults.crowd import Crowd
-from tests.faults.measures import read_metric
-from tests.faults.proxy import Proxy
 from tests.serving import ServerProcess
+from tests.support.proxy import Proxy
+from tests.support.recorded_clients import RecordedClients
+from tests.support.server_metrics import read_metric
 
 StartServer = Callable[..., ServerProcess]
 
@@ -23,18 +23,18 @@ def test_reset_delayed_and_dripped_connections_miss_nothing_in_silence(
     server = start_server("--post-rate", "0")
 
     async def steps() -> None:
-        async with Proxy(server.port) as proxy, Crowd(proxy.ws_url, room) as crowd:
-            async with crowd.talking(100):
+        async with Proxy(server.port) as proxy, RecordedClients(proxy.ws_url, room) as clients:
+            async with clients.posting(100):
                 for number in range(RESETS):
                     proxy.delay = (0, 0.05, 0.001)[number % 3]
                     proxy.drip = (4096, 512, 128)[number % 3]
-                    await crowd.wait_for_acks(20, 60)
+                    await clients.wait_for_acks(20, 60)
                     proxy.reset_some()
                 proxy.delay, proxy.drip = 0, 4096
-            await crowd.flush(60)
-            assert sum(viewer.joins for viewer in crowd.everybody) > len(crowd.everybody)
-            assert [poller.unheard for poller in crowd.pollers] == [0]
-        assert crowd.violations(server.database) == []
+            await clients.flush(60)
+            assert sum(viewer.joins for viewer in clients.everyone) > len(clients.everyone)
+            assert [poller.unheard for poller in clients.pollers] == [0]
+        assert clients.violations(server.database) == []
 
     asyncio.run(steps())
 
@@ -47,8 +47,8 @@ if LONG:
         server = start_server()
 
         async def steps() -> None:
-            async with Proxy(server.port) as proxy, Crowd(proxy.ws_url, room) as crowd:
-                connected = len(crowd.posters + crowd.watchers)
+            async with Proxy(server.port) as proxy, RecordedClients(proxy.ws_url, room) as clients:
+                connected = len(clients.posters + clients.watchers)
                 assert read_metric(server, "danmaku_connections") == connected
                 proxy.is_silent = True
                 await asyncio.sleep(SILENCE_SECONDS)  # what is promised

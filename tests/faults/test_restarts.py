@@ -15,9 +15,9 @@ import pytest
 from chat.client import Client
 from chat.core.comment import Comment
 from tests.faults.conftest import LONG
-from tests.faults.crowd import Crowd, restart
-from tests.faults.tracing import strace
 from tests.serving import ServerProcess
+from tests.support.recorded_clients import RecordedClients, restart
+from tests.support.tracing import strace
 
 StartServer = Callable[..., ServerProcess]
 
@@ -36,16 +36,16 @@ def test_nothing_acked_is_lost_and_no_hole_is_silent_over_kills(
 
     async def steps() -> list[float]:
         ready_times = []
-        async with Crowd(server.ws_url, room) as crowd:
-            async with crowd.talking(RATE), crowd.choosing(server):
+        async with RecordedClients(server.ws_url, room) as clients:
+            async with clients.posting(RATE), clients.changing_settings(server):
                 for _ in range(KILLS):
                     # Somewhere in the middle of things: after some acks, at no certain point.
-                    await crowd.wait_for_acks(20)
+                    await clients.wait_for_acks(20)
                     ready_times.append(await restart(server, server.kill))
-            await crowd.flush()
-        assert crowd.violations(server.database) == []
-        assert len(crowd.acked) >= KILLS * 20
-        assert len(crowd.chosen) >= KILLS
+            await clients.flush()
+        assert clients.violations(server.database) == []
+        assert len(clients.acked) >= KILLS * 20
+        assert len(clients.settings_answers) >= KILLS
         return ready_times
 
     ready_times = asyncio.run(steps())
@@ -100,10 +100,10 @@ def test_ending_in_order_under_load_is_quick_and_everybody_is_back_soon(
     server = start_server("--post-rate", "0")
 
     async def steps() -> None:
-        async with Crowd(server.ws_url, room) as crowd:
-            async with crowd.talking(RATE):
+        async with RecordedClients(server.ws_url, room) as clients:
+            async with clients.posting(RATE):
                 for number in range(ENDS):
-                    await crowd.wait_for_acks(20)
+                    await clients.wait_for_acks(20)
                     began = time.monotonic()
 
                     def end() -> None:
@@ -113,9 +113,9 @@ def test_ending_in_order_under_load_is_quick_and_everybody_is_back_soon(
                     assert time.monotonic() - began <= 5
                     began = time.monotonic()
                     await asyncio.to_thread(server.start)
-                    await crowd.wait_for_all(number + 2, 10)
-            await crowd.flush()
-        assert crowd.violations(server.database) == []
+                    await clients.wait_for_all(number + 2, 10)
+            await clients.flush()
+        assert clients.violations(server.database) == []
 
     asyncio.run(steps())
 
@@ -127,15 +127,15 @@ def test_frozen_server_acks_nothing_stale_and_viewers_resume(
     server = start_server("--post-rate", "0")
 
     async def steps() -> None:
-        async with Crowd(server.ws_url, room) as crowd:
-            async with crowd.talking(RATE):
-                await crowd.wait_for_acks(100)
+        async with RecordedClients(server.ws_url, room) as clients:
+            async with clients.posting(RATE):
+                await clients.wait_for_acks(100)
                 server.send_signal(signal.SIGSTOP)
                 await asyncio.sleep(seconds)  # the fault itself
                 server.send_signal(signal.SIGCONT)
-                await crowd.wait_for_acks(100)
-            await crowd.flush()
-        assert crowd.violations(server.database) == []
+                await clients.wait_for_acks(100)
+            await clients.flush()
+        assert clients.violations(server.database) == []
 
     asyncio.run(steps())
 
@@ -154,24 +154,24 @@ def test_posts_that_are_sent_again_over_a_fault_count_once_against_the_limits(
 
     async def steps() -> None:
         sync = slow_syncs(server) if fault == "slow" else contextlib.nullcontext()
-        async with Crowd(server.ws_url, room, posters=8) as crowd:
+        async with RecordedClients(server.ws_url, room, posters=8) as clients:
             with sync:
                 if fault == "frozen":
                     server.send_signal(signal.SIGSTOP)
                 # As many as one user may say at once: one counted twice would be one too many.
-                for viewer in crowd.posters:
+                for viewer in clients.posters:
                     for number in range(POST_BURST):
                         await viewer.post(f"{viewer.history.viewer} says {number}")
                 if fault == "killed":
                     await restart(server, server.kill)
                 else:
                     # What was sent waits in the server or its sockets, and is sent on others too.
-                    await asyncio.gather(*(viewer.leave() for viewer in crowd.posters))
+                    await asyncio.gather(*(viewer.leave() for viewer in clients.posters))
                 if fault == "frozen":
                     server.send_signal(signal.SIGCONT)
-                await crowd.flush()
-            assert {code for viewer in crowd.posters for code in viewer.rejected} == set()
-            assert len(crowd.acked) == 8 * POST_BURST
-        assert crowd.violations(server.database) == []
+                await clients.flush()
+            assert {code for viewer in clients.posters for code in viewer.rejected} == set()
+            assert len(clients.acked) == 8 * POST_BURST
+        assert clients.violations(server.database) == []
 
     asyncio.run(steps())

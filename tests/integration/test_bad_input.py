@@ -9,9 +9,9 @@ from collections.abc import Callable
 import pytest
 
 from chat.core.reject import REJECTIONS
-from tests.integration.api import Answer, Api
-from tests.integration.viewer import Viewer
 from tests.serving import ServerProcess
+from tests.support.api import Answer, Api
+from tests.support.viewer import Viewer
 
 StartServer = Callable[..., ServerProcess]
 

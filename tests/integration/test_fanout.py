@@ -13,14 +13,14 @@ from websockets.sync.client import ClientConnection, connect
 
 from chat.core.handshake import PREFIX
 from tests.certificates import Certificate
-from tests.integration.in_process_server import UPGRADE, client_frame
-from tests.integration.viewer import Viewer
 from tests.serving import ServerProcess
-from tests.unit.server_frames import read_frames, read_messages
+from tests.support.in_process_server import UPGRADE, client_frame
+from tests.support.viewer import Viewer
+from tests.support.websocket_frames import read_frames, read_messages
 
 
 @pytest.fixture(scope="module", params=["plain", "tls"])
-def sealed(request: pytest.FixtureRequest, certificate: Certificate) -> Certificate | None:
+def tls(request: pytest.FixtureRequest, certificate: Certificate) -> Certificate | None:
     return certificate if request.param == "tls" else None
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.integration.followers import TRANSPORTS, Follower, LongLived
-from tests.integration.viewer import Viewer
 from tests.serving import ServerProcess
+from tests.support.followers import TRANSPORTS, Follower, WebSocketFollower
+from tests.support.viewer import Viewer
 
 Follow = Callable[..., Follower]
 StartServer = Callable[..., ServerProcess]
@@ -185,7 +185,7 @@ def test_whole_room_can_be_had_also_what_is_in_the_archive_alone(
     epoch = follow(server, room).cursor.split(":")[0]
     server.restart()  # from here on memory holds the newest 300
     follower = follow(server, room, f"{epoch}:0")
-    if isinstance(follower, LongLived):
+    if isinstance(follower, WebSocketFollower):
         assert (follower.recovered, follower.reason) == (False, "limit")
         assert texts_of(follower.first) == texts[-50:]
         most = follow(server, room, f"{epoch}:150")

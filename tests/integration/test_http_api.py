@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.integration.api import Api
-from tests.integration.viewer import Viewer
 from tests.serving import ServerProcess
+from tests.support.api import Api
+from tests.support.viewer import Viewer
 
 StartServer = Callable[..., ServerProcess]
 

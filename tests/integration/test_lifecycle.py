@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from tests.certificates import Certificate
-from tests.faults.measures import read_seconds_queued
-from tests.integration.api import Api
-from tests.integration.viewer import Viewer
 from tests.serving import ROOT, ServerProcess
+from tests.support.api import Api
+from tests.support.server_metrics import read_seconds_queued
+from tests.support.viewer import Viewer
 
 StartServer = Callable[..., ServerProcess]
 FREE = ("--post-rate", "0", "--delivery-rate", "0")
@@ -50,15 +50,15 @@ def sentence_of(ended: subprocess.CompletedProcess[str]) -> str:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
-@pytest.mark.parametrize("is_sealed", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("over_tls", [False, True], ids=["plain", "tls"])
 def test_signal_ends_the_server_in_order(
     start_server: StartServer,
     room: str,
     number: signal.Signals,
     certificate: Certificate,
-    is_sealed: bool,
+    over_tls: bool,
 ) -> None:
-    server = start_server(*FREE, certificate=certificate if is_sealed else None)
+    server = start_server(*FREE, certificate=certificate if over_tls else None)
     viewers = [Viewer(server, room) for _ in range(20)]
     viewers[0].say_many(["a", "b", "c"])
     began = time.monotonic()

@@ -10,9 +10,9 @@ from contextlib import ExitStack
 from prometheus_client.parser import text_string_to_metric_families
 
 from chat.app import SPARE_DESCRIPTORS
-from tests.integration.api import Api
-from tests.integration.viewer import Viewer
 from tests.serving import ServerProcess
+from tests.support.api import Api
+from tests.support.viewer import Viewer
 
 StartServer = Callable[..., ServerProcess]
 

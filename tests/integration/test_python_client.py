@@ -14,8 +14,8 @@ from chat.client import Client, ClientClosed, Missed, PostRejected
 from chat.core.comment import Comment
 from chat.core.wire import Cursor
 from chat.hub import RESUME_LIMIT
-from tests.faults.proxy import Proxy
 from tests.serving import ServerProcess
+from tests.support.proxy import Proxy
 
 
 def run(steps: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.api import Api
 from tests.serving import ServerProcess
+from tests.support.api import Api
 
 UPGRADE = {
     "Connection": "keep-alive, Upgrade",

@@ -14,10 +14,10 @@ import jwt
 import pytest
 
 from chat.web.identity.room_tokens import RoomTokens
-from tests.integration.api import Answer, Api, state_of
-from tests.integration.viewer import Viewer
 from tests.room_admin import choose, permit, secret_of
 from tests.serving import ServerProcess
+from tests.support.api import Answer, Api, state_of
+from tests.support.viewer import Viewer
 
 StartServer = Callable[..., ServerProcess]
 FILM = "https://example.org/film.mp4"

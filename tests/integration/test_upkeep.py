@@ -19,9 +19,9 @@ import pytest
 
 from chat.core.retraction import Retraction
 from chat.core.wire import Ack
-from tests.integration.test_hub import enter, open_hub, poll, post, run
 from tests.integration.test_sessions import ask, join, post_over_http
 from tests.serving import ROOT, ServerProcess
+from tests.support.hub_harness import enter, open_hub, poll, post, run
 
 StartServer = Callable[..., ServerProcess]
 DAY_MS = 86_400_000

@@ -16,9 +16,9 @@ import pytest
 import websocket
 
 from tests.certificates import Certificate
-from tests.integration.api import Api
-from tests.integration.viewer import Viewer
 from tests.serving import ServerProcess
+from tests.support.api import Api
+from tests.support.viewer import Viewer
 
 StartServer = Callable[..., ServerProcess]
 
@@ -29,7 +29,7 @@ def door(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def sealed(door: str, certificate: Certificate) -> Certificate | None:
+def tls(door: str, certificate: Certificate) -> Certificate | None:
     return certificate if door == "tls" else None
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.api import Api
-from tests.integration.viewer import Viewer
 from tests.serving import ROOT, ServerProcess
+from tests.support.api import Api
+from tests.support.viewer import Viewer
 
 SOURCES = ["chat", "static", "templates", "pyproject.toml", "README.md", "LICENSE"]
 

@@ -8,7 +8,7 @@ import socket
 from chat.core.comment import Role
 from chat.core.history import HISTORY_LIMIT
 from chat.fanout.batch_cache import BATCH_LIMIT, DEFLATE
-from tests.unit.audience_harness import (
+from tests.support.audience_harness import (
     AudienceHarness,
     SocketViewer,
     assert_gapless,

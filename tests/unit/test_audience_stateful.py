@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from chat.fanout.batch_cache import DEFLATE, PLAIN
 from chat.fanout.send_group import GROUP_LIMIT
-from tests.unit.audience_harness import (
+from tests.support.audience_harness import (
     AudienceHarness,
     EncryptedViewer,
     SocketViewer,

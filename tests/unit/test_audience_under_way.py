@@ -5,7 +5,7 @@ from __future__ import annotations
 from chat.fanout.batch_cache import BATCH_LIMIT
 from chat.fanout.members import SMALL_GROUPS
 from chat.fanout.send_group import GROUP_LIMIT
-from tests.unit.audience_harness import (
+from tests.support.audience_harness import (
     AudienceHarness,
     SocketViewer,
     assert_gapless,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import unicodedata
 
-from tests.unit.javascript import ROOT
+from tests.support.javascript import ROOT
 
 spec = importlib.util.spec_from_file_location("maker", ROOT / "tools" / "make_character_tables.py")
 assert spec

@@ -17,7 +17,7 @@ from chat.core.graphemes import (
     is_overloaded,
     read_ranges,
 )
-from tests.unit.javascript import call_each
+from tests.support.javascript import call_each
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466"
 SCRIPTS = """

@@ -5,84 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from chat.archive import Archive
-from chat.core.comment import Comment
-from chat.core.entry import NumberedEntry, decode_entry, number_entry
+from chat.core.entry import number_entry
 from chat.core.room_settings import RoomSettings, SettingsChange
-from chat.journal import AppendFailed, Busy, Journal
-from chat.journal.local import JournalLimits, LocalJournal
-from chat.metrics import Metrics
-
-
-class JournalRecorder:
-    """A journal that runs, and what it delivered: (room, seq, text) in order."""
-
-    def __init__(self, journal: Journal, metrics: Metrics) -> None:
-        self.journal = journal
-        self.metrics = metrics
-        self.delivered: list[tuple[str, int, str]] = []
-        self.trimmed_rooms: list[tuple[str, int]] = []
-        self.on_delivery: Callable[[], None] = lambda: None
-
-    def deliver(self, room: str, entries: Sequence[NumberedEntry]) -> None:
-        self.on_delivery()
-        for numbered in entries:
-            entry = json.loads(numbered.body)
-            assert entry["seq"] == numbered.seq
-            assert decode_entry(numbered.body) == numbered
-            self.delivered.append((room, numbered.seq, entry.get("text", entry["kind"])))
-
-    def trimmed(self, room: str, last: int) -> None:
-        self.trimmed_rooms.append((room, last))
-
-    def append(self, room: str, text: str, user: str = "g-1", ref: str | None = None):
-        return self.journal.append(
-            room, Comment(seq=0, user=user, name="Owl", text=text, at=17), ref
-        )
-
-
-OpenJournal = Callable[..., AbstractAsyncContextManager[JournalRecorder]]
-
-
-def make_opener(url: str) -> OpenJournal:
-    @asynccontextmanager
-    async def open_journal(**limits: float) -> AsyncIterator[JournalRecorder]:
-        metrics = Metrics()
-        journal = LocalJournal(Archive(url), metrics, JournalLimits(**limits))
-        recorder = JournalRecorder(journal, metrics)
-        recorder.journal.start(recorder.deliver, recorder.trimmed)
-        try:
-            yield recorder
-        finally:
-            await recorder.journal.close()
-
-    return open_journal
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Path:
-    return tmp_path / "danmaku.db"
-
-
-@pytest.fixture(params=["file", "memory"])
-def open_journal(request: pytest.FixtureRequest, database: Path) -> OpenJournal:
-    return make_opener(f"sqlite:///{database}" if request.param == "file" else "sqlite://")
-
-
-@pytest.fixture
-def open_file(database: Path) -> OpenJournal:
-    return make_opener(f"sqlite:///{database}")
-
-
-def run(steps: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(asyncio.wait_for(steps(), 20))
+from chat.journal import AppendFailed, Busy
+from tests.support.journal_harness import OpenJournal, run
 
 
 def test_entries_of_a_room_are_numbered_and_delivered_in_order(open_journal: OpenJournal) -> None:

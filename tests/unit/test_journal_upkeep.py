@@ -10,9 +10,7 @@ from pathlib import Path
 from chat.core.comment import Comment
 from chat.core.entry import NumberedEntry
 from chat.core.retraction import Retraction
-from tests.unit.test_journal import OpenJournal, database, make_opener, open_file, open_journal, run
-
-__all__ = ["database", "open_file", "open_journal"]
+from tests.support.journal_harness import OpenJournal, make_opener, run
 
 
 class Bodies:

@@ -15,7 +15,7 @@ from chat.fanout.batch_cache import BATCH_LIMIT
 from chat.fanout.send_group import GROUP_LIMIT
 from chat.fanout.waves import Fanout
 from chat.metrics import Metrics
-from tests.unit.audience_harness import AudienceHarness, SocketViewer, assert_gapless, list_seqs
+from tests.support.audience_harness import AudienceHarness, SocketViewer, assert_gapless, list_seqs
 
 GAP = 0.05
 

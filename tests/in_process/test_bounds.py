@@ -13,7 +13,7 @@ from chat.core.wire import Ack, Cursor, Page, Post
 from chat.fanout.batch_cache import BatchCache
 from chat.hub import Hub, HubLimits
 from chat.journal.local import JournalLimits
-from tests.integration.test_hub import AUTHOR, enter, open_hub, poll, post, run
+from tests.support.hub_harness import AUTHOR, enter, open_hub, poll, post, run
 
 
 def read_metric(hub: Hub, name: str) -> float | None:

@@ -6,59 +6,17 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
-from typing import Any
 
-from chat.archive import Archive
 from chat.core.history import HISTORY_LIMIT
 from chat.core.reject import Rejection
 from chat.core.room_settings import SettingsPatch
 from chat.core.room_state import Author
-from chat.core.wire import Ack, Cursor, Page, Post
-from chat.fanout.waves import Fanout
-from chat.hub import ROOM_IDLE_SECONDS, Hub, HubLimits
-from chat.journal.local import JournalLimits, LocalJournal
-from chat.metrics import Metrics
-from chat.room import RETRY_LIMIT, Room
-from chat.settings import Settings
-from tests.unit.audience_harness import SocketViewer
-
-AUTHOR = Author("g-1", "Owl")
-
-
-@asynccontextmanager
-async def open_hub(
-    limits: HubLimits | None = None, journal_limits: JournalLimits | None = None, **chosen: Any
-) -> AsyncIterator[Hub]:
-    metrics, settings = Metrics(), Settings(**chosen)
-    journal = LocalJournal(Archive("sqlite://"), metrics, journal_limits)
-    fanout = Fanout(metrics, settings.wave_gap_ms / 1000)
-    hub = Hub(settings, journal, fanout, metrics, limits)
-    hub.start()
-    yield hub
-    await hub.stop()
-
-
-def run(steps: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(asyncio.wait_for(steps(), 20))
-
-
-async def enter(hub: Hub, name: str) -> Room:
-    room = await hub.open_room(name)
-    assert isinstance(room, Room), room
-    return room
-
-
-async def post(hub: Hub, room: Room, text: str, ref: str | None = None) -> Ack | Rejection:
-    return await asyncio.shield(hub.post(room, AUTHOR, Post(text, ref)))
-
-
-async def poll(hub: Hub, room: Room, seq: int, wait: float = 0) -> Page:
-    cursor = Cursor(room.epoch, seq)
-    page = await hub.read_page(room, cursor, 50, wait, "somebody")
-    assert isinstance(page, Page)
-    return page
+from chat.core.wire import Ack, Post
+from chat.hub import ROOM_IDLE_SECONDS, Hub
+from chat.journal.local import JournalLimits
+from chat.room import RETRY_LIMIT
+from tests.support.audience_harness import SocketViewer
+from tests.support.hub_harness import AUTHOR, enter, open_hub, poll, post, run
 
 
 def names_of(hub: Hub) -> list[str]:

@@ -7,7 +7,16 @@ import random
 
 import pytest
 
-from tests.faults.checker import Acked, Body, Cursor, History, Joined, Skipped, Took, check
+from tests.support.delivery_checker import (
+    Acked,
+    Body,
+    Cursor,
+    History,
+    Joined,
+    Skipped,
+    Took,
+    check,
+)
 
 
 def said(seq: int, text: str = "") -> Body:

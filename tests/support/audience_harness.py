@@ -15,7 +15,7 @@ from chat.fanout.batch_cache import PLAIN
 from chat.fanout.recipient import Position, ViewerState
 from chat.fanout.send_group import SendGroup
 from chat.metrics import Metrics
-from tests.unit.server_frames import read_messages
+from tests.support.websocket_frames import read_messages
 
 
 class SocketViewer:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any, Protocol
 
-from tests.integration.api import Api
-from tests.integration.viewer import Viewer
 from tests.serving import ServerProcess
+from tests.support.api import Api
+from tests.support.viewer import Viewer
 
 Entry = dict[str, Any]
 
@@ -35,7 +35,7 @@ class Follower(Protocol):
     def close(self) -> None: ...
 
 
-class LongLived:
+class WebSocketFollower:
     """Over WebSocket."""
 
     def __init__(self, server: ServerProcess, room: str, cursor: str | None = None) -> None:
@@ -112,5 +112,5 @@ class LongPolling(Polling):
 TRANSPORTS: dict[str, type[Follower]] = {
     "short polling": Polling,
     "long polling": LongPolling,
-    "websocket": LongLived,
+    "websocket": WebSocketFollower,
 }

@@ -22,9 +22,9 @@ from chat.core.wire import Pong, Post
 from chat.journal.local import JournalLimits
 from chat.web.connections import PING_SECONDS, PONG_SECONDS
 from tests.certificates import Certificate
-from tests.faults.proxy import Proxy
-from tests.integration.in_process_server import RECEIVE_BUFFER, UPGRADE, InProcessServer, Peer
-from tests.unit.server_frames import read_messages
+from tests.support.in_process_server import RECEIVE_BUFFER, UPGRADE, InProcessServer, Peer
+from tests.support.proxy import Proxy
+from tests.support.websocket_frames import read_messages
 
 Scenario = Callable[[InProcessServer], Coroutine[None, None, None]]
 RunScenario = Callable[..., None]

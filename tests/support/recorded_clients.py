@@ -20,16 +20,25 @@ from urllib.parse import urlsplit
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, WebSocketException
 
-from tests.faults.checker import Acked, Body, Cursor, History, Joined, Skipped, Took, check
-from tests.faults.measures import read_seconds_queued
 from tests.room_admin import choose
 from tests.serving import ServerProcess
+from tests.support.delivery_checker import (
+    Acked,
+    Body,
+    Cursor,
+    History,
+    Joined,
+    Skipped,
+    Took,
+    check,
+)
+from tests.support.server_metrics import read_seconds_queued
 
 RETRY_SECONDS = 0.1
 LONGEST_RETRY = 1.0
 OPEN_SECONDS = 10.0
-SETTLE_SECONDS = 20.0
-CHOOSE_SECONDS = 0.1
+FLUSH_SECONDS = 20.0
+SETTINGS_SECONDS = 0.1
 
 _numbers = itertools.count(1)
 
@@ -216,13 +225,13 @@ class Poller(Viewer):
         self.cursor = (epoch, last)
 
 
-class Crowd:
+class RecordedClients:
     """Posters and watchers of one room, and the verdict over what they recorded.
 
-    async with Crowd(server.ws_url, room) as crowd:
-        async with crowd.talking(200): ...
-        await crowd.settle()
-    assert crowd.violations(database) == []
+    async with RecordedClients(server.ws_url, room) as clients:
+        async with clients.posting(200): ...
+        await clients.flush()
+    assert clients.violations(database) == []
     """
 
     def __init__(
@@ -241,19 +250,21 @@ class Crowd:
             [Viewer(url, room, f"{role} {n}", deflate=deflate) for n in range(count)]
             for role, count in (("poster", posters), ("watcher", watchers))
         )
-        self.chosen: list[dict[str, Any]] = []  # changes of the settings that were answered
+        self.settings_answers: list[
+            dict[str, Any]
+        ] = []  # changes of the settings that were answered
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
-    def everybody(self) -> list[Viewer]:
+    def everyone(self) -> list[Viewer]:
         return [*self.posters, *self.watchers, *self.pollers]
 
     @property
     def acked(self) -> list[Acked]:
         return [ack for viewer in self.posters for ack in viewer.history.acked]
 
-    async def __aenter__(self) -> Crowd:
-        self._tasks = [asyncio.ensure_future(viewer.follow()) for viewer in self.everybody]
+    async def __aenter__(self) -> RecordedClients:
+        self._tasks = [asyncio.ensure_future(viewer.follow()) for viewer in self.everyone]
         await self.wait_for_all(1)
         return self
 
@@ -269,12 +280,12 @@ class Crowd:
             if not isinstance(outcome, asyncio.CancelledError):
                 raise AssertionError("a viewer's task ended by itself") from outcome
 
-    async def wait_for_all(self, joins: int, seconds: float = SETTLE_SECONDS) -> None:
-        """Wait until everybody with a connection was let in so many times."""
+    async def wait_for_all(self, joins: int, seconds: float = FLUSH_SECONDS) -> None:
+        """Wait until everyone with a connection was let in so many times."""
         for viewer in self.posters + self.watchers:
             await viewer.wait_until(lambda viewer=viewer: viewer.joins >= joins, seconds)
 
-    async def wait_for_acks(self, more: int, seconds: float = SETTLE_SECONDS) -> None:
+    async def wait_for_acks(self, more: int, seconds: float = FLUSH_SECONDS) -> None:
         """Wait until so many more posts are acked than there are now."""
         enough = len(self.acked) + more
         await self.posters[0].wait_until(lambda: len(self.acked) >= enough, seconds)
@@ -284,52 +295,54 @@ class Crowd:
         under_way = sum(len(viewer.waiting) for viewer in self.posters)
         await self.wait_for_acks(under_way + count)
 
-    def talking(self, rate: float) -> AbstractAsyncContextManager[None]:
+    def posting(self, rate: float) -> AbstractAsyncContextManager[None]:
         """Have the posters say ``rate`` comments a second, whatever happens."""
-        return meanwhile(self._talk(rate))
+        return in_background(self._post_at_rate(rate))
 
-    async def _talk(self, rate: float) -> None:
+    async def _post_at_rate(self, rate: float) -> None:
         due = time.monotonic()
         for viewer in itertools.cycle(self.posters):
             due += 1 / rate
             await asyncio.sleep(max(0, due - time.monotonic()))
             await viewer.post(f"{viewer.history.viewer} says {next(_numbers)}")
 
-    def choosing(self, server: ServerProcess) -> AbstractAsyncContextManager[None]:
+    def changing_settings(self, server: ServerProcess) -> AbstractAsyncContextManager[None]:
         """Have a host change the room's settings again and again, whatever happens."""
-        return meanwhile(self._choose(server))
+        return in_background(self._change_settings(server))
 
-    async def _choose(self, server: ServerProcess) -> None:
+    async def _change_settings(self, server: ServerProcess) -> None:
         while True:
             title = f"title {next(_numbers)}"
             with contextlib.suppress(OSError, HTTPException):  # as with a post: it may be kept
-                self.chosen.append(await asyncio.to_thread(choose, server, self.room, title=title))
-            await asyncio.sleep(CHOOSE_SECONDS)
+                self.settings_answers.append(
+                    await asyncio.to_thread(choose, server, self.room, title=title)
+                )
+            await asyncio.sleep(SETTINGS_SECONDS)
 
-    async def flush(self, seconds: float = SETTLE_SECONDS) -> None:
-        """Wait until all that was said is acked, and everybody has seen all of it."""
+    async def flush(self, seconds: float = FLUSH_SECONDS) -> None:
+        """Wait until all that was said is acked, and everyone has seen all of it."""
         for viewer in self.posters:
             await viewer.wait_until(lambda viewer=viewer: not viewer.waiting, seconds)
         head = max((ack.seq for ack in self.acked), default=0)
-        for viewer in self.everybody:
+        for viewer in self.everyone:
             await viewer.wait_until(
                 lambda viewer=viewer: (viewer.cursor or ("", 0))[1] >= head, seconds
             )
 
     def violations(self, database: Path) -> list[str]:
-        histories = [viewer.history for viewer in self.everybody]
+        histories = [viewer.history for viewer in self.everyone]
         archive = read_archive(database, self.room)
         kept = {cursor: body.get("settings") for cursor, body in archive.items()}
         lost = [
             f"lost: {answer}"
-            for answer in self.chosen
+            for answer in self.settings_answers
             if kept.get((answer["epoch"], answer["seq"])) != answer["settings"]
         ]
         return lost + check(histories, archive)
 
 
 @contextlib.asynccontextmanager
-async def meanwhile(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+async def in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Have something done in the background for as long as the block takes."""
     task = asyncio.ensure_future(work)
     try:
