@@ -39,12 +39,13 @@ screenshots: .venv/dev.stamp setup-browser  ## Take the pages' pictures from a l
 
 lock: .venv/dev.stamp  ## Resolve the versions anew from pyproject.toml
 	$(BIN)/pip-compile -q --upgrade --strip-extras --allow-unsafe --generate-hashes --no-header \
-	    --no-emit-index-url --no-emit-find-links -o requirements/run.txt pyproject.toml
+	    --no-emit-index-url --no-emit-find-links --extra loadtest \
+	    -o requirements/run.txt pyproject.toml
 	$(BIN)/pip-compile -q --upgrade --strip-extras --allow-unsafe --generate-hashes --no-header \
-	    --no-emit-index-url --no-emit-find-links --extra dev --extra report \
+	    --no-emit-index-url --no-emit-find-links --extra dev --extra loadtest \
 	    -c requirements/run.txt -o requirements/dev.txt pyproject.toml
 	$(BIN)/pip-compile -q --upgrade --strip-extras --allow-unsafe --generate-hashes --no-header \
-	    --no-emit-index-url --no-emit-find-links --extra bench \
+	    --no-emit-index-url --no-emit-find-links --extra bench --extra loadtest \
 	    -c requirements/dev.txt -o requirements/bench.txt pyproject.toml
 
 clean:  ## Remove what was installed and made
@@ -55,7 +56,7 @@ clean:  ## Remove what was installed and made
 	@touch $@
 
 .venv/run.stamp: .venv/made.stamp requirements/run.txt
-	@echo "Installing what the server needs (once)…"
+	@echo "Installing the server and its load tester (once)…"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
 	@# Only a video by HLS needs it, and only where the browser cannot play that itself.
 	@if command -v npm >/dev/null && [ ! -d node_modules ]; then $(NPM_CI) --omit=dev || true; fi

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from benchmarks.figures import Figure, Table
 from benchmarks.harness import Harness
 from chat.loadtest import Report
-from chat.loadtest.plan import BURST_FACTOR
+from chat.loadtest.schedule import BURST_FACTOR
 
 SIZES = (1000, 5000)
 

@@ -1,14 +1,12 @@
-"""The load tester.
+"""The load tester: opens thousands of viewers and checks that each gets every comment in order.
 
-Thousands of viewers from one machine, and proof that each got every comment, in order, and when.
-
-`python -m chat.loadtest URL …` for people; for programs:
+`python -m chat.loadtest URL …` is the command line. From a program:
 
     url = "ws://127.0.0.1:8888/ws/demo"
     report = chat.loadtest.run(Options(url, viewers=5000, rate=50, duration=10))
 
-Needs psutil for the server's figures, rich for the command line, matplotlib for `--report`. It
-judges a server from outside, by the wire alone, and imports nothing of it.
+It needs the package's extra `loadtest` (rich, psutil). It tests a server over the network only and
+shares no code with it but `chat.core`: the limits of the wire, and the encoding of frames.
 """
 
 from __future__ import annotations
@@ -20,10 +18,10 @@ __all__ = ["Options", "Report", "UsageError", "run"]
 
 
 def run(options: Options) -> Report:
-    """Run one load test, silently, and return its figures.
+    """Run one load test without output, and return its figures.
 
-    Raises UsageError when it cannot start as asked.
+    Raises UsageError when it cannot start as asked, WorkerLost when a worker process ends early.
     """
-    from chat.loadtest.coordinator import Coordinator, Silence
+    from chat.loadtest.coordinator import Coordinator
 
-    return Coordinator(options, Silence()).run()
+    return Coordinator(options).run()

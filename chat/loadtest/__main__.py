@@ -1,4 +1,4 @@
-"""The load tester's command line: options in, tables (and files) out, exit status 0, 1 or 2."""
+"""The load tester's command line. Exit status: 0, 1 for a fault found, 2 for a wrong command."""
 
 from __future__ import annotations
 
@@ -6,61 +6,59 @@ import sys
 from pathlib import Path
 
 from chat.loadtest.options import UsageError, read_arguments
+from chat.loadtest.schedule import foresee_rejections
 
-MISSING_PART = "The load tester needs {}: pip install 'danmaku-live[report]', or pip install {}."
 
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run one load test as the arguments say, and return the exit status."""
+def main() -> int:
+    """Run one load test, print its figures, and return the exit status."""
     try:
-        invocation = read_arguments(sys.argv[1:] if arguments is None else arguments)
-        for file in (invocation.json, invocation.report):
-            check_writable(file)
-        if invocation.report:
-            import matplotlib  # noqa: F401  (better missed now than after the test)
-        from rich.console import Console
-
-        from chat.loadtest.coordinator import Coordinator, WorkerLost
-        from chat.loadtest.display import Display, print_report
-    except UsageError as problem:
-        print(problem, file=sys.stderr)
-        return 2
+        return run_command(sys.argv[1:])
     except ModuleNotFoundError as problem:
-        print(MISSING_PART.format(problem.name, problem.name), file=sys.stderr)
-        return 2
-    console = Console()
-    try:
-        with Display(console) as display:
-            report = Coordinator(invocation.options, display).run()
+        command = "pip install 'danmaku-live[loadtest]'"
+        print(f"The load tester needs {problem.name}: {command}", file=sys.stderr)
     except UsageError as problem:
         print(problem, file=sys.stderr)
-        return 2
+    return 2
+
+
+def run_command(arguments: list[str]) -> int:
+    """Do what `main` says. Raises UsageError."""
+    options, json, html = read_arguments(arguments)
+    for name in filter(None, (json, html)):
+        check_writable(Path(name))
+    from rich.console import Console
+
+    from chat.loadtest.console import LiveDisplay, print_report
+    from chat.loadtest.coordinator import Coordinator, WorkerLost
+    from chat.loadtest.html_report import render_report
+
+    console = Console()
+    if sentence := foresee_rejections(options):
+        console.print(f"! {sentence}", style="yellow")
+    try:
+        with (display := LiveDisplay(console)):
+            report = Coordinator(options, display.show).run()
     except WorkerLost as problem:
         print(f"No figures: {problem}.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("Given up: nothing was measured.", file=sys.stderr)
+        print("Interrupted before anything was measured.", file=sys.stderr)
         return 1
     print_report(console, report)
-    if invocation.json:
-        Path(invocation.json).write_bytes(report.to_json())
-    if invocation.report:
-        from chat.loadtest.page import draw_page
-
-        Path(invocation.report).write_text(draw_page(report), encoding="utf-8")
+    if json:
+        Path(json).write_bytes(report.to_json())
+    if html:
+        Path(html).write_bytes(render_report(report))
     return report.exit_code
 
 
-def check_writable(file: str | None) -> None:
-    """Better before the test than after it. Raises UsageError."""
-    if file is None:
-        return
-    path = Path(file)
-    is_new = not path.exists()
+def check_writable(file: Path) -> None:
+    """Raise UsageError before the test, rather than lose its figures after it."""
+    is_new = not file.exists()
     try:
-        path.open("ab").close()
+        file.open("ab").close()
         if is_new:
-            path.unlink()
+            file.unlink()
     except OSError as problem:
         raise UsageError(f"{file} cannot be written: {problem.strerror}.") from None
 

@@ -1,6 +1,6 @@
-"""One non-blocking TCP connection under the loop.
+"""A non-blocking TCP connection on the tester's loop: connects, sends, receives, closes.
 
-It opens, sends, receives, ends. It knows no protocol.
+What the bytes mean is for its subclasses.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ import os
 import socket
 from dataclasses import dataclass
 
-from chat.loadtest.ledger import Ledger
 from chat.loadtest.loop import READ, WRITE, Loop
 from chat.loadtest.options import Options
+from chat.loadtest.recorder import Recorder
 
-CHUNK = 65536  # bytes asked for in one read
+READ_SIZE = 65536  # bytes asked for in one read
 OUTBOX_LIMIT = 65536  # bytes that wait for a server that does not read
-SLOW_RECEIVE_BUFFER = 16384  # bytes; the kernel's own default would hide a slow viewer for long
+HEAD_LIMIT = 65536  # bytes of an HTTP response's head
+MESSAGE_LIMIT = 16 * 1024 * 1024  # bytes; bounds what a connection buffers
+SLOW_RECEIVE_BUFFER = 16384  # bytes; the kernel's default would hide a slow viewer for long
 IP_BIND_ADDRESS_NO_PORT = 24  # linux/in.h; lets the kernel choose the port by the whole four-tuple
 
 
@@ -37,51 +39,49 @@ class Address:
         return cls(family, (number, port), number.startswith("127."))
 
     def source(self, viewer: int) -> tuple[str, int] | None:
-        """The address a viewer comes from: 250 of them on loopback, each good for 28,000 ports."""
+        """One of 250 source addresses on loopback, each good for 28,000 ports; None elsewhere."""
         return (f"127.0.0.{1 + viewer % 250}", 0) if self.loopback else None
 
 
 @dataclass(slots=True)
-class Crew:
-    """What the viewers of one process share."""
+class WorkerContext:
+    """What the connections of one process share."""
 
     options: Options
     address: Address
     run: str  # names this run in its comments
     loop: Loop
-    ledger: Ledger
-    left: int = 0  # viewers that were in and are gone for good
+    recorder: Recorder
     held: int = 0  # comments that wait until their viewer is back
 
 
 class Connection:
-    """What viewers and posters have in common."""
+    """What viewers and their posting connections have in common."""
 
-    __slots__ = ("crew", "number", "outbox", "rest", "slow", "socket")
+    __slots__ = ("context", "number", "outbox", "rest", "slow", "socket", "waiting")
 
-    def __init__(self, crew: Crew, number: int) -> None:
-        self.crew = crew
+    def __init__(self, context: WorkerContext, number: int) -> None:
+        self.context = context
         self.number = number
         self.slow = False
         self.socket: socket.socket | None = None
-        self.rest = b""
+        self.rest = b""  # received, and not complete yet
         self.outbox = b""
+        self.waiting = False  # for a response, where the protocol is HTTP
 
-    def connected(self) -> None:
-        """The connection is open: time to speak."""
+    def on_connect(self) -> None:
         raise NotImplementedError
 
-    def received(self, data: bytes) -> None:
-        """Take what the server sent."""
+    def on_data(self, data: bytes) -> None:
         raise NotImplementedError
 
-    def ended(self, reason: str) -> None:
-        """The other side is gone; the socket is closed already."""
+    def on_close(self, reason: str) -> None:
+        """Called when the connection failed or the server closed it; the socket is closed."""
         raise NotImplementedError
 
     def connect(self) -> None:
-        """Begin to connect; `connected` or `ended` follows."""
-        address = self.crew.address
+        """Begin to connect; `on_connect` or `on_close` follows."""
+        address = self.context.address
         self.rest = self.outbox = b""
         try:
             self.socket = opening = socket.socket(
@@ -99,44 +99,40 @@ class Connection:
         if error not in (0, errno.EINPROGRESS):
             self.fail(os.strerror(error))
             return
-        self.crew.loop.watch(opening.fileno(), self.finish_connect, WRITE)
+        self.context.loop.watch(opening.fileno(), self._finish_connect, WRITE)
 
-    def finish_connect(self, event: int) -> None:
-        """Handle the end of connecting, good or bad."""
+    def _finish_connect(self, event: int) -> None:
         assert self.socket is not None
         if error := self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             self.fail(os.strerror(error))
             return
         self.resume_reading()
-        self.connected()
+        self.on_connect()
 
     def resume_reading(self) -> None:
-        """Hand what comes to `received`."""
         if self.socket is not None:
-            self.crew.loop.watch(
-                self.socket.fileno(), self.ready, READ | WRITE if self.outbox else READ
-            )
+            events = READ | WRITE if self.outbox else READ
+            self.context.loop.watch(self.socket.fileno(), self._on_event, events)
 
     def stop_reading(self) -> None:
-        """Leave everything to the kernel's buffers, an end of the connection included."""
+        """Leave everything to the kernel's buffers, also that the connection was closed."""
         if self.socket is not None:
-            self.crew.loop.forget(self.socket.fileno())
+            self.context.loop.unwatch(self.socket.fileno())
 
-    def ready(self, event: int) -> None:
-        """Handle an event of the socket."""
+    def _on_event(self, event: int) -> None:
         if event & WRITE:
-            self.flush()
+            self._flush()
         if self.socket is None or event == WRITE:
             return
         try:
-            data = self.socket.recv(CHUNK)
+            data = self.socket.recv(READ_SIZE)
         except BlockingIOError:
             return
         except OSError as problem:
             self.fail(os.strerror(problem.errno or errno.EIO))
             return
         if data:
-            self.received(data)
+            self.on_data(data)
         else:
             self.fail("ended without a close frame")
 
@@ -158,8 +154,7 @@ class Connection:
             self.resume_reading()
         return True
 
-    def flush(self) -> None:
-        """Send what waits."""
+    def _flush(self) -> None:
         assert self.socket is not None
         try:
             self.outbox = self.outbox[self.socket.send(self.outbox) :]
@@ -171,13 +166,18 @@ class Connection:
             self.resume_reading()
 
     def close(self) -> None:
-        """End the connection from this side, without a word."""
+        """Close the socket; `on_close` is not called."""
         if self.socket is not None:
-            self.crew.loop.forget(self.socket.fileno())
+            self.context.loop.unwatch(self.socket.fileno())
             self.socket.close()
             self.socket = None
 
     def fail(self, reason: str) -> None:
-        """Close, and say why it ended."""
+        """Close, and tell `on_close` why."""
         self.close()
-        self.ended(reason)
+        self.on_close(reason)
+
+    def fail_protocol(self, violation: str) -> None:
+        """Count a violation of the protocol, and close."""
+        self.context.recorder.counters.violations[violation] += 1
+        self.fail("closed by the tester: protocol error")

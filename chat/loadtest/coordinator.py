@@ -1,8 +1,7 @@
-"""Runs a load test.
+"""Runs a load test: starts the worker processes, orders each phase, adds up their outcomes.
 
-Starts the worker processes, leads them from opening to settling, and adds up what they say. It
-holds no viewers itself. Each worker is a fresh interpreter at the end of a pipe, so that a test can
-be started from any program, threads or not, and a worker ends when the coordinator does.
+It holds no viewers itself. Each worker is a fresh interpreter at the end of a pipe, so that a test
+can be started from any program, with threads or not, and a worker ends when the coordinator does.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import resource
 import secrets
 import socket
 import subprocess
@@ -20,53 +18,24 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection as Pipe
 from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Protocol
-
-from msgspec import structs
 
 import chat
+from chat.descriptors import raise_descriptor_limit
 from chat.loadtest.connection import Address
-from chat.loadtest.exchange import Assignment, Heads, Open, Outcome, Progress, Settle, Start
+from chat.loadtest.ipc import Assignment, Heads, Open, Outcome, Progress, Settle, Start
 from chat.loadtest.options import Options, UsageError, choose_processes
-from chat.loadtest.plan import SECOND, foresee_rejections, schedule_posts
 from chat.loadtest.report import Load, Report
-from chat.loadtest.server_usage import Machine, ServerUsage, Usage
-from chat.loadtest.summary import Samples, summarize
+from chat.loadtest.schedule import SECOND
+from chat.loadtest.server_usage import ServerUsage
+from chat.loadtest.summary import Course, summarize
 
 LEAD_SECONDS = 0.3  # from the order to start until the first comment is due
 SAMPLE_SECONDS = 0.5
 INTERRUPTED_SETTLE = 2.0  # seconds; who presses Ctrl-C does not want to wait long
-STRAGGLER_SECONDS = 15.0  # a worker that says nothing for so long after its deadline is gone
+STRAGGLER_SECONDS = 15.0  # a worker that has not reported this long after its deadline is lost
 
-
-class Observer(Protocol):
-    """Someone who watches a test run."""
-
-    def announce(self, sentence: str) -> None:
-        """Show a sentence that matters before the test starts."""
-
-    def show_opening(self, options: Options, opened: int, failed: int) -> None:
-        """Show how many viewers are in."""
-
-    def show_running(
-        self, options: Options, phase: str, seconds: float, progress: list[Progress], load: Load
-    ) -> None:
-        """Show the live figures; `seconds` are counted from the first comment due."""
-
-
-class Silence:
-    """The observer who does not look."""
-
-    def announce(self, sentence: str) -> None:
-        """Say nothing."""
-
-    def show_opening(self, options: Options, opened: int, failed: int) -> None:
-        """Show nothing."""
-
-    def show_running(
-        self, options: Options, phase: str, seconds: float, progress: list[Progress], load: Load
-    ) -> None:
-        """Show nothing."""
+# Called with the phase, its total, how much of it is done, and the live figures.
+Observer = Callable[[str, int, int, list[Progress], Load | None], None]
 
 
 class WorkerLost(Exception):
@@ -74,133 +43,68 @@ class WorkerLost(Exception):
 
 
 class Coordinator:
-    """One load test, from the checks before it to its report."""
+    """One load test, from the checks before it to its report. Raises UsageError."""
 
-    def __init__(self, options: Options, observer: Observer) -> None:
+    def __init__(self, options: Options, observer: Observer | None = None) -> None:
         self.options = options
         self.observer = observer
-        self.address = check_target(options)
-        descriptors = raise_descriptor_limit()
+        address = check_target(options)
         cores = len(options.cpu_list or os.sched_getaffinity(0))
         # Pinned processes leave the rest of the machine to the server already.
-        self.processes = choose_processes(
-            options, descriptors, self.address.loopback and not options.cpu_list, cores
-        )
-        self.run_name = secrets.token_hex(4)
+        leave_core = address.loopback and not options.cpu_list
+        self.processes = choose_processes(options, raise_descriptor_limit(), leave_core, cores)
+        self.server = ServerUsage.find(options.target.port) if address.loopback else None
         self.pipes: list[Pipe] = []
         self.workers: list[subprocess.Popen[bytes]] = []
         self.progress: dict[int, Progress] = {}
         self.outcomes: dict[int, Outcome] = {}
-        self.server = ServerUsage.find(options.target.port) if self.address.loopback else None
-        self.loads: list[Load] = []
+        self.course = Course()
         self.sampled = 0.0
-        self.previous: tuple[float, list[float], Usage | None] | None = None
-        self.start = 0.0
-        self.posting = self.interrupted = False
-
-    # --- the course of a test ---
 
     def run(self) -> Report:
-        """Do it all. Raises UsageError, WorkerLost."""
-        if sentence := foresee_rejections(self.options):
-            self.observer.announce(sentence)
-        samples = Samples(before=self.read_server())
+        """Run all phases. Raises WorkerLost; KeyboardInterrupt only before viewers connect."""
+        course = self.course
+        course.mark("before", self.server)
         if self.options.cpu_list:
             os.sched_setaffinity(0, self.options.cpu_list)
         try:
-            self.start_workers()
-            ended = self.start = time.monotonic()
+            self._start_workers()
+            course.start = time.monotonic()
             try:
-                self.open()
-                samples.open, samples.machine_open = self.read_server(), Machine.read()
-                self.posting = any(one.opened for one in self.progress.values())
-                if self.posting:
-                    self.post()
+                self._open()
+                course.mark("open", self.server)
+                course.posted = any(one.counters.connected for one in self.progress.values())
+                if course.posted:
+                    self._post()
             except KeyboardInterrupt:
-                self.interrupted = True
-            ended = time.monotonic()
-            samples.posted, samples.machine_posted = self.read_server(), Machine.read()
-            self.settle()
-            samples.end = self.read_server()
+                course.interrupted = True
+            course.end = time.monotonic()
+            course.mark("posted", self.server)
+            self._settle()
+            course.mark("end", self.server)
         finally:
-            self.stop_workers()
-        return summarize(
-            self.options,
-            [self.outcomes[index] for index in sorted(self.outcomes)],
-            [structs.replace(load, at_s=round(load.at_s - self.start, 2)) for load in self.loads],
-            samples,
-            pids=self.server.pids if self.server else [],
-            planned=len(schedule_posts(self.options)),
-            seconds=max(0.0, min(ended - self.start, self.options.duration))
-            if self.posting
-            else 0.0,
-            interrupted=self.interrupted,
-        )
+            self._stop_workers()
+        return summarize(self.options, list(self.outcomes.values()), course, self.server)
 
-    def start_workers(self) -> None:
-        """Start them and wait until each has reported once."""
-        environment = os.environ | {
-            "PYTHONPATH": os.pathsep.join([package_folder(), os.environ.get("PYTHONPATH", "")])
-        }
+    def _start_workers(self) -> None:
+        # Workers import the same `chat` from any working directory.
+        folder = str(Path(chat.__file__ or ".").resolve().parent.parent)
+        search_path = os.pathsep.join([folder, os.environ.get("PYTHONPATH", "")])
+        run = secrets.token_hex(4)
         for index in range(self.processes):
             ours, theirs = multiprocessing.Pipe()
-            command = [sys.executable, "-m", "chat.loadtest.worker", str(theirs.fileno())]
-            self.workers.append(
-                subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment)
+            worker = subprocess.Popen(
+                [sys.executable, "-m", "chat.loadtest.worker", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                env=os.environ | {"PYTHONPATH": search_path},
             )
             theirs.close()
-            ours.send(Assignment(self.options, self.run_name, index, self.processes))
+            ours.send(Assignment(self.options, run, index, self.processes))
+            self.workers.append(worker)
             self.pipes.append(ours)
-        self.listen_until(lambda: len(self.progress) == self.processes)
+        self._receive_until(lambda: len(self.progress) == self.processes)
 
-    def open(self) -> None:
-        """Let the viewers in, and wait until each is in or has failed."""
-        self.tell(Open())
-        asked = self.options.viewers
-
-        def everyone_tried() -> bool:
-            opened = sum(one.opened for one in self.progress.values())
-            failed = sum(one.failed for one in self.progress.values())
-            self.observer.show_opening(self.options, opened, failed)
-            return opened + failed >= asked
-
-        self.listen_until(everyone_tried)
-
-    def post(self) -> None:
-        """Let the posting begin, and wait until its time is over."""
-        self.start = time.monotonic() + LEAD_SECONDS
-        self.tell(Start(round(self.start * SECOND)))
-        end = self.start + self.options.duration
-        self.listen_until(lambda: time.monotonic() >= end, "posting")
-
-    def settle(self) -> None:
-        """Wait for the answers, so that all heads are known; then for everyone to reach them."""
-        patience = INTERRUPTED_SETTLE if self.interrupted else self.options.settle
-        deadline = time.monotonic() + patience
-
-        def answered() -> bool:
-            done = not self.posting or all(
-                one.answered >= one.sent and not one.due and not one.waiting
-                for one in self.progress.values()
-            )
-            return done or self.interrupted or time.monotonic() >= deadline
-
-        self.listen_until(answered, "settling")
-        heads: Heads = {}
-        for one in self.progress.values():
-            for key, seq in one.heads.items():
-                heads[key] = max(seq, heads.get(key, 0))
-        end = time.monotonic() + patience
-        self.tell(Settle(heads, round(end * SECOND)))
-        last = end + STRAGGLER_SECONDS
-        self.listen_until(
-            lambda: len(self.outcomes) == self.processes or time.monotonic() > last, "settling"
-        )
-        if len(self.outcomes) < self.processes:
-            raise WorkerLost("a worker of the load tester did not report in time")
-
-    def stop_workers(self) -> None:
-        """End the processes, by force if they do not hear."""
+    def _stop_workers(self) -> None:
         for pipe in self.pipes:
             pipe.close()
         for worker in self.workers:
@@ -210,101 +114,104 @@ class Coordinator:
                 worker.kill()
                 worker.wait()
 
-    # --- talking to the workers ---
+    def _open(self) -> None:
+        """Connect the viewers, and wait until each is connected or has failed."""
+        asked = self.options.viewers
 
-    def tell(self, order: Open | Start | Settle) -> None:
-        """Send an order to all workers."""
+        def count_tried() -> int:
+            counters = [one.counters for one in self.progress.values()]
+            return sum(one.connected + one.failed.total() for one in counters)
+
+        self._send(Open())
+        self._receive_until(lambda: count_tried() >= asked, "opening", asked, count_tried)
+
+    def _post(self) -> None:
+        """Start posting, and wait until its time is over."""
+        self.course.start = time.monotonic() + LEAD_SECONDS
+        self._send(Start(round(self.course.start * SECOND)))
+        end = self.course.start + self.options.duration
+        self._receive_until(lambda: time.monotonic() >= end, "posting")
+
+    def _settle(self) -> None:
+        """Wait for the answers, so that all heads are known; then for everyone to reach them."""
+        patience = INTERRUPTED_SETTLE if self.course.interrupted else self.options.settle
+        deadline = time.monotonic() + patience
+
+        def is_answered() -> bool:
+            if not self.course.posted or self.course.interrupted or time.monotonic() >= deadline:
+                return True
+            return all(
+                one.counters.answered >= one.counters.sent and not one.due and not one.waiting
+                for one in self.progress.values()
+            )
+
+        self._receive_until(is_answered, "settling")
+        heads: Heads = {}
+        for one in self.progress.values():
+            for key, seq in one.heads.items():
+                heads[key] = max(seq, heads.get(key, 0))
+        end = time.monotonic() + patience
+        self._send(Settle(heads, round(end * SECOND)))
+        last = end + STRAGGLER_SECONDS
+        self._receive_until(
+            lambda: len(self.outcomes) == self.processes or time.monotonic() > last, "settling"
+        )
+        if len(self.outcomes) < self.processes:
+            raise WorkerLost("a worker of the load tester did not report in time")
+
+    def _send(self, order: Open | Start | Settle) -> None:
         for pipe in self.pipes:
             with contextlib.suppress(BrokenPipeError):
                 pipe.send(order)
 
-    def listen_until(self, reached: Callable[[], bool], phase: str = "") -> None:
-        """Read what workers say, look at the load, and show it as `phase`, until `reached`."""
+    def _receive_until(
+        self,
+        reached: Callable[[], bool],
+        phase: str = "starting",
+        total: int = 0,
+        count_done: Callable[[], int] | None = None,
+    ) -> None:
+        """Receive from workers, sample the load, and show the progress, until `reached`.
+
+        `count_done` tells how much of `total` is done; without, it is seconds of posting.
+        """
         while not reached():
-            waiting = [pipe for index, pipe in enumerate(self.pipes) if index not in self.outcomes]
-            ready = wait(waiting, timeout=0.1)
-            for index, pipe in enumerate(self.pipes):
-                if pipe in ready:
-                    self.hear(index, pipe)
-            self.sample()
-            if phase:
-                self.show(phase)
+            pipes = {pipe: i for i, pipe in enumerate(self.pipes) if i not in self.outcomes}
+            for pipe in wait(list(pipes), timeout=0.1):
+                assert isinstance(pipe, Pipe)
+                self._receive(pipes[pipe], pipe)
+            if len(self.progress) < self.processes:
+                continue
+            progress = [self.progress[index] for index in range(self.processes)]
+            if time.monotonic() - self.sampled >= SAMPLE_SECONDS:
+                self.sampled = time.monotonic()
+                self.course.sample([one.cpu for one in progress], self.server)
+            if self.observer:
+                total = total or round(self.options.duration)
+                seconds = int(time.monotonic() - self.course.start)
+                done = count_done() if count_done else min(total, max(0, seconds))
+                load = self.course.loads[-1] if self.course.loads else None
+                self.observer(phase, total, done, progress, load)
 
-    def hear(self, index: int, pipe: Pipe) -> None:
-        """Take one word of a worker. Raises WorkerLost."""
+    def _receive(self, index: int, pipe: Pipe) -> None:
         try:
-            said: Progress | Outcome = pipe.recv()
+            message: Progress | Outcome = pipe.recv()
         except (EOFError, ConnectionResetError):
-            raise WorkerLost(f"worker {index} of the load tester ended without a word") from None
-        if isinstance(said, Outcome):
-            self.outcomes[index] = said
+            raise WorkerLost(f"worker {index} of the load tester ended early") from None
+        if isinstance(message, Outcome):
+            self.outcomes[index] = message
         else:
-            self.progress[index] = said
-
-    def show(self, phase: str) -> None:
-        """Hand the live figures to the observer."""
-        if self.loads:
-            progress = [self.progress[index] for index in sorted(self.progress)]
-            seconds = time.monotonic() - self.start
-            self.observer.show_running(self.options, phase, seconds, progress, self.loads[-1])
-
-    # --- looking at the load ---
-
-    def read_server(self) -> Usage | None:
-        """Read the server's usage, where it is known."""
-        return self.server.read() if self.server else None
-
-    def sample(self) -> None:
-        """Note the load, twice a second."""
-        moment = time.monotonic()
-        if moment - self.sampled < SAMPLE_SECONDS or len(self.progress) < self.processes:
-            return
-        self.sampled = moment
-        tester = [self.progress[index].cpu for index in sorted(self.progress)]
-        server = self.read_server()
-        if self.previous:
-            then, tester_then, server_then = self.previous
-            took = moment - then
-            self.loads.append(
-                Load(
-                    moment,
-                    [
-                        round((now - before) / took, 3)
-                        for now, before in zip(tester, tester_then, strict=True)
-                    ],
-                    round((server.cpu - server_then.cpu) / took, 3)
-                    if server and server_then
-                    else None,
-                    server.memory if server else None,
-                )
-            )
-        self.previous = (moment, tester, server)
+            self.progress[index] = message
 
 
 def check_target(options: Options) -> Address:
-    """Resolve the target and see that somebody listens there. Raises UsageError."""
+    """Resolve the target and see that a server listens there. Raises UsageError."""
     target = options.target
     try:
         address = Address.resolve(target.host, target.port)
         socket.create_connection((target.host, target.port), timeout=5).close()
     except OSError as problem:
-        reason = problem.strerror or str(problem) or "no answer"
-        raise UsageError(
-            f"Nobody answers at {target.authority} ({reason.lower()}): start the server first."
-        ) from None
+        reason = (problem.strerror or str(problem) or "no answer").lower()
+        sentence = f"Nobody answers at {target.authority} ({reason}): start the server first."
+        raise UsageError(sentence) from None
     return address
-
-
-def raise_descriptor_limit() -> int:
-    """Take all the open files that this process may have; workers inherit it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return soft if soft != resource.RLIM_INFINITY else 1_000_000
-
-
-def package_folder() -> str:
-    """Where `chat` lies, so that workers find the same one from any working directory."""
-    return str(Path(chat.__file__ or ".").resolve().parent.parent)

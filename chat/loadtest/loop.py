@@ -1,9 +1,8 @@
-"""An event loop of a hundred lines.
+"""A minimal event loop: epoll, timers in nanoseconds, one handler per descriptor.
 
-Epoll, timers in nanoseconds, and one handler per descriptor. asyncio and Tornado cost ten times the
-read itself, and the tester must be cheaper than what it measures. epoll's own time-out has a
-granularity of a millisecond, too coarse for a schedule, so waiting is done by select() on the
-epoll.
+asyncio and Tornado cost ten times the read itself, and the tester must be cheaper than what it
+measures. epoll's own time-out counts milliseconds, too coarse for a schedule, so waiting is done by
+select() on the epoll.
 """
 
 from __future__ import annotations
@@ -15,13 +14,13 @@ import time
 from collections.abc import Callable
 
 Handler = Callable[[int], None]
-EVENTS_AT_ONCE = 256  # so many reads take about a millisecond: so late can a timer be
+EVENTS_AT_ONCE = 256  # this many reads take about a millisecond, and so late can a timer be
 
 READ, WRITE = select.EPOLLIN, select.EPOLLOUT
 
 
-def ignore(event: int) -> None:
-    """The handler of a descriptor that was closed while its event was under way."""
+def _ignore(event: int) -> None:
+    """Handle an event of a descriptor that was closed by another handler of the same pass."""
 
 
 class Loop:
@@ -39,8 +38,7 @@ class Loop:
         self.handlers[descriptor] = handler
         (self.epoll.modify if known else self.epoll.register)(descriptor, events)
 
-    def forget(self, descriptor: int) -> None:
-        """Call nothing for a descriptor any more."""
+    def unwatch(self, descriptor: int) -> None:
         if self.handlers.pop(descriptor, None):
             self.epoll.unregister(descriptor)
 
@@ -49,11 +47,10 @@ class Loop:
         heapq.heappush(self.timers, (when, next(self.tiebreak), call))
 
     def call_in(self, seconds: float, call: Callable[[], None]) -> None:
-        """Call once in `seconds`."""
         self.call_at(time.monotonic_ns() + round(seconds * 1e9), call)
 
     def run(self, finished: Callable[[], bool]) -> None:
-        """Work until `finished`, which is asked after each pass."""
+        """Run until `finished`, which is asked after each pass."""
         poll, find_handler, clock = self.epoll.poll, self.handlers.get, time.monotonic_ns
         descriptor = (self.epoll.fileno(),)
         while not finished():
@@ -64,11 +61,7 @@ class Loop:
                     select.select(descriptor, (), (), wait)
                     ready = poll(0, EVENTS_AT_ONCE)
             for number, event in ready:
-                find_handler(number, ignore)(event)
+                find_handler(number, _ignore)(event)
             now = clock()
             while self.timers and self.timers[0][0] <= now:
                 heapq.heappop(self.timers)[2]()
-
-    def close(self) -> None:
-        """Give the epoll back."""
-        self.epoll.close()

@@ -1,19 +1,21 @@
-"""Latencies of all deliveries to all viewers, at the price of one list append each.
+"""What is counted: latencies of all deliveries to all viewers, and counts, which add up.
 
 A read notes one clock value with the batch it brought (`Batch.receipts`). A few times a second
-these are folded: receipts are grouped into slots of time, and every slot is compared with every due
-time of the batch. A wave of thousands of receipts is some hundred slots, so folding costs little;
+these are aggregated: receipts are grouped into slots of time, and every slot is compared with every
+due time of the batch. A wave of thousands of receipts is some hundred slots, so this costs little;
 slots are made just wide enough for that, never wider than a millisecond, and are 16 µs for small
-batches. The latencies are counted in buckets that grow by less than 1 % (the layout of HdrHistogram
-by Gil Tene: seven bits of mantissa for each power of two), so histograms of processes simply add
-up. The maximum is exact. Pure Python: numpy would save a tenth of this and cost a dependency.
+batches. Latencies are counted in buckets that grow by less than 1 % (the layout of Gil Tene's
+HdrHistogram: seven bits of mantissa for each power of two), so histograms of processes add up. The
+maximum is exact.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from typing import Self
+
+from msgspec import Struct, field
 
 MANTISSA_BITS = 7
 FINEST_SLOT, COARSEST_SLOT = 14, 20  # bits of nanoseconds: 16 µs, 1.05 ms
@@ -21,7 +23,52 @@ PAIRS_LIMIT = 256  # of slot and due time compared for one batch, slots permitti
 TICKS_LIMIT = 150
 LEAST_TICK = 250_000_000  # ns
 
-Counts = Counter[int]  # bucket -> occurrences
+
+class Sums(Struct):
+    """Figures of one process or one stretch of time; `a + b` adds them field by field."""
+
+    def __add__(self, other: Self) -> Self:
+        names = self.__struct_fields__
+        return type(self)(*(getattr(self, name) + getattr(other, name) for name in names))
+
+
+class Counters(Sums):
+    """What happened, in numbers. A report has them all."""
+
+    connected: int = 0
+    reconnected: int = 0
+    left: int = 0  # viewers that were connected and were closed for good
+    present: int = 0  # viewers that were connected at the end
+    slow_closed: int = 0
+    compressed: int = 0
+    failed: Counter[str] = field(default_factory=Counter)  # connections, by reason
+    closed: Counter[str] = field(default_factory=Counter)  # by code or reason
+    unrecovered: Counter[str] = field(default_factory=Counter)  # resumes refused, by reason
+    sent: int = 0
+    acked: int = 0
+    deduplicated: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)  # by code
+    unsent: int = 0  # posts that no viewer was there to send
+    unanswered: int = 0
+    answer_lost: int = 0  # posts whose connection the tester itself dropped before the answer
+    expected: int = 0
+    delivered: int = 0  # entries times viewers
+    resumed: int = 0  # of those, the ones that came with a resume instead of a batch
+    lost: int = 0
+    out_of_order: int = 0
+    duplicated: int = 0
+    thinned: int = 0
+    skipped: int = 0
+    received_bytes: int = 0
+    samples: int = 0  # viewers that check every entry
+    checked: int = 0  # entries that these checked
+    contradictions: int = 0
+    violations: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def answered(self) -> int:
+        """Posts that nobody waits for any more."""
+        return self.acked + self.rejected.total() + self.answer_lost
 
 
 def find_bucket(latency: int) -> int:
@@ -36,37 +83,21 @@ def bucket_end(bucket: int) -> int:
     return (bucket - (shift << MANTISSA_BITS) + 1) << shift
 
 
-def find_percentile(counts: Counts, share: float) -> float:
-    """Return the latency, in ns, below which `share` of all lie; 0 when nothing was counted."""
-    rank = math.ceil(share * counts.total())
-    for bucket in sorted(counts):
-        rank -= counts[bucket]
-        if rank <= 0:
-            return bucket_end(bucket)
-    return 0.0
-
-
-class Histogram:
+class Histogram(Struct):
     """Latencies, in ns."""
 
-    __slots__ = ("counts", "greatest")
+    counts: Counter[int] = field(default_factory=Counter)  # bucket -> occurrences
+    greatest: int = 0
 
-    def __init__(self) -> None:
-        self.counts: Counts = Counter()
-        self.greatest = 0
+    def __add__(self, other: Histogram) -> Histogram:
+        return Histogram(self.counts + other.counts, max(self.greatest, other.greatest))
 
     def record(self, latency: int) -> None:
-        """Count one latency."""
         self.counts[find_bucket(latency)] += 1
         if latency > self.greatest:
             self.greatest = latency
 
-    def add(self, other: Histogram) -> None:
-        """Take in what another one counted."""
-        self.counts.update(other.counts)
-        self.greatest = max(self.greatest, other.greatest)
-
-    def record_batch(self, receipts: Sequence[int], dues: Sequence[int]) -> None:
+    def record_batch(self, receipts: list[int], dues: list[int]) -> None:
         """Count the latency of every due time at every receipt (both CLOCK_MONOTONIC, ns)."""
         first, last = min(receipts), max(receipts)
         width = FINEST_SLOT
@@ -83,65 +114,58 @@ class Histogram:
                 counts[bucket] = get(bucket, 0) + number
         self.greatest = max(self.greatest, last - min(dues))
 
+    def percentile(self, share: float) -> float:
+        """Return the latency, in ns, below which `share` of all lie; 0 when there are none."""
+        rank = math.ceil(share * self.counts.total())
+        for bucket in sorted(self.counts):
+            rank -= self.counts[bucket]
+            if rank <= 0:
+                return bucket_end(bucket)
+        return 0.0
 
-class Tick:
+
+class TickSums(Sums):
     """What happened in one stretch of time."""
 
-    __slots__ = ("delivered", "latency", "received_bytes", "sent")
-
-    def __init__(self) -> None:
-        self.latency = Histogram()
-        self.delivered = 0
-        self.received_bytes = 0
-        self.sent = 0
-
-    def add(self, other: Tick) -> None:
-        """Take in what another process saw in the same stretch."""
-        self.latency.add(other.latency)
-        self.delivered += other.delivered
-        self.received_bytes += other.received_bytes
-        self.sent += other.sent
+    latency: Histogram = field(default_factory=Histogram)
+    delivered: int = 0
+    received_bytes: int = 0
+    sent: int = 0
 
 
 class Timeline:
-    """A row of ticks from the start of posting to the end of settling."""
+    """The ticks from the start of posting to the end of settling."""
 
     def __init__(self, seconds: float) -> None:
         self.length = max(LEAST_TICK, math.ceil(seconds * 1e9 / TICKS_LIMIT))  # of a tick, ns
-        self.ticks = [Tick() for _ in range(math.ceil(seconds * 1e9 / self.length) + 1)]
+        self.ticks = [TickSums() for _ in range(math.ceil(seconds * 1e9 / self.length) + 1)]
         self.start = 0  # ns; set when posting starts
 
-    def find_tick(self, when: int) -> Tick:
-        """Return the tick of a moment; what is before or after all of them is in the outermost."""
+    def __add__(self, other: Timeline) -> Timeline:
+        total = Timeline(0)
+        total.length = self.length
+        total.ticks = [mine + theirs for mine, theirs in zip(self.ticks, other.ticks, strict=True)]
+        return total
+
+    def find_tick(self, when: int) -> TickSums:
+        """Return the tick of a moment; the first or last for what lies before or after all."""
         index = (when - self.start) // self.length
         return self.ticks[min(max(0, index), len(self.ticks) - 1)]
 
-    def record(self, receipts: Sequence[int], dues: Sequence[int], entries: int, size: int) -> None:
-        """Note a batch of `entries` entries in `size` bytes, received at `receipts`, all ns."""
+    def record(self, receipts: list[int], dues: list[int], entries: int, size: int) -> None:
+        """Record a batch of `entries` entries in `size` bytes, received at `receipts` (ns)."""
         tick = self.find_tick(receipts[len(receipts) // 2])
         tick.delivered += entries * len(receipts)
         tick.received_bytes += size * len(receipts)
         if dues:
             tick.latency.record_batch(receipts, dues)
 
-    def add(self, other: Timeline) -> None:
-        """Take in another process's timeline of the same length."""
-        for mine, theirs in zip(self.ticks, other.ticks, strict=True):
-            mine.add(theirs)
-
     def total(self) -> Histogram:
         """Return the latencies of all ticks together."""
-        return add_up([tick.latency for tick in self.ticks])
+        return sum((tick.latency for tick in self.ticks), Histogram())
 
     def recent(self, now: int, seconds: float) -> Histogram:
         """Return the latencies counted in about the last `seconds`."""
-        ticks = range(now - round(seconds * 1e9), now + 1, self.length)
-        return add_up({id(tick): tick.latency for tick in map(self.find_tick, ticks)}.values())
-
-
-def add_up(histograms: Iterable[Histogram]) -> Histogram:
-    """Return one histogram with the counts of all."""
-    total = Histogram()
-    for histogram in histograms:
-        total.add(histogram)
-    return total
+        moments = range(now - round(seconds * 1e9), now + 1, self.length)
+        ticks = {id(tick): tick for tick in map(self.find_tick, moments)}
+        return sum((tick.latency for tick in ticks.values()), Histogram())

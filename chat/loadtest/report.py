@@ -1,6 +1,6 @@
-"""All figures of one load test as one frozen value, and the verdict on them.
+"""All figures of one load test as one frozen value, the faults found, and the warnings.
 
-Computes; prints nothing. Units are in the names: `_ms`, `_us`, `_s`, `_bytes`; shares are between 0
+Computes, prints nothing. Units are in the names: `_ms`, `_us`, `_s`, `_bytes`; shares are between 0
 and 1.
 """
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from chat.loadtest.measurement import Histogram, bucket_end, find_percentile
+from chat.loadtest.measurement import Counters, Histogram
 
 TESTER_CPU_WARNING = 0.85
 LATENESS_WARNING_MS = 50.0
@@ -29,21 +29,26 @@ class Latency(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, histogram: Histogram) -> Latency:
-        """Read them from a histogram."""
+        """Compute them from a histogram."""
         greatest = histogram.greatest / 1e6
+        # A bucket's end may lie past the exact maximum; no percentile does.
+        shares = (0.5, 0.9, 0.99, 0.999)
+        found = [min(histogram.percentile(share) / 1e6, greatest) for share in shares]
+        p50, p90, p99, p999 = (round(value, 3) for value in found)
+        return cls(histogram.counts.total(), p50, p90, p99, p999, round(greatest, 3))
 
-        def find(share: float) -> float:
-            # A bucket's end may lie past the exact maximum; no percentile does.
-            return round(min(find_percentile(histogram.counts, share) / 1e6, greatest), 3)
+    def __str__(self) -> str:
+        """Return them in one line."""
+        if not self.count:
+            return "none"
+        values = (self.p50_ms, self.p90_ms, self.p99_ms, self.p999_ms, self.max_ms)
+        names = ("p50", "p90", "p99", "p99.9", "max")
+        return "   ".join(f"{n} {format_ms(v)}" for n, v in zip(names, values, strict=True)) + " ms"
 
-        return cls(
-            count=histogram.counts.total(),
-            p50_ms=find(0.5),
-            p90_ms=find(0.9),
-            p99_ms=find(0.99),
-            p999_ms=find(0.999),
-            max_ms=round(greatest, 3),
-        )
+
+def format_ms(value: float) -> str:
+    """Return milliseconds, with a decimal below 100."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
 
 class Tick(msgspec.Struct, frozen=True):
@@ -74,146 +79,103 @@ class Server(msgspec.Struct, frozen=True):
     cpu_s: float  # from the first post to the end
     cpu_share: float  # of one core, while posts were due
     us_per_delivery: float
-    connect_cpu_s: float  # while viewers came in
+    connect_cpu_s: float  # while viewers connected
     us_per_connect: float
     memory_before_bytes: int  # no viewers yet
-    memory_open_bytes: int  # all viewers in, nothing posted
+    memory_open_bytes: int  # all viewers connected, nothing posted
     memory_peak_bytes: int
     memory_per_viewer_bytes: float
 
 
-class Others(msgspec.Struct, frozen=True):
+class MachineLoad(msgspec.Struct, frozen=True):
     """What the rest of the machine did while posts were due, when the server is local."""
 
     cpu_share: float  # of one core, by all programs but the server and the tester
     idle: float  # share of the whole machine that nobody used
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """The figures, the verdict, the warnings."""
+class Report(Counters, kw_only=True):
+    """The figures: those of `Counters`, and what follows from them."""
 
     options: dict[str, Any]
     processes: int
     seconds: float  # of posting; shorter than asked when interrupted
     interrupted: bool
-
     viewers: int
-    connected: int
-    present: int  # at the end
-    failed: dict[str, int]
-    closed: dict[str, int]
     slow_viewers: int
-    slow_closed: int
-    compressed: int
+    planned: int  # posts
+
     connects_per_second: float
     connect_latency: Latency
-    reconnected: int
     reconnects_per_second: float
     reconnect_latency: Latency
-    unrecovered: dict[str, int]
-
-    planned: int
-    sent: int
-    acked: int
-    deduplicated: int
-    rejected: dict[str, int]
-    unsent: int
-    unanswered: int
-    answer_lost: int
     ack_latency: Latency
-    greatest_lateness_ms: float
-
-    expected: int
-    delivered: int
-    resumed: int
-    lost: int
-    out_of_order: int
-    duplicated: int
-    thinned: int
-    skipped: int
     latency: Latency
-    received_bytes: int
+    greatest_lateness_ms: float  # of a post, from due to sent
     bytes_per_delivery: float
     deliveries_per_second: float
-
-    samples: int
-    checked: int
     acked_but_missing: int
-    contradictions: int
-    violations: dict[str, int]
 
     tester_cpu: list[float]  # share of one core for each process, while posting
     server: Server | None
-    others: Others | None
+    machine_load: MachineLoad | None
     timeline: list[Tick]
     loads: list[Load]
     distribution: list[tuple[float, int]]  # ms where a bucket ends, deliveries in it
-    notes: list[str]
 
     @property
     def faults(self) -> list[str]:
-        """What makes the verdict bad, a sentence each."""
-        asked = self.viewers
+        """What makes the exit code 1, a sentence each."""
+        missing = self.viewers - self.connected
         gone = self.connected - self.present - self.slow_closed
-        checks = [
-            (
-                asked - self.connected,
-                f"{asked - self.connected:,} of {asked:,} viewers did not connect.",
-            ),
-            (gone, f"{gone:,} viewers were gone before the end."),
-            (self.lost, f"{self.lost:,} deliveries were lost."),
-            (self.out_of_order, f"{self.out_of_order:,} deliveries came out of order."),
-            (self.duplicated, f"{self.duplicated:,} deliveries came twice."),
-            (self.acked_but_missing, f"{self.acked_but_missing:,} acked comments reached nobody."),
-            (
-                self.contradictions,
-                f"{self.contradictions:,} times a seq did not mean the same to everyone.",
-            ),
-            (self.unanswered, f"{self.unanswered:,} posts got no answer."),
-            (self.rejected and not self.acked, "No post was accepted: all were rejected."),
-            (
-                self.violations,
-                "The protocol was broken: "
-                + "; ".join(f"{k} ({v:,})" for k, v in self.violations.items())
-                + ".",
-            ),
-        ]
-        return [sentence for fault, sentence in checks if fault]
+        violations = "; ".join(f"{what} ({count:,})" for what, count in self.violations.items())
+        sentences = {
+            f"{missing:,} of {self.viewers:,} viewers did not connect.": missing,
+            f"{gone:,} viewers were gone before the end.": gone,
+            f"{self.lost:,} deliveries were lost.": self.lost,
+            f"{self.out_of_order:,} deliveries came out of order.": self.out_of_order,
+            f"{self.duplicated:,} deliveries came twice.": self.duplicated,
+            f"{self.acked_but_missing:,} acked comments reached nobody.": self.acked_but_missing,
+            f"{self.contradictions:,} seqs meant different comments.": self.contradictions,
+            f"{self.unanswered:,} posts got no answer.": self.unanswered,
+            "No post was accepted: all were rejected.": self.rejected and not self.acked,
+            f"The protocol was broken: {violations}.": self.violations,
+        }
+        return [sentence for sentence, is_so in sentences.items() if is_so]
 
     @property
     def warnings(self) -> list[str]:
-        """What to know before these figures are believed."""
-        found = list(self.notes)
-        busiest = max(self.tester_cpu, default=0.0)
-        if busiest > TESTER_CPU_WARNING:
-            found.append(
-                f"A process of the tester was busy {busiest:.0%} of the time: "
-                "the tester is what was measured. Take more --processes, or another machine."
-            )
-        if self.greatest_lateness_ms > LATENESS_WARNING_MS and not self.reconnected:
-            found.append(
-                f"A comment was sent up to {self.greatest_lateness_ms:.0f} ms late, "
-                "which counts as latency."
-            )
-        others = self.others
-        if others and others.cpu_share > OTHERS_WARNING and others.idle < IDLE_WARNING:
-            found.append(
-                f"Other programs took {others.cpu_share:.0%} of a core and {others.idle:.0%} of "
-                "the machine was idle: latencies are partly theirs."
-            )
-        if self.unsent and not self.interrupted:
-            found.append(
-                f"{self.unsent:,} of {self.planned:,} posts were not sent: "
-                "no viewer was there to send them."
-            )
-        if self.options["compress"] and self.compressed < self.connected:
-            found.append(
-                f"The server granted compression to {self.compressed:,} "
-                f"of {self.connected:,} viewers."
-            )
-        if self.interrupted:
-            found.append("Interrupted: these are the figures so far.")
-        return found
+        """What to know before these figures are believed, a sentence each."""
+        busiest, late = max(self.tester_cpu, default=0.0), self.greatest_lateness_ms
+        others = self.machine_load or MachineLoad(0.0, 1.0)
+        sentences = {
+            "The server's CPU and memory are not known: it is not on this machine, "
+            "may not be looked at, or was restarted.": self.server is None,
+            f"A process of the tester was busy {busiest:.0%} of the time: the tester is what was "
+            "measured. Take more --processes, or another machine.": busiest > TESTER_CPU_WARNING,
+            f"A comment was sent up to {late:.0f} ms late, which counts as latency.": (
+                late > LATENESS_WARNING_MS and not self.reconnected
+            ),
+            f"Other programs took {others.cpu_share:.0%} of a core and {others.idle:.0%} of "
+            "the machine was idle: latencies are partly theirs.": (
+                others.cpu_share > OTHERS_WARNING and others.idle < IDLE_WARNING
+            ),
+            f"{self.unsent:,} of {self.planned:,} posts were not sent: "
+            "no viewer was there to send them.": self.unsent and not self.interrupted,
+            f"The server granted compression to {self.compressed:,} of {self.connected:,} "
+            "viewers.": self.options["compress"] and self.compressed < self.connected,
+            "Interrupted: these are the figures so far.": self.interrupted,
+        }
+        return [sentence for sentence, is_so in sentences.items() if is_so]
+
+    @property
+    def successes(self) -> list[str]:
+        """The sentence that says what a test without a fault has shown."""
+        if self.faults:
+            return []
+        if not self.expected:
+            return [f"All {self.connected:,} viewers connected and stayed."]
+        return [f"All of {self.expected:,} expected deliveries are accounted for, in order."]
 
     @property
     def exit_code(self) -> int:
@@ -221,14 +183,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return 1 if self.faults else 0
 
     def to_json(self) -> bytes:
-        """Return all figures, with the verdict, as readable JSON."""
+        """Return all figures, faults and warnings as readable JSON."""
         body = msgspec.to_builtins(self)
         body |= {"faults": self.faults, "warnings": self.warnings, "exit_code": self.exit_code}
         return msgspec.json.format(msgspec.json.encode(body), indent=1)
-
-
-def list_distribution(histogram: Histogram) -> list[tuple[float, int]]:
-    """Return the filled buckets: where each ends, in ms, and how many are in it."""
-    return [
-        (bucket_end(bucket) / 1e6, histogram.counts[bucket]) for bucket in sorted(histogram.counts)
-    ]

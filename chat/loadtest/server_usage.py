@@ -1,19 +1,14 @@
-"""What the server itself uses, when it runs on this machine.
+"""CPU and memory of the server and of the whole machine, when the server runs on this machine.
 
-CPU seconds and resident memory, from the kernel by psutil. The server is whoever listens on the
-port, and its children. Without psutil, or without the right to look, there are no figures, and the
-report says so.
+The server is the process that listens on the port, with its children. Where it cannot be found or
+read there are no figures, and the report says so.
 """
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 
-try:
-    import psutil
-except ImportError:  # an extra: the test itself does not need it
-    psutil = None
+import psutil
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,21 +16,18 @@ class Usage:
     """What processes used, together."""
 
     cpu: float  # seconds since the processes began
-    memory: int  # bytes, resident, of all processes together
+    memory: int  # bytes, resident
 
 
 @dataclass(frozen=True, slots=True)
-class Machine:
-    """What all programs of this machine used, in seconds of CPU since it began."""
+class MachineUsage:
+    """What all programs of this machine used, in seconds of CPU since it started."""
 
     busy: float
     total: float
 
     @classmethod
-    def read(cls) -> Machine | None:
-        """Read it as it is now; None without psutil."""
-        if psutil is None:
-            return None
+    def read(cls) -> MachineUsage:
         times = psutil.cpu_times()
         # Guest time is in user time already.
         total = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
@@ -50,35 +42,34 @@ class ServerUsage:
 
     @property
     def pids(self) -> list[int]:
-        """The processes, by number."""
         return [process.pid for process in self.processes]
 
     @classmethod
     def find(cls, port: int) -> ServerUsage | None:
-        """Find who listens on a port of this machine."""
-        if psutil is None:
-            return None
+        """Find what listens on a port of this machine; None without the right to look."""
         try:
-            listening = {
-                connection.pid
-                for connection in psutil.net_connections("tcp")
-                if connection.status == psutil.CONN_LISTEN
-                and connection.laddr.port == port
-                and connection.pid
-            }
-            family = {pid: psutil.Process(pid) for pid in listening}
-            for process in list(family.values()):
-                family.update({child.pid: child for child in process.children(recursive=True)})
+            found: dict[int, psutil.Process] = {}
+            for connection in psutil.net_connections("tcp"):
+                is_listening = connection.status == psutil.CONN_LISTEN
+                if is_listening and connection.laddr.port == port and connection.pid:
+                    process = psutil.Process(connection.pid)
+                    found[process.pid] = process
+                    found |= {child.pid: child for child in process.children(recursive=True)}
         except psutil.Error:
             return None
-        return cls([family[pid] for pid in sorted(family)]) if family else None
+        return cls([found[pid] for pid in sorted(found)]) if found else None
 
-    def read(self) -> Usage:
-        """Read the usage as it is now."""
+    def read(self) -> Usage | None:
+        """Return the usage so far; None once a process has ended, whose share is lost with it."""
         cpu, memory = 0.0, 0
-        for process in self.processes:
-            with contextlib.suppress(psutil.Error):
-                times = process.cpu_times()
-                cpu += times.user + times.system
-                memory += process.memory_info().rss
+        try:
+            for process in self.processes:
+                with process.oneshot():
+                    times = process.cpu_times()
+                    cpu += times.user + times.system
+                    memory += process.memory_info().rss
+                    if process.status() == psutil.STATUS_ZOMBIE:
+                        return None
+        except psutil.Error:
+            return None
         return Usage(cpu, memory)

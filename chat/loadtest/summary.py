@@ -1,75 +1,81 @@
-"""Adds the outcomes of all workers up to one report, and holds acks against what was received."""
+"""Adds the outcomes of all workers up to one report, and compares acks with what was received."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from dataclasses import asdict, dataclass
+import operator
+import time
+from collections import defaultdict
+from dataclasses import asdict, dataclass, field
+from functools import reduce
 
-from chat.loadtest.continuity import Tally
-from chat.loadtest.exchange import Outcome
-from chat.loadtest.measurement import Timeline, add_up, find_percentile
+from msgspec import structs
+
+from chat.loadtest.ipc import Outcome
+from chat.loadtest.measurement import Counters, Timeline, bucket_end
 from chat.loadtest.options import Options
-from chat.loadtest.report import Latency, Load, Others, Report, Server, Tick, list_distribution
-from chat.loadtest.server_usage import Machine, Usage
+from chat.loadtest.report import Latency, Load, MachineLoad, Report, Server, Tick
+from chat.loadtest.schedule import schedule_posts
+from chat.loadtest.server_usage import MachineUsage, ServerUsage, Usage
 
 
 @dataclass(slots=True)
-class Samples:
-    """The server's usage at the turning points of a test; None where it is not known."""
+class Course:
+    """When the phases of a test were, and what was used until then."""
 
-    before: Usage | None = None
-    open: Usage | None = None
-    posted: Usage | None = None
-    end: Usage | None = None
-    machine_open: Machine | None = None
-    machine_posted: Machine | None = None
+    start: float = 0.0  # of posting, else of opening; seconds of CLOCK_MONOTONIC
+    end: float = 0.0
+    posted: bool = False
+    interrupted: bool = False
+    server: dict[str, Usage | None] = field(default_factory=dict)  # by phase
+    machine: dict[str, MachineUsage] = field(default_factory=dict)
+    loads: list[Load] = field(default_factory=list)  # `at_s` by CLOCK_MONOTONIC
+    previous: tuple[float, list[float], Usage | None] | None = None
+
+    def mark(self, phase: str, server: ServerUsage | None) -> None:
+        """Note what was used until the end of a phase."""
+        self.server[phase] = server.read() if server else None
+        self.machine[phase] = MachineUsage.read()
+
+    def sample(self, tester: list[float], server: ServerUsage | None) -> None:
+        """Note the load since the last sample; `tester` is the CPU seconds used so far."""
+        moment, usage = time.monotonic(), server.read() if server else None
+        if self.previous:
+            then, tester_then, usage_then = self.previous
+            took = moment - then
+            spent = [now - before for now, before in zip(tester, tester_then, strict=True)]
+            shares = [round(seconds / took, 3) for seconds in spent]
+            share = round((usage.cpu - usage_then.cpu) / took, 3) if usage and usage_then else None
+            self.loads.append(Load(moment, shares, share, usage.memory if usage else None))
+        self.previous = (moment, tester, usage)
 
 
-@dataclass(slots=True)
-class Findings:
-    """What only the view over all processes shows."""
+def compare_acks(total: Outcome, ordered_senders: bool) -> int:
+    """Return how many acked posts nobody saw; count contradictions, duplicates and disorder.
 
-    acked_but_missing: int = 0
-    contradictions: int = 0
-    twice: int = 0
-    disorder: int = 0
-
-
-def compare_journals(outcomes: list[Outcome], ordered_senders: bool) -> Findings:
-    """Check that each acked post was seen under its seq, once, and in its sender's order."""
-    found = Findings(contradictions=sum(outcome.contradictions for outcome in outcomes))
-    journals: dict[tuple[str, str], dict[int, int]] = defaultdict(dict)
+    Each acked post must have been seen under its seq, once, and in its sender's order.
+    """
+    counters = total.counters
+    seen: dict[tuple[str, str], dict[int, int]] = defaultdict(dict)
     left_out: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
-    for outcome in outcomes:
-        for key, journal in outcome.journals.items():
-            merged = journals[key]
-            for seq, post in journal.items():
-                found.contradictions += merged.setdefault(seq, post) != post
-        for key, ranges in outcome.left_out.items():
-            left_out[key] += ranges
-    for journal in journals.values():
-        found.twice += len(journal) - len(set(journal.values()))
+    for key, posts in total.posts:
+        for seq, post in posts.items():
+            counters.contradictions += seen[key].setdefault(seq, post) != post
+    for key, ranges in total.left_out:
+        left_out[key] += ranges
+    for posts in seen.values():
+        counters.duplicated += len(posts) - len(set(posts.values()))
+    missing = 0
     latest: dict[int, int] = {}
-    accepted = sorted(
-        (
-            (post, room, epoch, seq, poster)
-            for o in outcomes
-            for room, epoch, seq, post, poster in o.accepted
-        )
-    )
-    for post, room, epoch, seq, poster in accepted:
+    for post, room, epoch, seq, poster in sorted(total.accepted):
         key = (room, epoch)
-        seen = journals[key].get(seq)
-        if seen is None:
-            found.acked_but_missing += not any(
-                first <= seq <= last for first, last in left_out[key]
-            )
+        if seq in seen[key]:
+            counters.contradictions += seen[key][seq] != post
         else:
-            found.contradictions += seen != post
+            missing += not any(first <= seq <= last for first, last in left_out[key])
         if ordered_senders:
-            found.disorder += seq < latest.get(poster, 0)
+            counters.out_of_order += seq < latest.get(poster, 0)
             latest[poster] = seq
-    return found
+    return missing
 
 
 def list_ticks(timeline: Timeline, seconds: float) -> list[Tick]:
@@ -83,8 +89,8 @@ def list_ticks(timeline: Timeline, seconds: float) -> list[Tick]:
             sent=tick.sent,
             delivered=tick.delivered,
             received_bytes=tick.received_bytes,
-            p50_ms=round(find_percentile(tick.latency.counts, 0.5) / 1e6, 3),
-            p99_ms=round(find_percentile(tick.latency.counts, 0.99) / 1e6, 3),
+            p50_ms=round(tick.latency.percentile(0.5) / 1e6, 3),
+            p99_ms=round(tick.latency.percentile(0.99) / 1e6, 3),
             max_ms=round(tick.latency.greatest / 1e6, 3),
         )
         for index, tick in enumerate(timeline.ticks[:count])
@@ -92,131 +98,87 @@ def list_ticks(timeline: Timeline, seconds: float) -> list[Tick]:
 
 
 def describe_server(
-    samples: Samples, loads: list[Load], pids: list[int], seconds: float, tally: Tally
+    course: Course, server: ServerUsage | None, seconds: float, counters: Counters
 ) -> Server | None:
-    """Return the server's cost between the turning points; None when it is not known."""
-    before, opened, posted, end = samples.before, samples.open, samples.posted, samples.end
-    if before is None or opened is None or posted is None or end is None:
+    """Return what the server used in each phase; None when it is not known."""
+    phases = ("before", "open", "posted", "end")
+    usages = [usage for phase in phases if (usage := course.server.get(phase))]
+    if server is None or len(usages) < len(phases):
         return None
+    before, opened, posted, end = usages
+    delivered, viewers = counters.delivered, counters.connected
     cpu, connect = end.cpu - opened.cpu, opened.cpu - before.cpu
-    memories = [before.memory, opened.memory, posted.memory, end.memory]
-    memories += [load.server_memory_bytes for load in loads if load.server_memory_bytes]
+    memories = [usage.memory for usage in usages]
+    memories += [load.server_memory_bytes for load in course.loads if load.server_memory_bytes]
     return Server(
-        pids=pids,
+        pids=server.pids,
         cpu_s=round(cpu, 3),
-        cpu_share=round((posted.cpu - opened.cpu) / seconds, 3) if seconds else 0.0,
-        us_per_delivery=round(cpu * 1e6 / tally.delivered, 3) if tally.delivered else 0.0,
+        cpu_share=divide(posted.cpu - opened.cpu, seconds, 3),
+        us_per_delivery=divide(cpu * 1e6, delivered, 3),
         connect_cpu_s=round(connect, 3),
-        us_per_connect=round(connect * 1e6 / tally.opened, 1) if tally.opened else 0.0,
+        us_per_connect=divide(connect * 1e6, viewers, 1),
         memory_before_bytes=before.memory,
         memory_open_bytes=opened.memory,
         memory_peak_bytes=max(memories),
-        memory_per_viewer_bytes=round((opened.memory - before.memory) / tally.opened)
-        if tally.opened
-        else 0.0,
+        memory_per_viewer_bytes=divide(opened.memory - before.memory, viewers, 0),
     )
 
 
-def describe_others(samples: Samples, tester: float, seconds: float) -> Others | None:
-    """Return what neither server nor tester used; None when it is not known."""
-    before, after = samples.machine_open, samples.machine_posted
-    if before is None or after is None or samples.open is None or samples.posted is None:
+def describe_machine(course: Course, seconds: float, tester: float) -> MachineLoad | None:
+    """Return what neither server nor tester used while posts were due; None when not known."""
+    opened, posted = course.server.get("open"), course.server.get("posted")
+    if not opened or not posted or not seconds:
         return None
+    before, after = course.machine["open"], course.machine["posted"]
     busy, total = after.busy - before.busy, after.total - before.total
-    if not seconds or not total:
-        return None
-    others = busy - (samples.posted.cpu - samples.open.cpu) - tester
-    return Others(round(max(0.0, others / seconds), 3), round(1 - busy / total, 3))
+    others = busy - (posted.cpu - opened.cpu) - tester
+    return MachineLoad(max(0.0, divide(others, seconds, 3)), 1 - divide(busy, total, 3))
+
+
+def divide(amount: float, by: float, digits: int) -> float:
+    """Return a rounded quotient; 0 where there is nothing to divide by."""
+    return round(amount / by, digits) if by else 0.0
 
 
 def summarize(
-    options: Options,
-    outcomes: list[Outcome],
-    loads: list[Load],
-    samples: Samples,
-    *,
-    pids: list[int],
-    planned: int,
-    seconds: float,
-    interrupted: bool,
+    options: Options, outcomes: list[Outcome], course: Course, server: ServerUsage | None
 ) -> Report:
     """Return the report of a whole test."""
-    tally = Tally()
-    timeline = Timeline(options.duration + options.settle)
-    for outcome in outcomes:
-        tally.add(outcome.tally)
-        timeline.add(outcome.timeline)
-    latency = timeline.total()
-    found = compare_journals(
-        outcomes, ordered_senders=options.transport == "websocket" and options.profile != "storm"
-    )
-    opening = max(outcome.opening for outcome in outcomes)
-    reopening = max(outcome.reopening for outcome in outcomes)
-    server = describe_server(samples, loads, pids, seconds, tally)
-    notes = (
-        []
-        if server
-        else ["The server's CPU and memory are not known: it is not local, or psutil is missing."]
-    )
-
-    def plain(counter: Counter[str]) -> dict[str, int]:
-        return dict(counter.most_common())
-
+    total = reduce(operator.add, outcomes)
+    in_order = options.transport == "websocket" and options.profile != "storm"
+    missing = compare_acks(total, in_order)
+    counters, latency = total.counters, total.timeline.total()
+    seconds = max(0.0, min(course.end - course.start, options.duration)) if course.posted else 0.0
+    delivered = counters.delivered
+    for name in ("failed", "closed", "unrecovered", "rejected", "violations"):
+        setattr(counters, name, dict(getattr(counters, name).most_common()))
     return Report(
+        **structs.asdict(counters),
         options=asdict(options),
         processes=len(outcomes),
         seconds=round(seconds, 3),
-        interrupted=interrupted,
+        interrupted=course.interrupted,
         viewers=options.viewers,
-        connected=tally.opened,
-        present=sum(outcome.present for outcome in outcomes),
-        failed=plain(tally.failed),
-        closed=plain(tally.closed),
         slow_viewers=options.slow_viewers,
-        slow_closed=tally.slow_closed,
-        compressed=tally.compressed,
-        connects_per_second=round(tally.opened / opening, 1) if opening else 0.0,
-        connect_latency=Latency.of(add_up(outcome.connects for outcome in outcomes)),
-        reconnected=tally.reopened,
-        reconnects_per_second=round(tally.reopened / reopening, 1) if reopening else 0.0,
-        reconnect_latency=Latency.of(add_up(outcome.reconnects for outcome in outcomes)),
-        unrecovered=plain(tally.unrecovered),
-        planned=planned,
-        sent=tally.sent,
-        acked=tally.acked,
-        deduplicated=tally.deduplicated,
-        rejected=plain(tally.rejected),
-        unsent=tally.unsent,
-        unanswered=sum(outcome.unanswered for outcome in outcomes),
-        answer_lost=tally.answer_lost,
-        ack_latency=Latency.of(add_up(outcome.acks for outcome in outcomes)),
-        greatest_lateness_ms=round(max(outcome.greatest_lateness for outcome in outcomes) / 1e6, 3),
-        expected=tally.expected,
-        delivered=tally.delivered,
-        resumed=tally.resumed,
-        lost=tally.lost,
-        out_of_order=tally.out_of_order + found.disorder,
-        duplicated=tally.duplicated + found.twice,
-        thinned=tally.thinned,
-        skipped=tally.skipped,
+        planned=len(schedule_posts(options)),
+        connects_per_second=divide(counters.connected, max(total.opening), 1),
+        connect_latency=Latency.of(total.connects),
+        reconnects_per_second=divide(counters.reconnected, max(total.reopening), 1),
+        reconnect_latency=Latency.of(total.reconnects),
+        ack_latency=Latency.of(total.acks),
         latency=Latency.of(latency),
-        received_bytes=tally.received_bytes,
-        bytes_per_delivery=round(tally.received_bytes / tally.delivered, 1)
-        if tally.delivered
-        else 0.0,
-        deliveries_per_second=round(tally.delivered / seconds, 1) if seconds else 0.0,
-        samples=sum(outcome.samples for outcome in outcomes),
-        checked=tally.checked,
-        acked_but_missing=found.acked_but_missing,
-        contradictions=found.contradictions,
-        violations=plain(tally.violations),
-        tester_cpu=[
-            round(outcome.cpu / outcome.wall, 3) if outcome.wall else 0.0 for outcome in outcomes
+        greatest_lateness_ms=round(total.lateness.greatest / 1e6, 3),
+        bytes_per_delivery=divide(counters.received_bytes, delivered, 1),
+        deliveries_per_second=divide(delivered, seconds, 1),
+        acked_but_missing=missing,
+        tester_cpu=[round(share, 3) for share in total.cpu_shares],
+        server=describe_server(course, server, seconds, counters),
+        machine_load=describe_machine(course, seconds, sum(total.cpu_seconds)),
+        timeline=list_ticks(total.timeline, seconds),
+        loads=[
+            structs.replace(load, at_s=round(load.at_s - course.start, 2)) for load in course.loads
         ],
-        server=server,
-        others=describe_others(samples, sum(outcome.cpu for outcome in outcomes), seconds),
-        timeline=list_ticks(timeline, seconds),
-        loads=loads,
-        distribution=list_distribution(latency),
-        notes=notes,
+        distribution=[
+            (bucket_end(bucket) / 1e6, latency.counts[bucket]) for bucket in sorted(latency.counts)
+        ],
     )

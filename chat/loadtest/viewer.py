@@ -1,7 +1,6 @@
-"""What every simulated viewer has, whichever way it follows its room.
+"""What every simulated viewer has, whatever its transport: a position in its room, and a state.
 
-A place in the numbering, and a life. NEW -> OPENING -> LIVE -> GONE; a storm leads from LIVE back
-to OPENING.
+NEW -> OPENING -> LIVE -> GONE; a storm leads from LIVE back to OPENING.
 """
 
 from __future__ import annotations
@@ -9,214 +8,197 @@ from __future__ import annotations
 from enum import Enum
 from time import monotonic_ns
 
-from chat.loadtest.connection import Connection, Crew
-from chat.loadtest.continuity import Track
-from chat.loadtest.ledger import Memo, Numbering, Room
-from chat.loadtest.messages import Batch, Entry, read_batch
+from chat.loadtest.connection import Connection, WorkerContext
+from chat.loadtest.messages import Entry, read_batch
+from chat.loadtest.recorder import BatchCache, EpochRecord, Room
+from chat.loadtest.sequence_check import SequenceTracker
 
-RETRY_SECONDS = 0.5  # a storm's viewer that was turned away tries again
+RETRY_SECONDS = 0.5  # until a storm's viewer that was refused tries again
 OPENING_LIMIT = 20.0  # seconds until an opening counts as failed
-NOTHING: Memo = {}
+NO_CACHE: BatchCache = {}
 
 
-class Life(Enum):
-    """Where a viewer is in its life."""
+class ViewerState(Enum):
+    """Where a viewer is between its first connect and its end."""
 
-    NEW = "new"
-    OPENING = "opening"
-    LIVE = "live"
-    GONE = "gone"
+    NEW, OPENING, LIVE, GONE = range(4)
 
 
 class Viewer(Connection):
-    """One simulated viewer."""
+    """One simulated viewer. Its transport connects, reads and posts in a subclass."""
 
-    __slots__ = (
-        "asleep",
-        "audited",
-        "backlog",
-        "life",
-        "memo",
-        "numbering",
-        "room",
-        "started",
-        "track",
-        "unmeasured",
+    __slots__ = tuple(
+        "backlog batch_cache epoch fully_checked paused room started state tracker".split()
     )
 
-    def __init__(self, crew: Crew, number: int, room: Room, slow: bool, audited: bool) -> None:
-        super().__init__(crew, number)
+    def __init__(
+        self, context: WorkerContext, number: int, room: Room, slow: bool, fully_checked: bool
+    ) -> None:
+        super().__init__(context, number)
         self.room = room
         self.slow = slow
-        self.audited = audited  # read whole and check every frame, though its bytes are known
-        self.unmeasured = slow  # a viewer that did not read says nothing about latency
-        self.asleep = False
+        self.fully_checked = fully_checked  # decodes and checks every frame, also a cached one
+        self.paused = False  # does not read
         self.backlog: list[tuple[int, int]] = []  # post and due, while the viewer is away
-        self.life = Life.NEW
-        self.track = Track(crew.ledger.tally)
-        self.memo = NOTHING
-        self.numbering = Numbering()
+        self.state = ViewerState.NEW
+        self.tracker = SequenceTracker(context.recorder.counters)
+        self.batch_cache = NO_CACHE
+        self.epoch = EpochRecord(context.recorder.counters)
         self.started = 0
 
+    # --- for the worker ---
+
     def open(self) -> None:
-        """Come in, or come back in."""
-        self.life = Life.OPENING
+        """Connect, for the first time or again."""
+        self.state = ViewerState.OPENING
         self.started = monotonic_ns()
         self.connect()
 
     def post(self, number: int, due: int) -> None:
-        """Send a comment, or keep it until the viewer is back, as a page does.
-
-        Its lateness counts.
-        """
-        if self.life is not Life.LIVE:
+        """Send a comment, or keep it until the viewer is back, as a page does."""
+        if self.state is not ViewerState.LIVE:
             self.backlog.append((number, due))
-            self.crew.held += 1
+            self.context.held += 1
         elif not self.send_post(number, due):
-            self.crew.ledger.tally.unsent += 1
-
-    def post_backlog(self) -> None:
-        """Send what waited; to be called when the viewer is in."""
-        backlog, self.backlog = self.backlog, []
-        self.crew.held -= len(backlog)
-        for number, due in backlog:
-            self.post(number, due)
+            self.context.recorder.counters.unsent += 1
 
     def send_post(self, number: int, due: int) -> bool:
         """False when it cannot be sent."""
         raise NotImplementedError
 
-    def drop(self) -> None:
+    def disconnect(self) -> None:
         """Leave as a browser does that reloads its page."""
         raise NotImplementedError
 
-    def wake(self) -> None:
-        """A slow viewer reads again.
-
-        Now it gets what it missed, a skip, or the news that it was closed.
-        """
-        if self.asleep:
-            self.asleep = False
+    def resume(self) -> None:
+        """Let a slow viewer read again: what it missed, a skip, or that it was closed."""
+        if self.paused:
+            self.paused = False
             self.resume_reading()
 
-    def settled(self, head: int) -> bool:
-        """True when there is nothing to wait for: it reached `head`, or it is gone."""
-        return self.life is not Life.LIVE or self.track.seq >= head
+    def is_behind(self, head: int) -> bool:
+        """True while it can still reach `head`."""
+        return self.state is ViewerState.LIVE and self.tracker.seq < head
 
-    def number_by(self, epoch: str) -> None:
-        """Follow the numbering of an epoch from here on."""
-        self.numbering = self.room.numbering(epoch)
-        self.memo = NOTHING if self.audited or self.unmeasured else self.numbering.memo
+    def check_opening(self, moment: int) -> None:
+        """Give up an opening that takes too long."""
+        is_opening = self.state is ViewerState.OPENING and self.socket is not None
+        if is_opening and moment - self.started > OPENING_LIMIT * 1e9:
+            self.fail(f"no answer in {OPENING_LIMIT:.0f} s")
 
-    def enter(
+    def finish(self) -> None:
+        """End the connection; the test is over."""
+        if self.state is ViewerState.LIVE:
+            self.disconnect()
+        self.close()
+        self.state = ViewerState.GONE
+
+    # --- for the transports ---
+
+    def on_welcome(
         self, epoch: str, seq: int, recovered: bool | None, reason: str | None, entries: list[Entry]
     ) -> None:
-        """The server let the viewer in (again) at `seq`."""
-        ledger, track = self.crew.ledger, self.track
-        moment = monotonic_ns()
-        if track.joined < 0:
-            track.join(epoch, seq)
-            ledger.tally.opened += 1
-            ledger.connects.record(moment - self.started)
+        """Handle that the server let the viewer in, or in again, at `seq`."""
+        moment, tracker = monotonic_ns(), self.tracker
+        is_first = tracker.joined < 0
+        if is_first:
+            tracker.join(epoch, seq)
+        elif recovered and epoch == tracker.epoch:
+            self._take_missed(seq, entries)
         else:
-            self.come_back(epoch, seq, recovered, reason, entries)
-            ledger.tally.reopened += 1
-            ledger.reconnects.record(moment - self.started)
-        self.number_by(epoch)
-        self.numbering.head = max(self.numbering.head, seq)
-        ledger.joins.append(moment)
-        self.life = Life.LIVE
+            self.jump(epoch, seq, reason)
+        self.follow(epoch)
+        self.epoch.head = max(self.epoch.head, seq)
+        self.go_live(is_first, moment)
+
+    def _take_missed(self, seq: int, entries: list[Entry]) -> None:
+        """Take what a resume brings: it is delivered, but its latency is that of the storm."""
+        tracker, recorder = self.tracker, self.context.recorder
+        run = self.context.run
+        batch = read_batch(b"", tracker.epoch, tracker.seq + 1, seq, 0, entries, run)
+        self.room.epoch(tracker.epoch).check(batch)
+        if tracker.advance(batch.first, batch.last):
+            recorder.count(batch, 1)
+            recorder.counters.resumed += batch.count
+            recorder.timeline.find_tick(monotonic_ns()).delivered += batch.count
+
+    def jump(self, epoch: str, seq: int, reason: str | None) -> None:
+        """Go on at `seq`: the server could not recover the cursor, and said why."""
+        self.context.recorder.counters.unrecovered[reason or "no reason given"] += 1
+        if epoch == self.tracker.epoch:
+            self.skip(self.tracker.seq + 1, seq)
+        else:
+            self.tracker.join(epoch, seq)
+
+    def follow(self, epoch: str) -> None:
+        """Compare what comes with what other viewers saw in this epoch."""
+        self.epoch = self.room.epoch(epoch)
+        cached = not self.fully_checked and not self.slow
+        self.batch_cache = self.epoch.batch_cache if cached else NO_CACHE
+
+    def go_live(self, is_first: bool, moment: int) -> None:
+        """Count the connect or reconnect that ended at `moment`, and post what waited for it."""
+        recorder, counters = self.context.recorder, self.context.recorder.counters
+        if is_first:
+            counters.connected += 1
+            recorder.outcome.connects.record(moment - self.started)
+        else:
+            counters.reconnected += 1
+            recorder.outcome.reconnects.record(moment - self.started)
+        recorder.joins.append(moment)
+        self.state = ViewerState.LIVE
         if self.slow:
-            self.asleep = True
+            self.paused = True
             self.stop_reading()
-        self.post_backlog()
-
-    def come_back(
-        self, epoch: str, seq: int, recovered: bool | None, reason: str | None, entries: list[Entry]
-    ) -> None:
-        """Take what a resume brings: it is delivered, but its latency is the drop's own."""
-        track, ledger = self.track, self.crew.ledger
-        if recovered and epoch == track.epoch:
-            batch = read_batch(b"", epoch, track.seq + 1, seq, 0, entries, self.crew.run)
-            self.room.numbering(epoch).enter(batch)
-            if track.advance(batch.first, batch.last):
-                ledger.count(batch, 1)
-                ledger.tally.resumed += batch.count
-                ledger.timeline.find_tick(monotonic_ns()).delivered += batch.count
-            return
-        ledger.tally.unrecovered[reason or "no reason given"] += 1
-        if epoch == track.epoch:
-            self.skip(track.seq + 1, seq)
-        else:
-            track.join(epoch, seq)
+        backlog, self.backlog = self.backlog, []
+        self.context.held -= len(backlog)
+        for number, due in backlog:
+            self.post(number, due)
 
     def skip(self, first: int, last: int) -> None:
-        """The server left `first..last` out, and said so."""
-        self.track.skip(first, last)
-        self.numbering.left_out.append((first, last))
+        """Take the server's word that it leaves `first..last` out."""
+        self.tracker.skip(first, last)
+        self.epoch.left_out.append((first, last))
 
     def take_batch(
         self, data: bytes, epoch: str, first: int, last: int, thinned: int, entries: list[Entry]
     ) -> None:
-        """Take a batch that is the first of its kind in this process, or out of turn."""
-        tally, track = self.crew.ledger.tally, self.track
-        if epoch != track.epoch:
-            tally.violations["a batch of another epoch"] += 1
+        """Take a batch whose bytes were not in the cache."""
+        counters, tracker = self.context.recorder.counters, self.tracker
+        if epoch != tracker.epoch:
+            counters.violations["a batch of another epoch"] += 1
             return
-        batch = read_batch(data, epoch, first, last, thinned, entries, self.crew.run)
-        if self.audited:
-            tally.checked += len(entries)
-            self.numbering.enter(batch)
-        known: Batch = self.numbering.remember(batch)
-        if not track.advance(first, last):
-            tally.received_bytes += len(data)
-        elif self.unmeasured:
-            self.crew.ledger.count(batch, 1)
-            tally.received_bytes += len(data)
-        else:
-            known.receipts.append(monotonic_ns())
+        batch = read_batch(data, epoch, first, last, thinned, entries, self.context.run)
+        if self.fully_checked:
+            counters.checked += len(entries)
+            self.epoch.check(batch)
+        cached = self.epoch.cache(batch)
+        is_new = tracker.advance(first, last)
+        if is_new and not self.slow:
+            cached.receipts.append(monotonic_ns())
+            return
+        # A slow viewer's receipt says nothing about latency.
+        counters.received_bytes += len(data)
+        if is_new:
+            self.context.recorder.count(batch, 1)
 
-    def ended(self, reason: str) -> None:
-        """Gone before it was in.
-
-        Failed (in a storm: tries again). Gone while it was in: closed, and it stays so.
-        """
-        self.note_end(reason)
-
-    def note_end(self, reason: str) -> None:
-        """See `ended`."""
-        tally = self.crew.ledger.tally
-        if self.life is Life.OPENING:
-            tally.failed[reason] += 1
-            if self.track.joined >= 0:
-                self.crew.loop.call_in(RETRY_SECONDS, self.open_again)
+    def on_close(self, reason: str) -> None:
+        """Count a failed opening, or a viewer that was closed. After a storm, openings go on."""
+        counters = self.context.recorder.counters
+        if self.state is ViewerState.OPENING:
+            counters.failed[reason] += 1
+            if self.tracker.joined >= 0:
+                self.context.loop.call_in(RETRY_SECONDS, self._open_again)
                 return
-        elif self.life is Life.LIVE:
-            tally.closed[reason] += 1
-            tally.slow_closed += self.slow
-            self.crew.left += 1
-        self.life = Life.GONE
-        self.crew.held -= len(self.backlog)
-        tally.unsent += len(self.backlog)
+        elif self.state is ViewerState.LIVE:
+            counters.closed[reason] += 1
+            counters.slow_closed += self.slow
+            counters.left += 1
+        self.state = ViewerState.GONE
+        self.context.held -= len(self.backlog)
+        counters.unsent += len(self.backlog)
         self.backlog.clear()
 
-    def open_again(self) -> None:
-        """Try again, unless something else happened meanwhile."""
-        if self.life is Life.OPENING and self.socket is None:
+    def _open_again(self) -> None:
+        if self.state is ViewerState.OPENING and self.socket is None:
             self.open()
-
-    def check_opening(self, moment: int) -> None:
-        """Give an opening up that takes too long."""
-        if (
-            self.life is Life.OPENING
-            and self.socket is not None
-            and moment - self.started > OPENING_LIMIT * 1e9
-        ):
-            self.fail(f"no answer in {OPENING_LIMIT:.0f} s")
-
-    def leave(self) -> None:
-        """The test is over."""
-        if self.life is Life.LIVE:
-            self.drop()
-        self.close()
-        self.life = Life.GONE

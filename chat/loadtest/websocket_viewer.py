@@ -1,24 +1,27 @@
-"""A viewer on a WebSocket.
+"""A viewer on a WebSocket. The loop in `on_data` is the tester's hot path.
 
-The loop in `received` is the tester's hot path; everything else is for rare frames.
+Compression with a context between messages is refused: every viewer would need a decompressor.
 """
 
 from __future__ import annotations
 
+import base64
+from random import randbytes
 from time import monotonic_ns
 
 import msgspec
 
-from chat.loadtest import frames
-from chat.loadtest.connection import Crew
-from chat.loadtest.frames import FrameHead, ProtocolError
-from chat.loadtest.ledger import Room
-from chat.loadtest.messages import read_message
-from chat.loadtest.plan import write_text
-from chat.loadtest.viewer import Life, Viewer
+from chat.core.frames import CLOSE, PING, PONG, TEXT, FrameError, build_masked, inflate, read_frame
+from chat.core.handshake import accept_key
+from chat.loadtest.connection import HEAD_LIMIT, MESSAGE_LIMIT
+from chat.loadtest.messages import UNREADABLE, decode
+from chat.loadtest.schedule import write_text
+from chat.loadtest.viewer import Viewer, ViewerState
 
-GOING_AWAY = frames.build_frame(frames.CLOSE, (1001).to_bytes(2, "big"))
-KEY = frames.make_key()
+KEY = base64.b64encode(randbytes(16)).decode()  # one serves a whole process
+DEFLATE_OFFER = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+GOING_AWAY = (1001).to_bytes(2, "big")
+NO_STATUS = 1005  # stands for a close frame without a code (RFC 6455 section 7.1.5)
 encode = msgspec.json.Encoder().encode
 
 
@@ -27,123 +30,138 @@ class WebSocketViewer(Viewer):
 
     __slots__ = ("pending", "upgraded")
 
-    def __init__(self, crew: Crew, number: int, room: Room, slow: bool, audited: bool) -> None:
-        super().__init__(crew, number, room, slow, audited)
+    def on_connect(self) -> None:
+        """Send the handshake, with the cursor if there is one."""
+        options = self.context.options
+        path = f"{options.target.prefix}/ws/{self.room.name}?history={options.history}"
+        if self.tracker.joined >= 0:
+            path += f"&cursor={self.tracker.cursor}"
         self.upgraded = False
         self.pending: set[int] = set()  # posts without an answer
+        offer = f"Sec-WebSocket-Extensions: {DEFLATE_OFFER}\r\n" if options.compress else ""
+        request = (
+            f"GET {path} HTTP/1.1\r\nHost: {options.target.authority}\r\nConnection: Upgrade\r\n"
+            f"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n"
+            f"{offer}User-Agent: chat.loadtest\r\n\r\n"
+        )
+        self.send(request.encode())
 
-    def connected(self) -> None:
-        """Ask for the WebSocket, with the cursor if there is one."""
-        options = self.crew.options
-        path = f"{options.target.prefix}/ws/{self.room.name}?history={options.history}"
-        if self.track.joined >= 0:
-            path += f"&cursor={self.track.cursor}"
-        self.upgraded = False
-        self.send(frames.build_handshake(options.target.authority, path, KEY, options.compress))
+    def _read_handshake(self, data: bytes) -> int:
+        """Return where the frames begin; 0 while the response is not complete."""
+        end = data.find(b"\r\n\r\n")
+        if end < 0:
+            if len(data) > HEAD_LIMIT:
+                raise FrameError(1002, "the response to the handshake has no end")
+            return 0
+        status, *lines = data[:end].split(b"\r\n")
+        pairs = (line.partition(b":") for line in lines)
+        headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
+        extensions = headers.get(b"sec-websocket-extensions", b"")
+        words = status.split(b" ", 2)
+        if words[1:2] != [b"101"]:
+            self.fail(f"HTTP {words[1].decode('latin-1')}" if len(words) > 1 else "no HTTP")
+        elif headers.get(b"sec-websocket-accept") != accept_key(KEY):
+            self.fail("wrong Sec-WebSocket-Accept")
+        elif extensions and b"server_no_context_takeover" not in extensions:
+            self.fail("compression with a context for each viewer")
+        else:
+            self.upgraded = True
+            if self.tracker.joined < 0:
+                self.context.recorder.counters.compressed += bool(extensions)
+        return end + 4
 
-    def received(self, data: bytes) -> None:
-        """Take frames: by comparing bytes where they are what was expected, else one by one."""
+    def on_data(self, data: bytes) -> None:
+        """Compare with the cached batches that are expected next; decode only what is not there."""
         if self.rest:
             data = self.rest + data
         try:
-            position = 0 if self.upgraded else self.read_answer(data)
+            position = 0 if self.upgraded else self._read_handshake(data)
             size = len(data)
-            track = self.track
-            while position < size:
-                for batch in self.memo.get(track.seq + 1, ()):
+            tracker = self.tracker
+            while position < size and self.upgraded:
+                for batch in self.batch_cache.get(tracker.seq + 1, ()):
                     if data.startswith(batch.data, position):
                         batch.receipts.append(monotonic_ns())
-                        track.seq = batch.last
+                        tracker.seq = batch.last
                         position += len(batch.data)
                         break
                 else:
-                    head = frames.read_head(data, position) if self.upgraded else None
-                    if head is None:
+                    frame = read_frame(data, position, MESSAGE_LIMIT)
+                    if frame is None or frame.end > size:
                         break
-                    self.take(data[position : head.end], data[head.start : head.end], head)
-                    position = head.end
+                    payload = data[frame.start : frame.end]
+                    if frame.compressed:
+                        payload = inflate(payload, MESSAGE_LIMIT)
+                    self._on_frame(frame.opcode, payload, data[position : frame.end])
+                    position = frame.end
                     if self.socket is None:
                         return
-            self.rest = data[position:] if position < size else b""
-        except ProtocolError as problem:
-            self.crew.ledger.tally.violations[str(problem)] += 1
-            self.fail("closed by the tester: protocol error")
+            self.rest = data[position:]
+        except FrameError as problem:
+            self.fail_protocol(str(problem))
+        except UNREADABLE as problem:
+            self.fail_protocol(f"a message that cannot be read: {problem}")
 
-    def read_answer(self, data: bytes) -> int:
-        """Where the frames begin; 0 while the handshake is not answered."""
-        answer = frames.read_handshake(data, KEY)
-        if answer is None:
-            return 0
-        if answer.problem:
-            self.fail(answer.problem)
-            return len(data)
-        self.upgraded = True
-        if self.track.joined < 0:
-            self.crew.ledger.tally.compressed += answer.deflate
-        return answer.end
-
-    def take(self, frame: bytes, payload: bytes, head: FrameHead) -> None:
-        """Handle a frame that was not expected."""
-        if head.opcode == frames.TEXT:
-            self.take_message(frame, frames.inflate(payload) if head.compressed else payload)
-        else:
-            self.crew.ledger.tally.received_bytes += len(frame)
-            if head.opcode == frames.PING:
-                self.send(frames.build_frame(frames.PONG, payload))
-            elif head.opcode == frames.CLOSE:
-                self.send(frames.build_frame(frames.CLOSE, payload[:2]))
-                self.fail(str(frames.read_close_code(payload)))
-            elif head.opcode != frames.PONG:
-                raise ProtocolError(f"a frame with opcode {head.opcode}")
-
-    def take_message(self, frame: bytes, payload: bytes) -> None:
-        """Handle a message by its type; unknown ones are passed over."""
-        message = read_message(payload)
-        kind = message.type
-        if kind == "batch":
-            self.take_batch(
-                frame, message.epoch, message.first, message.last, message.thinned, message.entries
-            )
+    def _on_frame(self, opcode: int, payload: bytes, frame: bytes) -> None:
+        if opcode == TEXT:
+            self._on_message(payload, frame)
             return
-        ledger = self.crew.ledger
-        ledger.tally.received_bytes += len(frame)
-        if kind == "ack":
-            number = self.find_post(message.ref)
-            if number is not None:
-                ledger.note_ack(
-                    self.room, number, message.epoch, message.seq, message.dup, monotonic_ns()
-                )
-        elif kind == "reject":
-            ledger.note_rejection(self.find_post(message.ref), str(message.code))
-        elif kind == "skip":
-            self.skip(message.first, message.last)
-        elif kind == "welcome":
-            self.enter(
-                message.epoch, message.seq, message.recovered, message.reason, message.entries
-            )
+        self.context.recorder.counters.received_bytes += len(frame)
+        if opcode == PING:
+            self._send_frame(PONG, payload)
+        elif opcode == CLOSE:
+            self._send_frame(CLOSE, payload[:2])
+            code = int.from_bytes(payload[:2], "big") if len(payload) >= 2 else NO_STATUS
+            self.fail(str(code))
+        elif opcode != PONG:
+            raise FrameError(1002, f"a frame with opcode {opcode}")
 
-    def find_post(self, ref: str | None) -> int | None:
+    def _on_message(self, payload: bytes, frame: bytes) -> None:
+        """Handle a message by its type; unknown ones are ignored."""
+        message = decode(payload)
+        epoch, seq, first, last = message.epoch, message.seq, message.first or 0, message.last or 0
+        recorder = self.context.recorder
+        if message.type == "batch":
+            self.take_batch(frame, epoch, first, last, message.thinned, message.entries)
+            return
+        recorder.counters.received_bytes += len(frame)
+        match message.type:
+            case "ack":
+                number = self._find_post(message.ref)
+                if number is not None:
+                    now = monotonic_ns()
+                    recorder.record_ack(self.room, number, epoch, seq, message.dup, now)
+            case "reject":
+                recorder.record_rejection(self._find_post(message.ref), str(message.code))
+            case "skip":
+                self.skip(first, last)
+            case "welcome":
+                self.on_welcome(epoch, seq, message.recovered, message.reason, message.entries)
+
+    def _find_post(self, ref: str | None) -> int | None:
         """Return the post that a `ref` names; None when it is none of ours."""
         run, _, number = (ref or "").partition("-")
-        if run != self.crew.run or not number.isdecimal():
+        if run != self.context.run or not number.isdecimal():
             return None
         self.pending.discard(int(number))
         return int(number)
 
+    def _send_frame(self, opcode: int, payload: bytes) -> bool:
+        return self.send(build_masked(opcode, payload, randbytes(4)))
+
     def send_post(self, number: int, due: int) -> bool:
-        """Post on the WebSocket."""
-        run = self.crew.run
+        run = self.context.run
         message = {"type": "post", "ref": f"{run}-{number}", "text": write_text(run, number, due)}
-        if not self.send(frames.build_frame(frames.TEXT, encode(message))):
+        if not self._send_frame(TEXT, encode(message)):
             return False
         self.pending.add(number)
-        self.crew.ledger.note_post(number, due, self.number, monotonic_ns())
+        self.context.recorder.record_post(number, due, self.number, monotonic_ns())
         return True
 
-    def drop(self) -> None:
+    def disconnect(self) -> None:
         """Leave with a close frame; answers on their way are given up."""
-        self.send(GOING_AWAY)
+        self._send_frame(CLOSE, GOING_AWAY)
         self.close()
-        self.crew.ledger.give_up(self.pending)
+        self.context.recorder.give_up(self.pending)
         self.pending.clear()
-        self.life = Life.NEW
+        self.state = ViewerState.NEW

@@ -98,5 +98,6 @@ def test_wheel_carries_every_page_and_module(program: Path) -> None:
         carried = {path.relative_to(chat / folder) for path in (chat / folder).rglob("*.*")}
         wanted = {path.relative_to(ROOT / folder) for path in (ROOT / folder).rglob("*.*")}
         assert carried == wanted
+    assert (chat / "loadtest" / "report.html").exists()
     carried = {path.relative_to(chat) for path in chat.rglob("*.py")}
     assert carried == {path.relative_to(ROOT / "chat") for path in (ROOT / "chat").rglob("*.py")}

@@ -15,7 +15,7 @@ import websocket
 
 from chat.loadtest import Options, UsageError
 from chat.loadtest.options import choose_processes, read_arguments
-from chat.loadtest.plan import foresee_rejections
+from chat.loadtest.schedule import foresee_rejections
 
 StartStub = Callable[[str], str]
 QUICK = [
@@ -82,16 +82,17 @@ def test_loss_is_said_and_exits_with_1(start_stub: StartStub) -> None:
         (["http://127.0.0.1:1/"], "it looks like ws://"),
         (["ws://127.0.0.1:1/ws/De%20mo"], "is not a room name"),
         (["ws://127.0.0.1:99999/ws/demo"], "is not an address"),
-        ([URL, "--viewers", "0"], "--viewers must be 1 or more"),
-        ([URL, "--duration", "0"], "--duration must be more than 0"),
+        ([URL, "--viewers", "0"], "--viewers must be from 1 to"),
+        ([URL, "--duration", "0"], "--duration must be from 0.001 to"),
         ([URL, "--slow", "5"], "write it like 1%"),
+        ([URL, "--slow", "500%"], "write it like 1%"),
         ([URL, "--slow", "100%"], "nobody is left to post"),
         ([URL, "--cpu-list", "9999"], "CPU 9999 is not there"),
         ([URL, "--compress", "--transport", "long-poll"], "--transport websocket"),
         ([URL, "--profile", "burst", "--duration", "2"], "--duration 3 or more"),
-        ([URL, "--rate", "inf"], "--rate must be a number"),
-        ([URL, "--settle", "inf"], "--settle must be a number"),
-        ([URL, "--history", "301"], "--history must be 300 or less"),
+        ([URL, "--rate", "inf"], "--rate must be from 0 to"),
+        ([URL, "--settle", "inf"], "--settle must be from 0 to"),
+        ([URL, "--history", "301"], "--history must be from 0 to 300"),
         ([URL, "--report", "/nowhere/page.html"], "cannot be written"),
         ([URL, "--json", "/proc/figures.json"], "cannot be written"),
         ([URL, "--viewers", "500000", "--processes", "1"], "take --processes"),
@@ -126,7 +127,7 @@ def test_more_posts_than_a_server_takes_are_foreseen() -> None:
     assert foresee_rejections(Options(URL, viewers=2000, rate=50)) is None
     assert "Expect rejections" in (foresee_rejections(Options(URL, viewers=10, rate=50)) or "")
     burst = Options(URL, viewers=100, rate=50, profile="burst")
-    assert "In the burst" in (foresee_rejections(burst) or "")
+    assert "in the burst" in (foresee_rejections(burst) or "")
 
 
 def test_processes_are_as_many_as_descriptors_and_cores_ask() -> None:
@@ -150,6 +151,24 @@ def test_slow_viewers_are_spread_over_the_numbers() -> None:
 
 
 def test_command_line_becomes_options() -> None:
-    invocation = read_arguments([URL, "--viewers", "7", "--slow", "2.5%", "--rooms", "3"])
-    assert invocation.options == Options(URL, viewers=7, slow=0.025, rooms=3)
-    assert invocation.options.room_names == ["demo-0", "demo-1", "demo-2"]
+    options, *_ = read_arguments([URL, "--viewers", "7", "--slow", "2.5%", "--rooms", "3"])
+    assert options == Options(URL, viewers=7, slow=0.025, rooms=3)
+    assert options.room_names == ["demo-0", "demo-1", "demo-2"]
+
+
+def test_report_shows_every_figure_and_chart_without_a_script(
+    start_stub: StartStub, tmp_path: Path
+) -> None:
+    page = tmp_path / "page.html"
+    status, output = run_command(
+        start_stub("none"), *QUICK, "--duration", "2", "--report", str(page)
+    )
+    assert status == 0, output
+    html = page.read_text()
+    for title in ("Latency", "Deliveries by latency", "Deliveries a second", "Posts a second"):
+        assert f'aria-label="{title}"' in html
+    for title in ("CPU, of one core", "Memory of the server, resident"):
+        assert f'aria-label="{title}"' in html
+    assert "<td>posted</td><td>40 of 40 in 2 s</td>" in html
+    assert "<script" not in html
+    assert "http:" not in html

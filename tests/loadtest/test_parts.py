@@ -1,4 +1,4 @@
-"""The pure parts: frames, latencies, the schedule, and a viewer's way through the numbering."""
+"""The pure parts: latencies, the schedule, and a viewer's way through the numbering."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.loadtest import Options, frames
-from chat.loadtest.continuity import Tally, Track
-from chat.loadtest.measurement import Histogram, bucket_end, find_bucket, find_percentile
+from chat.loadtest import Options
+from chat.loadtest.measurement import Counters, Histogram, bucket_end, find_bucket
 from chat.loadtest.messages import Entry, read_batch
-from chat.loadtest.plan import TEXT_LENGTH, read_text, schedule_posts, write_text
+from chat.loadtest.schedule import TEXT_LENGTH, read_text, schedule_posts, write_text
+from chat.loadtest.sequence_check import SequenceTracker
 
 URL = "ws://127.0.0.1:8888/ws/demo"
 
@@ -34,28 +34,7 @@ def test_batch_counts_every_due_time_at_every_receipt(dues: list[int], data: st.
     assert histogram.greatest == exact[-1]
     middle = exact[(len(exact) + 1) // 2 - 1]
     # Half a slot and one bucket: what the module promises.
-    assert abs(find_percentile(histogram.counts, 0.5) - middle) <= 2**20 + middle * 0.01 + 1
-
-
-@given(st.binary(max_size=70_000))
-def test_frame_of_any_size_is_masked_and_keeps_its_payload(payload: bytes) -> None:
-    frame = frames.build_frame(frames.TEXT, payload)
-    head = len(frame) - len(payload)
-    mask = frame[head - 4 : head]
-    assert frame[1] & 0x80
-    assert bytes(byte ^ mask[i % 4] for i, byte in enumerate(frame[head:])) == payload
-
-
-def test_frame_head_waits_for_the_whole_frame() -> None:
-    frame = b"\x81\x7e\x01\x00" + bytes(256)
-    assert all(frames.read_head(frame[:size], 0) is None for size in range(len(frame)))
-    assert frames.read_head(frame, 0) == (frames.TEXT, False, 4, 260)
-
-
-@pytest.mark.parametrize("frame", [b"\x81\x81abcd!", b"\x01\x01!", b"\x80\x01!", b"\xb1\x01!"])
-def test_frames_that_a_server_must_not_send_are_refused(frame: bytes) -> None:
-    with pytest.raises(frames.ProtocolError):
-        frames.read_head(frame, 0)
+    assert abs(histogram.percentile(0.5) - middle) <= 2**20 + middle * 0.01 + 1
 
 
 @given(st.integers(0, 10**7), st.integers(0, 2**63 - 1))
@@ -105,35 +84,35 @@ ranges = st.lists(st.integers(1, 5), min_size=1, max_size=12).map(
 def test_every_entry_is_delivered_skipped_or_lost(
     parts: list[tuple[int, int]], data: st.DataObject
 ) -> None:
-    tally = Tally()
-    track = Track(tally)
-    track.join("e", 0)
+    counters = Counters()
+    tracker = SequenceTracker(counters)
+    tracker.join("e", 0)
     delivered = left_out = 0
     for first, last in parts:
         match data.draw(st.sampled_from(["batch", "skip", "nothing"])):
             case "batch":
-                assert track.advance(first, last)
+                assert tracker.advance(first, last)
                 delivered += last - first + 1
             case "skip":
-                track.skip(first, last)
+                tracker.skip(first, last)
             case _:
                 left_out += last - first + 1
-    track.finish(parts[-1][1], forgiven=False)
-    assert tally.lost == left_out
-    assert tally.expected == delivered + tally.skipped + tally.lost
-    assert tally.out_of_order == tally.duplicated == 0
+    tracker.finish(parts[-1][1], forgiven=False)
+    assert counters.lost == left_out
+    assert counters.expected == delivered + counters.skipped + counters.lost
+    assert counters.out_of_order == counters.duplicated == 0
 
 
 @given(ranges, st.randoms(use_true_random=False))
 def test_any_order_of_arrival_loses_nothing_and_is_noticed(
     parts: list[tuple[int, int]], random: object
 ) -> None:
-    tally = Tally()
-    track = Track(tally)
-    track.join("e", 0)
+    counters = Counters()
+    tracker = SequenceTracker(counters)
+    tracker.join("e", 0)
     shuffled = sorted(parts, key=lambda _: random.random())  # type: ignore[attr-defined]
     for first, last in shuffled:
-        assert track.advance(first, last)
-    track.finish(parts[-1][1], forgiven=False)
-    assert tally.lost == tally.duplicated == 0
-    assert (tally.out_of_order > 0) == (shuffled != parts)
+        assert tracker.advance(first, last)
+    tracker.finish(parts[-1][1], forgiven=False)
+    assert counters.lost == counters.duplicated == 0
+    assert (counters.out_of_order > 0) == (shuffled != parts)

@@ -1,0 +1,152 @@
+"""What one process records: counts, latencies, and each room's entries as its viewers saw them.
+
+A seq of an epoch must mean the same comment to every viewer, so what was seen under it is kept once
+for all viewers of the process, and so are the batches, which are recognised by their bytes.
+"""
+
+from __future__ import annotations
+
+from chat.loadtest.ipc import Heads, Outcome
+from chat.loadtest.measurement import Counters, Timeline
+from chat.loadtest.messages import Batch
+
+VARIANTS_LIMIT = 8  # different batches with one and the same first seq that are remembered
+BatchCache = dict[int, list[Batch]]  # by first seq: what a viewer expects next
+
+
+class EpochRecord:
+    """One epoch of one room."""
+
+    def __init__(self, counters: Counters) -> None:
+        self.counters = counters
+        self.batch_cache: BatchCache = {}
+        self.posts: dict[int, int] = {}  # seq -> number of this run's post
+        self.left_out: list[tuple[int, int]] = []  # ranges that were thinned or skipped
+        self.head = 0  # the last seq that this process knows of
+        self.evicted: list[Batch] = []
+
+    def cache(self, batch: Batch) -> Batch:
+        """Return the cached batch of the same bytes, so that receipts come together.
+
+        Caches this one where there is none.
+        """
+        variants = self.batch_cache.setdefault(batch.first, [])
+        for known in variants:
+            if known.data == batch.data:
+                return known
+        if len(variants) >= VARIANTS_LIMIT:
+            self.evicted.append(variants.pop(0))
+        variants.append(batch)
+        self.check(batch)
+        return batch
+
+    def check(self, batch: Batch) -> None:
+        """Compare the batch's comments with what other viewers saw under the same seqs."""
+        self.head = max(self.head, batch.last)
+        for seq, number, _ in batch.posts:
+            self.counters.contradictions += self.posts.setdefault(seq, number) != number
+        if batch.thinned:
+            self.left_out.append((batch.first, batch.last))
+
+    def received_batches(self) -> list[Batch]:
+        """Return the batches with new receipts, and drop those without from the cache."""
+        received, self.evicted = self.evicted, []
+        for first, variants in list(self.batch_cache.items()):
+            used = [batch for batch in variants if batch.receipts]
+            received += used
+            if used:
+                self.batch_cache[first] = used
+            else:
+                del self.batch_cache[first]
+        return [batch for batch in received if batch.receipts]
+
+
+class Room:
+    """One room, as the viewers of this process see it."""
+
+    def __init__(self, name: str, counters: Counters) -> None:
+        self.name = name
+        self.counters = counters
+        self.epochs: dict[str, EpochRecord] = {}
+
+    def epoch(self, name: str) -> EpochRecord:
+        """Return what is known of an epoch, also of a new one."""
+        record = self.epochs.get(name)
+        if record is None:
+            record = self.epochs[name] = EpochRecord(self.counters)
+        return record
+
+
+class Recorder:
+    """Everything that one process measures; most of it is its `outcome`, as it grows."""
+
+    def __init__(self, seconds: float) -> None:
+        self.outcome = Outcome(Counters(), Timeline(seconds))
+        self.counters = self.outcome.counters
+        self.timeline = self.outcome.timeline
+        self.posts: dict[int, tuple[int, int]] = {}  # unanswered: post -> due, poster
+        self.rooms: dict[str, Room] = {}
+        self.joins: list[int] = []  # ns, when each viewer was connected
+
+    def room(self, name: str) -> Room:
+        return self.rooms.setdefault(name, Room(name, self.counters))
+
+    def epochs(self) -> dict[tuple[str, str], EpochRecord]:
+        """Return all that is known, by room and epoch."""
+        rooms = self.rooms.values()
+        return {(room.name, name): one for room in rooms for name, one in room.epochs.items()}
+
+    def heads(self) -> Heads:
+        return {key: one.head for key, one in self.epochs().items()}
+
+    def record_post(self, number: int, due: int, poster: int, now: int) -> None:
+        self.posts[number] = (due, poster)
+        self.counters.sent += 1
+        self.outcome.lateness.record(max(0, now - due))
+        self.timeline.find_tick(now).sent += 1
+
+    def record_ack(
+        self, room: Room, number: int, epoch: str, seq: int, dup: bool, now: int
+    ) -> None:
+        """Record that a comment was accepted under `seq`."""
+        post = self.posts.pop(number, None)
+        if post is None:
+            self.counters.violations["an answer to no post"] += 1
+            return
+        self.counters.acked += 1
+        self.counters.deduplicated += dup
+        self.outcome.acks.record(now - post[0])
+        self.outcome.accepted.append((number, room.name, epoch, seq, post[1]))
+        record = room.epoch(epoch)
+        record.head = max(record.head, seq)
+
+    def record_rejection(self, number: int | None, code: str) -> None:
+        """Record that a comment was rejected; `number` is None for one that is not ours."""
+        if number is None or self.posts.pop(number, None) is None:
+            self.counters.violations[f"rejected what was no post: {code}"] += 1
+        else:
+            self.counters.rejected[code] += 1
+
+    def give_up(self, numbers: set[int]) -> None:
+        """The tester itself dropped the connection on which these posts were to be answered."""
+        for number in numbers:
+            self.counters.answer_lost += self.posts.pop(number, None) is not None
+
+    def count(self, batch: Batch, receipts: int) -> None:
+        """Count what `receipts` viewers got with a batch."""
+        counters = self.counters
+        counters.delivered += batch.count * receipts
+        counters.thinned += batch.thinned * receipts
+        counters.lost += batch.missing * receipts
+        counters.out_of_order += batch.disorder * receipts
+
+    def aggregate(self) -> None:
+        """Move the receipts noted since the last call into the figures."""
+        for record in self.epochs().values():
+            for batch in record.received_batches():
+                receipts, size = batch.receipts, len(batch.data)
+                self.count(batch, len(receipts))
+                self.counters.received_bytes += size * len(receipts)
+                dues = [due for _, _, due in batch.posts]
+                self.timeline.record(receipts, dues, batch.count, size)
+                receipts.clear()
