@@ -56,7 +56,7 @@ LOOK_ALIKES = {
         "ꓣ r, ꓢ s, ꓔ t, ꓴ u, ꓦ v, ꓪ w, ꓫ x, ꓬ y, ꓜ z"
     ),
     # What is Latin, but is neither decomposed by Unicode nor named after the letter it looks like.
-    "Latin": "æ ae, œ oe, ɑ a, ɛ e, ɡ g, ı i, ɩ i, ȷ j, ĸ k, ǀ l, ɣ y, ℮ e",
+    "Latin": "æ ae, œ oe, ɑ a, ɛ e, ɡ g, ı i, ɩ i, ȷ j, ĸ k, ǀ l, ɵ o, ɣ y, ℮ e",
     # One letter with two code points, by the language of the keyboard.
     "Arabic": "ک ك, ی ي, ى ي",
     # What keyboards and word processors write for the apostrophe, the quotation mark, the hyphen.
@@ -81,6 +81,7 @@ _DECORATION = regex.compile(
 _INVISIBLE = regex.compile(
     r"[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\u0640]"
 )
+_JAMO = re.compile(r"[\u1100-\u11ff]+")
 _SPACE = regex.compile(r"[\s\u2800]")
 # What stands for a space inside a target, because spaces part the targets.
 SPACE_SIGN = "␣"
@@ -91,14 +92,18 @@ def fold_of_each() -> dict[int, str]:
 
     A code point that NFC replaces is left out: what is folded is in NFC.
     """
-    similar = dict(_similar())
-    once = dict.fromkeys(_find_all(_SPACE), " ")
-    once |= dict.fromkeys(_find_all(_INVISIBLE) | _find_all(_DECORATION), "")
+    similar = dict(_look_alikes())
+    once = dict.fromkeys(_find_all(_INVISIBLE) | _find_all(_DECORATION), "")
+    once |= dict.fromkeys(_find_all(_SPACE), " ")
     folds: dict[int, str] = {}
     for code, char in enumerate(ALL):
         if code in HANGUL_SYLLABLES or not unicodedata.is_normalized("NFC", char):
             continue
-        if (folded := _fold(char, once, similar)) != char:
+        # The syllables that a decomposition made: the text has them composed.
+        folded = _JAMO.sub(
+            lambda jamo: unicodedata.normalize("NFC", jamo[0]), _fold(char, once, similar)
+        )
+        if folded != char:
             folds[code] = folded
     return folds
 
@@ -107,9 +112,12 @@ def _find_all(pattern: regex.Pattern[str]) -> set[str]:
     return set(pattern.findall(ALL))
 
 
-def _similar() -> Iterator[tuple[str, str]]:
+def _look_alikes() -> Iterator[tuple[str, str]]:
     for char in ALL:
-        if match := _NAMED_AFTER.fullmatch(unicodedata.name(char, "")):
+        # What is decomposed is made of other letters than the one that the name begins with, as ǅ.
+        if unicodedata.is_normalized("NFKD", char) and (
+            match := _NAMED_AFTER.fullmatch(unicodedata.name(char, ""))
+        ):
             yield char, (match[1] or match[2]).lower()
     for pairs in LOOK_ALIKES.values():
         for pair in pairs.split(", "):

@@ -41,6 +41,14 @@ BAD_POSTS = {
     "text empty": (b'{"type":"post","text":""}', "text_empty"),
     "text blank": (b'{"type":"post","text":" \\u200b\\u3164\\u2800 "}', "text_empty"),
     "text too long": (b'{"type":"post","text":"%s"}' % (b"a" * 101), "text_too_long"),
+    "text of marks": (
+        '{{"type":"post","text":"a{}{}"}}'.format("\u0301" * 1990, "\u0323" * 1990).encode(),
+        "text_too_long",
+    ),
+    "character of marks": (
+        '{{"type":"post","text":"Z{}"}}'.format("\u030d" * 60).encode(),
+        "text_too_long",
+    ),
     "text too many bytes": (
         '{{"type":"post","text":"{}"}}'.format(
             "\U0001f468\u200d\U0001f469\u200d\U0001f467" * 60

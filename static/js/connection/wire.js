@@ -85,6 +85,7 @@
 export const TEXT_GRAPHEMES = 100;
 export const TEXT_BYTES = 1000;
 export const NAME_GRAPHEMES = 24;
+export const NAME_BYTES = 200;
 export const ROOM_NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/;
 
 /** The settings of the last settings entry, or null. @param {Entry[]} entries @returns {RoomSettings | null} */

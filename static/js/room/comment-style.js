@@ -1,9 +1,9 @@
 /** The popover for the viewer's name and the style of the viewer's own comments: mode, size and colour. */
 
 import { find, make, makeIcon } from '../page/dom.js';
-import { countGraphemes } from './graphemes.js';
+import { fits } from './graphemes.js';
 import { t } from '../page/i18n.js';
-import { NAME_GRAPHEMES } from '../connection/wire.js';
+import { NAME_BYTES, NAME_GRAPHEMES } from '../connection/wire.js';
 
 /** @typedef {import('../page/preferences.js').Preferences} Preferences */
 /** @typedef {import('../connection/wire.js').Post} Post */
@@ -51,10 +51,10 @@ export function fillStylePopover(popover, { preferences, rename }) {
 
   function saveName() {
     const chosen = name.value.normalize('NFC').trim();
-    const fits = countGraphemes(chosen) <= NAME_GRAPHEMES;
-    name.setAttribute('aria-invalid', String(!fits));
-    nameHint.textContent = fits ? t('look.name_hint', { n: NAME_GRAPHEMES }) : t('reject.name_too_long');
-    if (!fits || chosen === '' || chosen === preferences.values.name) return;
+    const accepted = fits(chosen, NAME_GRAPHEMES, NAME_BYTES);
+    name.setAttribute('aria-invalid', String(!accepted));
+    nameHint.textContent = accepted ? t('look.name_hint', { n: NAME_GRAPHEMES }) : t('reject.name_too_long');
+    if (!accepted || chosen === '' || chosen === preferences.values.name) return;
     preferences.set({ name: chosen });
     rename(chosen);
   }

@@ -4,7 +4,7 @@
  */
 
 import { find } from '../page/dom.js';
-import { countBytes, countGraphemes, isOverloaded } from './graphemes.js';
+import { countGraphemes, fits } from './graphemes.js';
 import { hasText, t } from '../page/i18n.js';
 import { TEXT_BYTES, TEXT_GRAPHEMES } from '../connection/wire.js';
 
@@ -100,7 +100,7 @@ export class Composer {
   #submit() {
     const text = this.#field.value.trim();
     if (text === '') return this.focus();
-    if (countGraphemes(text) > TEXT_GRAPHEMES || countBytes(text) > TEXT_BYTES || isOverloaded(text)) {
+    if (!fits(text, TEXT_GRAPHEMES, TEXT_BYTES)) {
       this.#field.setAttribute('aria-invalid', 'true');
       return this.#showHint(t('reject.text_too_long'), 'bad');
     }

@@ -1,26 +1,24 @@
 /** Words and users that the viewer hides, in this browser only. */
 
+import { makeWordTest, prepare } from './hidden-words.js';
+
 /** @typedef {import('../page/preferences.js').Preferences} Preferences */
 /** @typedef {{user?: string, name?: string, text: string}} Comment */
 
 const MAX_WORDS = 6;
 const segmenter = new Intl.Segmenter(undefined, { granularity: 'word' });
 
-/** Removes differences of case and of compatible characters. @param {string} text */
-function normalize(text) {
-  return text.normalize('NFKC').toLowerCase();
-}
-
-/** Returns a test for comments to hide. It is called for every comment, so the words are normalized once. @param {Preferences} preferences */
+/** Returns a test for comments to hide. It is called for every comment, so the words are prepared once. @param {Preferences} preferences */
 export function makeFilter({ values: { hiddenWords, hiddenUsers } }) {
-  const hidden = hiddenWords.map(normalize);
+  const tests = hiddenWords.map(makeWordTest).filter((test) => test !== null);
   const users = new Set(hiddenUsers.map(({ user }) => user));
-  if (hidden.length === 0 && users.size === 0) return () => false;
+  if (tests.length === 0 && users.size === 0) return () => false;
   /** @param {Comment} comment */
   return ({ user, text }) => {
     if (user !== undefined && users.has(user)) return true;
-    const normalized = normalize(text);
-    return hidden.some((word) => normalized.includes(word));
+    if (tests.length === 0) return false;
+    const prepared = prepare(text);
+    return tests.some((test) => test(prepared));
   };
 }
 
@@ -28,7 +26,8 @@ export function makeFilter({ values: { hiddenWords, hiddenUsers } }) {
 export function hideWord(preferences, word) {
   const { hiddenWords } = preferences.values;
   const trimmed = word.trim();
-  if (trimmed === '' || hiddenWords.some((known) => normalize(known) === normalize(trimmed))) return;
+  const { folded } = prepare(trimmed);
+  if (folded === '' || hiddenWords.some((known) => prepare(known).folded === folded)) return;
   preferences.set({ hiddenWords: [...hiddenWords, trimmed] });
 }
 

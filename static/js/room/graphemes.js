@@ -61,7 +61,8 @@ export function countBytes(text) {
   return encoder.encode(clean(text)).length;
 }
 
-/** Whether a character has more combining marks than any script needs; the server rejects such a text. @param {string} text */
-export function isOverloaded(text) {
-  return OVERLOADED.test(classify(strip(text))) || OVERLOADED.test(classify(clean(text)));
+/** Whether the server accepts the length of a text and the combining marks of its characters. @param {string} text @param {number} graphemes @param {number} bytes */
+export function fits(text, graphemes, bytes) {
+  const overloaded = OVERLOADED.test(classify(strip(text))) || OVERLOADED.test(classify(clean(text)));
+  return !overloaded && countGraphemes(text) <= graphemes && countBytes(text) <= bytes;
 }
