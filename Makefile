@@ -1,25 +1,25 @@
-# Everything a person types. Each command does its own set-up, and only what is missing of it.
+# The commands for people. Each installs what it needs, if it is missing.
 PYTHON ?= python3
 BIN := .venv/bin
-# Node comes from a Python package, so that nothing has to be on the machine before.
+# Node comes from a Python package, so that it need not be installed on the machine.
 NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 NPM_CI := npm ci --silent --no-audit --no-fund
 
 .PHONY: run test faults check format screenshots bench lock clean help setup-browser setup-tracer
 
-help:  ## Show what there is
+help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: .venv/run.stamp  ## Start the server; make run ARGS="--port 9000" passes flags on
+run: .venv/run.stamp  ## Start the server; make run ARGS="--port 9000" passes flags
 	@exec $(BIN)/python server.py $(ARGS)
 
-test: .venv/dev.stamp node_modules/dev.stamp setup-browser setup-tracer  ## Run every test
+test: .venv/dev.stamp node_modules/dev.stamp setup-browser setup-tracer  ## Run all tests
 	@$(BIN)/python -m pytest $(ARGS)
 
-faults: .venv/dev.stamp setup-tracer  ## Run the fault tests long: 100 kills, 2 h of churn (CHURN_MINUTES=10)
+faults: .venv/dev.stamp setup-tracer  ## Run the long fault tests: 100 kills, 2 h of churn (CHURN_MINUTES=10)
 	@FAULTS=long $(BIN)/python -m pytest tests/faults $(ARGS)
 
-check: .venv/dev.stamp node_modules/dev.stamp  ## Format, lint, types and layers, changing nothing
+check: .venv/dev.stamp node_modules/dev.stamp  ## Check format, lint, types and layers; changes nothing
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
@@ -27,17 +27,17 @@ check: .venv/dev.stamp node_modules/dev.stamp  ## Format, lint, types and layers
 	@$(NODE) node_modules/.bin/eslint static benchmarks/stage
 	@$(BIN)/python -m pytest tests/unit/test_layers.py
 
-format: .venv/dev.stamp  ## Bring the code into the one format
+format: .venv/dev.stamp  ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
 bench: .venv/bench.stamp  ## Measure the server (12 min); make bench ARGS="--against COMMIT write idle" compares
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-screenshots: .venv/dev.stamp setup-browser  ## Take the pages' pictures from a lively room
+screenshots: .venv/dev.stamp setup-browser  ## Take the screenshots for the docs
 	@$(BIN)/python tools/take_screenshots.py $(ARGS)
 
-lock: .venv/dev.stamp  ## Resolve the versions anew from pyproject.toml
+lock: .venv/dev.stamp  ## Update the locked versions from pyproject.toml
 	$(BIN)/pip-compile -q --upgrade --strip-extras --allow-unsafe --generate-hashes --no-header \
 	    --no-emit-index-url --no-emit-find-links --extra loadtest \
 	    -o requirements/run.txt pyproject.toml
@@ -48,7 +48,7 @@ lock: .venv/dev.stamp  ## Resolve the versions anew from pyproject.toml
 	    --no-emit-index-url --no-emit-find-links --extra bench --extra loadtest \
 	    -c requirements/dev.txt -o requirements/bench.txt pyproject.toml
 
-clean:  ## Remove what was installed and made
+clean:  ## Remove everything that was installed or built
 	rm -rf .venv build dist *.egg-info node_modules
 
 .venv/made.stamp:
@@ -58,7 +58,7 @@ clean:  ## Remove what was installed and made
 .venv/run.stamp: .venv/made.stamp requirements/run.txt
 	@echo "Installing the server and its load tester (once)…"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
-	@# Only a video by HLS needs it, and only where the browser cannot play that itself.
+	@# Only HLS videos need it, and only in browsers that cannot play HLS themselves.
 	@if command -v npm >/dev/null && [ ! -d node_modules ]; then $(NPM_CI) --omit=dev || true; fi
 	@touch $@
 

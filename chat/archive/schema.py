@@ -58,7 +58,7 @@ def migrate(engine: sa.Engine, path: str | None) -> None:
         if current not in {step.revision for step in script.walk_revisions()}:
             raise ArchiveError(
                 "The database was written by a newer version of this program "
-                f"(schema {current}). Start that version, or another database."
+                f"(schema {current}). Use that version, or another database."
             )
         if path is not None:
             copy = f"{path}.before-{newest}"

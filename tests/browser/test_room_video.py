@@ -249,7 +249,7 @@ def test_stream_that_neither_the_browser_nor_hls_js_can_play_is_told(
     page.add_init_script(NO_NATIVE_HLS)
     page.route("**/vendor/**", lambda route: route.fulfill(status=404, body=""))
     enter(page, server, room)
-    expect(page.locator(NOTICE)).to_contain_text("no hls.js")
+    expect(page.locator(NOTICE)).to_contain_text("hls.js is not installed")
     expect(page.locator(TESTCARD)).to_be_visible()
 
 
