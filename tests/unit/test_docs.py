@@ -92,3 +92,21 @@ def test_architecture_names_only_tests_that_exist() -> None:
     sources = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
     assert named
     assert {name for name in named if not re.search(rf"def {name}\(", sources)} == set()
+
+
+@pytest.mark.parametrize("page", ["ARCHITECTURE.md", "docs/delivery.md"])
+def test_page_names_only_modules_limits_and_metrics_that_exist(page: str) -> None:
+    text = (ROOT / page).read_text()
+    folders = [ROOT, ROOT / "chat", ROOT / "static/js", *(ROOT / "tests").iterdir()]
+    # What is planned has no module yet.
+    planned = text.partition("## Where later parts go")[2]
+    for path in re.findall(r"`([\w/]+\.(?:py|js))`", text.removesuffix(planned)):
+        assert any((folder / path).exists() for folder in folders), path
+    source = "".join(path.read_text() for path in (ROOT / "chat").rglob("*.py"))
+    for name in re.findall(r"`(?:\w+\.)?(\w+)`", text):
+        if re.fullmatch(r"[A-Z]+_[A-Z_]+", name):
+            assert re.search(rf"^{name}\b.*=", source, re.MULTILINE), name
+        elif name.startswith("danmaku_"):
+            assert name.removesuffix("_total") in source, name
+    for limits, field in re.findall(r"`(\w+Limits)\.(\w+)`", text):
+        assert re.search(rf"class {limits}\b(?:(?!\nclass ).)*\n    {field}: ", source, re.DOTALL)

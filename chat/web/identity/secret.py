@@ -43,20 +43,22 @@ def read_secret(chosen: str, database: str | None) -> bytes:
         return chosen.encode()
     if not database:
         raise SecretError(
-            "A server that keeps all in memory has a secret for each run; "
-            "give it one with --secret or DANMAKU_SECRET, and the same here."
+            "A server with a database in memory has a new secret at each start. "
+            "Set --secret or DANMAKU_SECRET, the same for the server and for this command."
         )
     path = _path_beside(database)
     try:
         secret = path.read_bytes().strip()
     except FileNotFoundError:
         raise SecretError(
-            f"There is no secret {path}. Give --database or --secret as the server has it."
+            f"There is no secret at {path}. Use the server's --database or --secret."
         ) from None
     except OSError as error:
         raise SecretError(f"The secret {path} cannot be used: {error.strerror}.") from None
     if len(secret) < _SECRET_BYTES:
-        raise SecretError(f"The secret {path} is too short; delete it to have a new one made.")
+        raise SecretError(
+            f"The secret {path} is too short. Delete it, and the server will generate one."
+        )
     return secret
 
 
