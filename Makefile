@@ -14,7 +14,7 @@ run: .venv/run.stamp  ## Start the server; make run ARGS="--port 9000" passes fl
 	@exec $(BIN)/python server.py $(ARGS)
 
 test: .venv/dev.stamp node_modules/dev.stamp setup-browser setup-tracer  ## Run all tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(or $(ARGS),-n 2 --dist loadscope --no-loadscope-reorder)
 
 faults: .venv/dev.stamp setup-tracer  ## Run the long fault tests: 100 kills, 2 h of churn (CHURN_MINUTES=10)
 	@FAULTS=long $(BIN)/python -m pytest tests/faults $(ARGS)
