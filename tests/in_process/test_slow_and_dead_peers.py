@@ -24,7 +24,7 @@ from chat.web.connections import PING_SECONDS, PONG_SECONDS
 from tests.certificates import Certificate
 from tests.support.in_process_server import RECEIVE_BUFFER, UPGRADE, InProcessServer, Peer
 from tests.support.proxy import Proxy
-from tests.support.websocket_frames import read_messages
+from tests.support.websocket_frames import decode_messages
 
 Scenario = Callable[[InProcessServer], Coroutine[None, None, None]]
 RunScenario = Callable[..., None]
@@ -173,7 +173,7 @@ def test_frame_that_was_taken_in_part_is_finished_before_anything_else_is_sent()
                 connection.send_message(Pong())
                 while b'{"type":"pong"}' not in received:
                     received += await loop.sock_recv(slow, 1 << 16)
-            frames = read_messages(received.partition(b"\r\n\r\n")[2])
+            frames = decode_messages(received.partition(b"\r\n\r\n")[2])
             cursor = 0
             for message in frames:
                 if message["type"] == "batch":

@@ -9,14 +9,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from websockets.frames import Opcode
 from websockets.sync.client import ClientConnection, connect
 
 from chat.core.handshake import PREFIX
 from tests.certificates import Certificate
 from tests.serving import ServerProcess
-from tests.support.in_process_server import UPGRADE, client_frame
+from tests.support.in_process_server import UPGRADE
 from tests.support.viewer import Viewer
-from tests.support.websocket_frames import read_frames, read_messages
+from tests.support.websocket_frames import (
+    close_code_of,
+    decode_frames,
+    decode_messages,
+    encode_frame,
+)
 
 
 @pytest.fixture(scope="module", params=["plain", "tls"])
@@ -68,11 +74,16 @@ def test_message_that_inflates_beyond_the_limit_ends_the_connection(
         viewer,
     ):
         assert b"permessage-deflate" in head
-        viewer.sendall(client_frame(0x41, parts[0]) + client_frame(0x00, parts[1]))
+        viewer.sendall(
+            encode_frame(Opcode.TEXT, parts[0], fin=False, rsv1=True)
+            + encode_frame(Opcode.CONT, parts[1], fin=False)
+        )
         # The limit is one for what came as for what comes of it.
         small = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
         packed = small.compress(b" " * 100_000) + small.flush(zlib.Z_SYNC_FLUSH)
-        viewer.sendall(client_frame(0x80, b"") + client_frame(0xC1, packed[:-4]))
+        viewer.sendall(
+            encode_frame(Opcode.CONT) + encode_frame(Opcode.TEXT, packed[:-4], rsv1=True)
+        )
         assert read_close(viewer) == 1009
 
 
@@ -103,7 +114,7 @@ def websocket_raw(
         while b"\r\n\r\n" not in data:
             data += sock.recv(65_536)
         head, _, rest = data.partition(b"\r\n\r\n")
-        while not read_messages(rest):
+        while not decode_messages(rest):
             rest += sock.recv(65_536)
         yield head, sock
 
@@ -111,9 +122,9 @@ def websocket_raw(
 def read_close(sock) -> int:
     data = b""
     while True:
-        for frame in read_frames(data):
-            if frame.opcode == 0x8:
-                return int.from_bytes(frame.data[:2], "big")
+        for frame in decode_frames(data):
+            if frame.opcode is Opcode.CLOSE:
+                return close_code_of(frame)
         received = sock.recv(65_536)
         assert received, "closed without a close frame"
         data += received

@@ -14,11 +14,13 @@ from collections.abc import Callable
 
 import pytest
 import websocket
+from websockets.frames import Opcode
 
 from tests.certificates import Certificate
 from tests.serving import ServerProcess
 from tests.support.api import Api
 from tests.support.viewer import Viewer
+from tests.support.websocket_frames import encode_close, encode_frame
 
 StartServer = Callable[..., ServerProcess]
 
@@ -255,32 +257,28 @@ def test_viewers_who_join_while_somebody_posts_get_no_hole_and_nothing_twice(
 # --- frames that break the protocol ---------------------------------------------------------------
 
 
-def frame(first: int, payload: bytes, masked: bool = True) -> bytes:
-    size = len(payload)
-    if size < 126:
-        head = bytes((first, size | (masked << 7)))
-    else:
-        head = bytes((first, 126 | (masked << 7))) + size.to_bytes(2, "big")
-    return head + (bytes(4) if masked else b"") + payload
-
-
+TEXT, CONT, UNKNOWN = Opcode.TEXT, Opcode.CONT, 0x3
 OVER_8_KIB = b'{"type":"post","text":"' + b"a" * 8192 + b'"}'
 
 
 @pytest.mark.parametrize(
     ("data", "code"),
     [
-        (frame(0x81, OVER_8_KIB), 1009),
-        (frame(0x01, OVER_8_KIB[:8000]) + frame(0x80, OVER_8_KIB[8000:]), 1009),
-        (frame(0x81, b'{"type":"post","text":"\xff\xfe"}'), 1007),
-        (frame(0x81, b"\xff"), 1007),
-        (frame(0x81, b'{"type":"ping"}', masked=False), 1002),
-        (frame(0xC1, b'{"type":"ping"}'), 1002),
-        (frame(0x83, b""), 1002),
-        (frame(0x80, b"nothing before it"), 1002),
-        (frame(0x88, b"\x03"), 1002),
-        (frame(0x88, (999).to_bytes(2, "big")), 1002),
-        (frame(0x88, (1005).to_bytes(2, "big")), 1002),
+        (encode_frame(TEXT, OVER_8_KIB), 1009),
+        (
+            encode_frame(TEXT, OVER_8_KIB[:8000], fin=False)
+            + encode_frame(CONT, OVER_8_KIB[8000:]),
+            1009,
+        ),
+        (encode_frame(TEXT, b'{"type":"post","text":"\xff\xfe"}'), 1007),
+        (encode_frame(TEXT, b"\xff"), 1007),
+        (encode_frame(TEXT, b'{"type":"ping"}', mask=False), 1002),
+        (encode_frame(TEXT, b'{"type":"ping"}', rsv1=True), 1002),
+        (encode_frame(UNKNOWN), 1002),
+        (encode_frame(CONT, b"nothing before it"), 1002),
+        (encode_frame(Opcode.CLOSE, b"\x03"), 1002),
+        (encode_close(999), 1002),
+        (encode_close(1005), 1002),
     ],
     ids=[
         *("over 8 KiB", "over 8 KiB in fragments", "invalid UTF-8", "invalid UTF-8, no JSON"),
@@ -305,7 +303,9 @@ def test_message_in_fragments_is_one_message(server: ServerProcess, room: str) -
     message = '{"type":"post","text":"弹幕"}'.encode()
     with Viewer(server, room) as viewer:
         viewer.socket.sock.sendall(
-            frame(0x01, message[:25]) + frame(0x89, b"between") + frame(0x80, message[25:])
+            encode_frame(TEXT, message[:25], fin=False)
+            + encode_frame(Opcode.PING, b"between")
+            + encode_frame(CONT, message[25:])
         )
         viewer.wait_for("ack")
         assert viewer.take(1)[0]["text"] == "弹幕"
@@ -314,7 +314,7 @@ def test_message_in_fragments_is_one_message(server: ServerProcess, room: str) -
 def test_close_is_answered_with_its_code(server: ServerProcess, room: str) -> None:
     with Viewer(server, room) as viewer:
         viewer.wait_for("viewers")  # nothing else is on its way
-        viewer.socket.sock.sendall(frame(0x88, (1000).to_bytes(2, "big") + b"done"))
+        viewer.socket.sock.sendall(encode_close(1000, "done"))
         assert viewer.read_close() == 1000
         with contextlib.suppress(ConnectionError):
             assert viewer.socket.sock.recv(1) == b""

@@ -8,11 +8,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
-STUB = Path(__file__).with_name("stub_server.py")
+from tests.serving import ROOT
+
+STUB = [sys.executable, "-m", "tests.loadtest.stub_server"]
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def start_stub() -> Iterator[Callable[[str], str]]:
 
     def start(fault: str = "none") -> str:
         stub = subprocess.Popen(
-            [sys.executable, str(STUB), fault], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [*STUB, fault], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
         started.append(stub)
         assert stub.stdout is not None

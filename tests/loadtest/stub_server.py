@@ -1,9 +1,9 @@
-"""A small server of the wire that is honest unless told to be at fault.
+"""A small server that speaks the protocol correctly, except for one fault of the test's choice.
 
-What proves that the load tester sees faults. `python stub_server.py FAULT` listens on a free port,
-prints it, and ends with its standard input. Everything is kept in memory, for one epoch; there are
-no limits. Each fault is one deliberate wrong, named in `FAULTS`. How long it had each comment it
-tells at `/api/rooms/ROOM/took`, by its own clock.
+With it the tests show that the load tester detects each fault in `FAULTS`.
+`python -m tests.loadtest.stub_server FAULT` listens on a free port, prints the port, and ends when
+its standard input is closed. Everything is kept in memory, in one epoch, without limits.
+`/api/rooms/ROOM/took` answers how long it had each comment, by its own clock.
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ import sys
 import time
 import zlib
 from urllib.parse import parse_qs, urlsplit
+
+from websockets.frames import Opcode
+
+from tests.support.websocket_frames import FrameDecoder, encode_close, encode_frame
 
 FAULTS = {
     "none": "does everything right",
@@ -48,18 +52,14 @@ ACCEPT_SUFFIX = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 EPOCH = "stub1"
 
 
-def build_frame(payload: bytes, opcode: int = 1, deflate: bool = False) -> bytes:
-    first = 0x80 | opcode
-    if deflate and opcode == 1:
-        deflater = zlib.compressobj(wbits=-15)
-        payload = (deflater.compress(payload) + deflater.flush(zlib.Z_SYNC_FLUSH))[:-4]
-        first |= 0x40
-    size = len(payload)
-    if size < 126:
-        return bytes((first, size)) + payload
-    if size < 65536:
-        return bytes((first, 126)) + size.to_bytes(2, "big") + payload
-    return bytes((first, 127)) + size.to_bytes(8, "big") + payload
+def encode(payload: bytes, opcode: Opcode = Opcode.TEXT) -> bytes:
+    return encode_frame(opcode, payload, mask=False)
+
+
+def encode_compressed(payload: bytes) -> bytes:
+    deflater = zlib.compressobj(wbits=-15)
+    packed = (deflater.compress(payload) + deflater.flush(zlib.Z_SYNC_FLUSH))[:-4]
+    return encode_frame(Opcode.TEXT, packed, rsv1=True, mask=False)
 
 
 class Room:
@@ -88,9 +88,8 @@ class Viewer:
         self.pieces: list[bytes] | None = None  # to go out one by one
 
     def send(self, message: dict) -> None:
-        self.write(
-            build_frame(json.dumps(message, separators=(",", ":")).encode(), deflate=self.deflate)
-        )
+        payload = json.dumps(message, separators=(",", ":")).encode()
+        self.write(encode_compressed(payload) if self.deflate else encode(payload))
 
     def write(self, frame: bytes) -> None:
         if self.pieces is None:
@@ -181,7 +180,7 @@ class Stub:
     def deliver(self, room: Room, batch: dict) -> None:
         fifth = room.waves == 5
         payload = json.dumps(batch, separators=(",", ":")).encode()
-        plain, small = build_frame(payload), build_frame(payload, deflate=True)
+        plain, small = encode(payload), encode_compressed(payload)
         now = time.monotonic()
         room.took += [now - room.taken_at[entry["seq"]] for entry in batch.get("entries", ())]
         victim = room.viewers[len(room.viewers) // 2] if room.viewers else None
@@ -192,9 +191,9 @@ class Stub:
             viewer.write(frame)
             if self.fault == "ping" and room.waves % 10 == 0:
                 if not viewer.ponged:
-                    viewer.write(build_frame((4001).to_bytes(2, "big"), 8))
+                    viewer.write(encode_close(4001, mask=False))
                 viewer.ponged = False
-                viewer.write(build_frame(b"still there?", 9))
+                viewer.write(encode(b"still there?", Opcode.PING))
         room.news.set()
         room.news = asyncio.Event()
 
@@ -215,12 +214,12 @@ class Stub:
             case "duplicate":
                 viewer.write(frame)
             case "close":
-                viewer.write(build_frame((4008).to_bytes(2, "big") + b"go", 8))
+                viewer.write(encode_close(4008, "go", mask=False))
             case "reset":
                 viewer.writer.transport.abort()
                 return False
             case "garbage":
-                viewer.write(build_frame(b"{nonsense"))
+                viewer.write(encode(b"{nonsense"))
             case "contradict":
                 other = json.loads(json.dumps(batch).replace("load ", "load ", 1))
                 words = other["entries"][0]["text"].split(" ")
@@ -337,25 +336,18 @@ class Stub:
         viewer.send(message)
 
     async def read_frames(self, reader: asyncio.StreamReader, room: Room, viewer: Viewer) -> None:
-        while True:
-            first, size = await reader.readexactly(2)
-            assert size & 0x80, "a client must mask"
-            size &= 0x7F
-            if size == 126:
-                size = int.from_bytes(await reader.readexactly(2), "big")
-            mask = await reader.readexactly(4)
-            data = bytes(
-                byte ^ mask[index % 4] for index, byte in enumerate(await reader.readexactly(size))
-            )
-            match first & 0x0F:
-                case 1:
-                    answer = self.post(room, json.loads(data))
-                    if answer:
-                        viewer.send(answer)
-                case 8:
-                    return
-                case 10:
-                    viewer.ponged = data == b"still there?"
+        decoder = FrameDecoder(mask=True)
+        while data := await reader.read(1 << 16):
+            for frame in decoder.feed(data):
+                match frame.opcode:
+                    case Opcode.TEXT:
+                        answer = self.post(room, json.loads(frame.data))
+                        if answer:
+                            viewer.send(answer)
+                    case Opcode.CLOSE:
+                        return
+                    case Opcode.PONG:
+                        viewer.ponged = frame.data == b"still there?"
 
 
 async def main() -> None:

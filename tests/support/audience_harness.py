@@ -15,7 +15,7 @@ from chat.fanout.batch_cache import PLAIN
 from chat.fanout.recipient import Position, ViewerState
 from chat.fanout.send_group import SendGroup
 from chat.metrics import Metrics
-from tests.support.websocket_frames import read_messages
+from tests.support.websocket_frames import decode_messages
 
 
 class SocketViewer:
@@ -68,7 +68,7 @@ class SocketViewer:
 
     def messages(self) -> list[dict]:
         self.drain()
-        return read_messages(self.received)
+        return decode_messages(self.received)
 
     def close(self) -> None:
         self.near.close()

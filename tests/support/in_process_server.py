@@ -6,17 +6,22 @@ import asyncio
 import json
 import socket
 import time
+from collections import deque
 from typing import Any
 
 from websockets.frames import Frame, Opcode
-from websockets.streams import StreamReader
 
 from chat.app import Server, ServerLimits
 from chat.core.handshake import PREFIX
 from chat.settings import Settings
 from tests.certificates import Certificate
+from tests.support.websocket_frames import (
+    FrameDecoder,
+    close_code_of,
+    encode_frame,
+    encode_message,
+)
 
-MASK = bytes(4)
 SECONDS = 20
 # As small as the kernel lets it be: what a peer does not read is soon felt by who sends it.
 RECEIVE_BUFFER = 4_096
@@ -26,20 +31,14 @@ UPGRADE = (
 )
 
 
-def client_frame(first: int, payload: bytes) -> bytes:
-    assert len(payload) < 65_536
-    if len(payload) < 126:
-        return bytes((first, 0x80 | len(payload))) + MASK + payload
-    return bytes((first, 0x80 | 126)) + len(payload).to_bytes(2, "big") + MASK + payload
-
-
 class Peer:
     """The other end of a connection; it answers nothing of itself, no ping and no close."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
-        self._stream = StreamReader()
+        self._decoder = FrameDecoder()
+        self._frames: deque[Frame] = deque()
 
     async def read_head(self) -> bytes:
         """Return the answer to the upgrade."""
@@ -62,25 +61,20 @@ class Peer:
                 return message
 
     async def read_close(self) -> int:
-        return int.from_bytes((await self.read(Opcode.CLOSE)).data[:2], "big")
+        return close_code_of(await self.read(Opcode.CLOSE))
 
     async def _read_frame(self) -> Frame:
-        parser = Frame.parse(self._stream.read_exact, mask=False)
-        while True:
-            try:
-                next(parser)
-            except StopIteration as done:
-                frame: Frame = done.value
-                return frame
+        while not self._frames:
             data = await self._reader.read(1 << 16)
             assert data, "closed without a close frame"
-            self._stream.feed_data(data)
+            self._frames += self._decoder.feed(data)
+        return self._frames.popleft()
 
     def send(self, type: str, **fields: Any) -> None:
-        self._writer.write(client_frame(0x81, json.dumps({"type": type, **fields}).encode()))
+        self._writer.write(encode_message(type, **fields))
 
     def send_pong(self) -> None:
-        self._writer.write(client_frame(0x8A, b""))
+        self._writer.write(encode_frame(Opcode.PONG))
 
     async def wait_until_sent(self) -> None:
         await self._writer.drain()

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.exceptions import ProtocolError
 from websockets.frames import Close, Frame, Opcode
-from websockets.streams import StreamReader
 
 from chat.core.frames import (
     BINARY,
@@ -30,15 +29,10 @@ from chat.core.frames import (
     inflate,
     read_frame,
 )
+from tests.support.websocket_frames import FIN, RSV1, decode_frames, encode_frame
 
 LIMIT = 8 * 1024
 MASK = b"\x11\x22\x33\x44"
-FIN, RESERVED_1 = 0x80, 0x40
-
-
-def client_frame(opcode: int, payload: bytes = b"", fin: bool = True) -> bytes:
-    """A frame as the second implementation's client sends it, masked at random."""
-    return bytes(Frame(Opcode(opcode), payload, fin=fin).serialize(mask=True))
 
 
 def raw_frame(first: int, length: bytes, payload: bytes = b"") -> bytes:
@@ -46,17 +40,10 @@ def raw_frame(first: int, length: bytes, payload: bytes = b"") -> bytes:
     return bytes((first,)) + length + bytes(4) + payload
 
 
-def read_by_another(data: bytes) -> Frame:
-    """Parse one frame of a server with the second implementation."""
-    stream = StreamReader()
-    stream.feed_data(data)
-    parsing = Frame.parse(stream.read_exact, mask=False, max_size=None)
-    try:
-        while True:
-            next(parsing)
-    except StopIteration as done:
-        frame: Frame = done.value
-    assert not stream.buffer, "more than one frame"
+def decode_one(data: bytes) -> Frame:
+    """Decode the bytes of a server, which are one frame to the last byte."""
+    frame, after = decode_frames(data + encode_frame(PING, b"after", mask=False))
+    assert (after.opcode, bytes(after.data)) == (Opcode.PING, b"after")
     return frame
 
 
@@ -68,16 +55,16 @@ def conversations(draw: st.DrawFn) -> tuple[bytes, list[Message]]:
         kind = draw(st.sampled_from([TEXT, BINARY, PING, PONG]))
         if kind in (PING, PONG):
             payload = draw(st.binary(max_size=125))
-            data += client_frame(kind, payload)
+            data += encode_frame(kind, payload)
             messages.append(Message(kind, payload))
             continue
         batches = draw(st.lists(st.binary(max_size=200), min_size=1, max_size=4))
         whole = Message(kind, b"".join(batches))
         for place, piece in enumerate(batches):
             last = place == len(batches) - 1
-            data += client_frame(kind if place == 0 else 0, piece, fin=last)
+            data += encode_frame(kind if place == 0 else 0, piece, fin=last)
             if not last and draw(st.booleans()):
-                data += client_frame(PING, b"between")
+                data += encode_frame(PING, b"between")
                 messages.append(Message(PING, b"between"))
         messages.append(whole)
     return data, messages
@@ -96,7 +83,7 @@ def test_messages_are_the_same_however_the_bytes_arrive(
 
 
 def test_messages_are_the_same_byte_by_byte() -> None:
-    stream = client_frame(TEXT, b"x" * 300) + client_frame(PING, b"!") + client_frame(TEXT, b"")
+    stream = encode_frame(TEXT, b"x" * 300) + encode_frame(PING, b"!") + encode_frame(TEXT, b"")
     reader = FrameReader(LIMIT)
     read = [message for byte in stream for message in reader.feed(bytes((byte,)))]
     assert read == [Message(TEXT, b"x" * 300), Message(PING, b"!"), Message(TEXT, b"")]
@@ -104,24 +91,24 @@ def test_messages_are_the_same_byte_by_byte() -> None:
 
 @given(st.sampled_from([TEXT, BINARY, PONG]), st.binary(max_size=300))
 def test_built_frame_is_understood_elsewhere(opcode: int, payload: bytes) -> None:
-    frame = read_by_another(build_frame(opcode, payload))
+    frame = decode_one(build_frame(opcode, payload))
     assert (frame.opcode, bytes(frame.data), frame.fin) == (opcode, payload, True)
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65_535, 65_536, 100_000])
 def test_built_frame_of_every_length_form_is_understood_elsewhere(size: int) -> None:
     payload = bytes(size)
-    assert bytes(read_by_another(build_frame(TEXT, payload)).data) == payload
+    assert bytes(decode_one(build_frame(TEXT, payload)).data) == payload
 
 
 def test_ping_frame_is_understood_elsewhere() -> None:
-    assert read_by_another(PING_FRAME).opcode == Opcode.PING
+    assert decode_one(PING_FRAME).opcode == Opcode.PING
 
 
 @given(st.integers(1000, 4999), st.text(max_size=200))
 def test_built_close_fits_a_control_frame_and_is_valid_text(code: int, message: str) -> None:
     message = message.encode(errors="ignore").decode()
-    frame = read_by_another(build_close(code, message))
+    frame = decode_one(build_close(code, message))
     assert len(frame.data) <= 125
     reason = bytes(frame.data[2:]).decode()
     assert int.from_bytes(frame.data[:2], "big") == code
@@ -131,7 +118,7 @@ def test_built_close_fits_a_control_frame_and_is_valid_text(code: int, message: 
 
 def test_close_frame_of_a_client_is_a_message() -> None:
     payload = Close(1000, "done").serialize()
-    assert list(FrameReader(LIMIT).feed(client_frame(CLOSE, payload))) == [Message(CLOSE, payload)]
+    assert list(FrameReader(LIMIT).feed(encode_frame(CLOSE, payload))) == [Message(CLOSE, payload)]
 
 
 @given(
@@ -167,14 +154,14 @@ SIX = b"\x80"  # the mask bit and a length of 0
 
 VIOLATIONS = {
     "not masked": (b"\x81\x02hi", 1002),
-    "reserved bit": (raw_frame(FIN | RESERVED_1 | TEXT, SIX), 1002),
+    "reserved bit": (raw_frame(FIN | RSV1 | TEXT, SIX), 1002),
     "unknown data opcode": (raw_frame(FIN | 0x3, SIX), 1002),
     "unknown control opcode": (raw_frame(FIN | 0xB, SIX), 1002),
     "control in fragments": (raw_frame(PING, SIX), 1002),
     "control too long": (raw_frame(FIN | PING, b"\xfe\x00\x7e", bytes(126)), 1002),
     "continuation of nothing": (raw_frame(FIN, SIX), 1002),
     "message within a message": (
-        client_frame(TEXT, b"a", fin=False) + client_frame(TEXT, b"b"),
+        encode_frame(TEXT, b"a", fin=False) + encode_frame(TEXT, b"b"),
         1002,
     ),
     "length not in its shortest form": (raw_frame(FIN | TEXT, b"\xfe\x00\x05", b"short"), 1002),
@@ -182,9 +169,9 @@ VIOLATIONS = {
         raw_frame(FIN | TEXT, b"\xff" + struct.pack(">Q", 300), bytes(300)),
         1002,
     ),
-    "too large": (client_frame(TEXT, bytes(LIMIT + 1)), 1009),
+    "too large": (encode_frame(TEXT, bytes(LIMIT + 1)), 1009),
     "too large in fragments": (
-        client_frame(TEXT, bytes(LIMIT), fin=False) + client_frame(0, b"!"),
+        encode_frame(TEXT, bytes(LIMIT), fin=False) + encode_frame(0, b"!"),
         1009,
     ),
 }
@@ -209,15 +196,15 @@ def test_announced_length_is_refused_before_its_bytes_come(size: int) -> None:
 
 def test_message_of_exactly_the_limit_is_read() -> None:
     payload = b"x" * LIMIT
-    assert list(FrameReader(LIMIT).feed(client_frame(TEXT, payload))) == [Message(TEXT, payload)]
-    halves = client_frame(TEXT, payload[:4096], fin=False) + client_frame(0, payload[4096:])
+    assert list(FrameReader(LIMIT).feed(encode_frame(TEXT, payload))) == [Message(TEXT, payload)]
+    halves = encode_frame(TEXT, payload[:4096], fin=False) + encode_frame(0, payload[4096:])
     assert list(FrameReader(LIMIT).feed(halves)) == [Message(TEXT, payload)]
 
 
 def test_ping_between_the_fragments_of_a_large_message_is_no_part_of_it() -> None:
     payload = b"x" * LIMIT
-    stream = client_frame(TEXT, payload, fin=False) + client_frame(PING, b"p" * 125)
-    stream += client_frame(0, b"")
+    stream = encode_frame(TEXT, payload, fin=False) + encode_frame(PING, b"p" * 125)
+    stream += encode_frame(0, b"")
     assert list(FrameReader(LIMIT).feed(stream)) == [
         Message(PING, b"p" * 125),
         Message(TEXT, payload),
@@ -233,7 +220,7 @@ def test_no_bytes_raise_anything_but_a_frame_error(data: bytes) -> None:
 def test_message_before_a_violation_is_heard() -> None:
     heard: list[Message] = []
     with pytest.raises(FrameError):
-        for message in FrameReader(LIMIT).feed(client_frame(TEXT, b"last words") + b"\xff\xff"):
+        for message in FrameReader(LIMIT).feed(encode_frame(TEXT, b"last words") + b"\xff\xff"):
             heard.append(message)
     assert heard == [Message(TEXT, b"last words")]
 
