@@ -1,10 +1,10 @@
-"""Write the character tables of the server and of the pages: one content, in Python and JavaScript.
+"""Generate the character tables of the server and the pages: the same tables, as two modules.
 
     .venv/bin/python tools/make_character_tables.py
 
-The tables are made from the Unicode data of two modules: ``unicodedata`` (NFKD, names, digits) and
-``regex`` (properties), and from the look-alikes below, which are kept by hand. A test makes them
-anew and compares.
+The sources are the Unicode data of two modules, ``unicodedata`` (NFKD, names, digits) and ``regex``
+(properties), and the list of look-alikes below, which is maintained by hand. A test generates the
+tables again and compares them.
 """
 
 from __future__ import annotations
@@ -30,12 +30,11 @@ ALL = "".join(map(chr, range(0x110000)))
 HANGUL_SYLLABLES = range(0xAC00, 0xD7A4)
 SURROGATES = range(0xD800, 0xE000)
 
-# Letters of other scripts that the eye takes for a Latin one. They are those of Unicode's own list
-# (UTS 39, confusables.txt) in the alphabets that are used to write Latin words with; a letter
-# whose capital alone looks Latin is here too, because folding ignores case. Where capital and
-# small letter look like different Latin ones, as Greek nu does, the small one counts. Scripts with
-# no such use (Arabic, Hebrew, those of India) are left out: there the list would only confuse
-# their own letters with each other.
+# Letters of other scripts that look like a Latin letter. They come from UTS 39 (confusables.txt),
+# limited to the alphabets in which people imitate Latin words. If only the capital looks Latin, the
+# letter is listed too, because folding ignores case. If capital and small letter look like
+# different Latin letters, as with Greek nu, the small one decides. Other scripts (Arabic, Hebrew,
+# Indic) are left out: their words would become equal to other words of the same script.
 LOOK_ALIKES = {
     "Cyrillic": (
         "а a, в b, с c, ԁ d, е e, ԍ g, һ h, н h, і i, ј j, к k, ӏ l, м m, о o, р p, ԛ q, г r, "
@@ -55,35 +54,35 @@ LOOK_ALIKES = {
         "ꓮ a, ꓐ b, ꓚ c, ꓓ d, ꓒ d, ꓰ e, ꓝ f, ꓖ g, ꓧ h, ꓲ i, ꓙ j, ꓗ k, ꓡ l, ꓟ m, ꓠ n, ꓳ o, ꓑ p, "
         "ꓣ r, ꓢ s, ꓔ t, ꓴ u, ꓦ v, ꓪ w, ꓫ x, ꓬ y, ꓜ z"
     ),
-    # What is Latin, but is neither decomposed by Unicode nor named after the letter it looks like.
+    # Latin letters that Unicode neither decomposes nor names after the letter they look like.
     "Latin": "æ ae, œ oe, ɑ a, ɛ e, ɡ g, ı i, ɩ i, ȷ j, ĸ k, ǀ l, ɵ o, ɣ y, ℮ e",
-    # One letter with two code points, by the language of the keyboard.
+    # The same letter on the keyboards of different languages.
     "Arabic": "ک ك, ی ي, ى ي",
-    # What keyboards and word processors write for the apostrophe, the quotation mark, the hyphen.
+    # Typographic variants of the apostrophe, the quotation mark and the hyphen.
     "punctuation": "’ ', ‘ ', ʼ ', ′ ', “ \", ” \", ‐ -, ‒ -, – -, — -, ― -, − -",
 }
 
-# Latin letters with a stroke, hook or tail, small capitals, and letters in a black disc or square
+# Latin letters with a stroke, hook or tail, small capitals and negative circled or squared letters
 # have no decomposition, but Unicode names them after the letter.
 _NAMED_AFTER = re.compile(
     r"LATIN (?:(?:SMALL|CAPITAL) LETTER|LETTER SMALL CAPITAL) ([A-Z])(?: WITH .*)?"
     r"|(?:CROSSED )?NEGATIVE (?:CIRCLED|SQUARED) LATIN CAPITAL LETTER ([A-Z])"
 )
 
-# Marks that decorate a letter, as against those that spell: a vowel sign of an Indian script stays.
-# The kana's sound marks make other syllables.
+# Marks that can be removed without making another word. Marks of other scripts are vowels, and the
+# voicing marks of kana make other syllables.
 _DECORATION = regex.compile(
     r"[[\p{Mn}\p{Me}]&&[\p{Script=Inherited}\p{Latin}\p{Greek}\p{Cyrillic}\p{Hebrew}\p{Arabic}]"
     r"--[\u3099\u309a]]",
     regex.VERSION1,
 )
-# The Arabic tatweel only stretches a word.
+# With the Arabic tatweel (U+0640), which only stretches a word.
 _INVISIBLE = regex.compile(
     r"[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\u0640]"
 )
 _JAMO = re.compile(r"[\u1100-\u11ff]+")
 _SPACE = regex.compile(r"[\s\u2800]")
-# What stands for a space inside a target, because spaces part the targets.
+# Stands for a space inside a target, because spaces separate the targets.
 SPACE_SIGN = "␣"
 
 
@@ -99,7 +98,7 @@ def fold_of_each() -> dict[int, str]:
     for code, char in enumerate(ALL):
         if code in HANGUL_SYLLABLES or not unicodedata.is_normalized("NFC", char):
             continue
-        # The syllables that a decomposition made: the text has them composed.
+        # Text in NFC has Hangul syllables composed.
         folded = _JAMO.sub(
             lambda jamo: unicodedata.normalize("NFC", jamo[0]), _fold(char, once, similar)
         )
@@ -114,7 +113,7 @@ def _find_all(pattern: regex.Pattern[str]) -> set[str]:
 
 def _look_alikes() -> Iterator[tuple[str, str]]:
     for char in ALL:
-        # What is decomposed is made of other letters than the one that the name begins with, as ǅ.
+        # Not if it has a decomposition, which may contain more letters than the name's first: ǅ.
         if unicodedata.is_normalized("NFKD", char) and (
             match := _NAMED_AFTER.fullmatch(unicodedata.name(char, ""))
         ):
@@ -151,7 +150,7 @@ GRAPHEME_CLASSES = {
     "Z": r"\p{GCB=ZWJ}",
     "J": r"\u200c",
     "N": r"[\p{InCB=Linker}&&\p{GCB=Extend}]",
-    # marks of no script of their own: any number of them can be piled on any letter
+    # marks of no particular script, which can be put on any letter in any number
     "G": r"[\p{GCB=Extend}&&\p{Script=Inherited}&&\p{M}--\p{Default_Ignorable_Code_Point}]",
     "E": r"\p{GCB=Extend}",
     "S": r"\p{GCB=SpacingMark}",
@@ -201,7 +200,7 @@ def _write_ranges(ranges: Iterable[range]) -> str:
 def _write_folds(folds: dict[int, str]) -> list[str]:
     """Write the folds as lines: the first code point, then what it and those after it become."""
     lines: list[str] = []
-    # A code point that stays as it is takes fewer bytes than the beginning of another line.
+    # Listing a few unchanged code points takes fewer bytes than starting another line.
     for codes in _ranges((code for code, to in folds.items() if to not in ("", " ")), gap=4):
         targets = [folds.get(code, chr(code)).replace(" ", SPACE_SIGN) or None for code in codes]
         if None in targets:
@@ -229,13 +228,13 @@ Tables = dict[str, str | list[str] | dict[str, str]]
 
 ABOUT = (
     "Tables of characters, the same for the server and the pages.",
-    "Made by tools/make_character_tables.py, which says from what; not to be edited.",
+    "Generated by tools/make_character_tables.py; do not edit.",
 )
 NAMES = {
-    "GRAPHEME_CLASSES": "The classes that the rule of graphemes goes by, with their code points.",
-    "INVISIBLE": "What folds to nothing.",
-    "SPACES": "What folds to a space.",
-    "FOLDS": "What folds to something else: a code point, then what it and the next ones fold to.",
+    "GRAPHEME_CLASSES": "The classes of the grapheme rule, with their code points.",
+    "INVISIBLE": "Code points that are removed.",
+    "SPACES": "Code points that become a space.",
+    "FOLDS": "The other folds: a code point, then what it and the following code points become.",
 }
 
 

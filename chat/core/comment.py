@@ -18,8 +18,8 @@ MAX_TEXT_GRAPHEMES = 100
 MAX_TEXT_BYTES = 1_000
 MAX_NAME_GRAPHEMES = 24
 MAX_NAME_BYTES = 200
-# A text may have this many code points for each byte that it may have when it is clean. What is
-# removed or composed is in them; the longer is refused unread.
+# Before cleaning a text may have this many code points for each byte of its limit. Longer text is
+# rejected before any other work is done on it.
 RAW_FACTOR = 2
 
 WHITE = "#ffffff"

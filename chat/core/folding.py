@@ -1,21 +1,21 @@
-"""One spelling for texts that read the same, to compare them with hidden or forbidden words.
+"""Folds text, so that spellings which read the same compare as equal.
 
-``fold`` replaces each code point by what the table has for it (``character_tables.py``, made by
-``tools/make_character_tables.py``; static/js/room/folding.js reads the same one):
+``fold`` maps each code point by a table that the server and the pages share. The table is in
+``character_tables.py``, which ``tools/make_character_tables.py`` generates. It covers
 
-- width, fonts and ligatures: compatibility decomposition, NFKD (UAX 15)
+- width, font and ligatures: compatibility decomposition, NFKD (UAX 15)
 - case: full case folding (Unicode Standard, section 3.13)
-- what draws no ink: Default_Ignorable_Code_Point (UAX 44, DerivedCoreProperties), format, control
-  and private-use characters, noncharacters; every blank becomes a space
-- marks that decorate: those of Latin, Greek, Cyrillic, Hebrew, Arabic and of no script. The vowel
-  signs of other scripts spell words and stay
-- look-alikes: letters of other alphabets that pass as Latin (UTS 39, confusables.txt), Latin
-  letters with a stroke or hook, small capitals, letters in discs and squares, curly quotes
-- digits of all scripts
+- invisible characters: Default_Ignorable_Code_Point (UAX 44, DerivedCoreProperties), control,
+  format and private-use characters and noncharacters are removed; white space becomes U+0020
+- combining marks: those of Latin, Greek, Cyrillic, Hebrew and Arabic and those of no script are
+  removed. In other scripts marks spell vowels, so they stay
+- look-alikes: letters of other alphabets that look like Latin ones (UTS 39, confusables.txt), Latin
+  letters with a stroke or hook, small capitals, circled and squared letters, typographic quotes
+- digits of all scripts, which become those of ASCII
 
-A folded text is for comparison and never shown. It is no promise that two texts look alike: the
-capital I and the small l stay different, and so do digits and the letters they resemble, because
-numbers are said more often than letters are written with them.
+Folded text is for comparison and is never shown. Digits are not folded to the letters that they
+resemble, because that would make words of numbers; whoever compares words decides about them, as
+static/js/room/hidden-words.js does.
 """
 
 from __future__ import annotations
@@ -39,5 +39,5 @@ _FOLDS = _read_folds()
 
 
 def fold(text: str) -> str:
-    """Fold a text that is in NFC; it takes linear time, and folding twice changes nothing."""
+    """Fold a text in NFC, in linear time; folding it again changes nothing."""
     return text.translate(_FOLDS)

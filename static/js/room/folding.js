@@ -1,9 +1,9 @@
-/** One spelling for texts that read the same, by the server's table and rule (chat/core/folding.py). */
+/** Folds text by the server's rule and table (chat/core/folding.py), so that spellings which read the same compare as equal. */
 
 import { FOLDS, INVISIBLE, SPACES } from './character-tables.js';
 import { readRanges } from './graphemes.js';
 
-/** @type {Map<number, string> | undefined} read when a word is hidden first */
+/** @type {Map<number, string> | undefined} built on first use: few viewers hide words */
 let folds;
 
 function readFolds() {
@@ -18,7 +18,7 @@ function readFolds() {
   return read;
 }
 
-/** For comparison, never to be shown. @param {string} text in NFC */
+/** Folds a text for comparison; the result is never shown. @param {string} text in NFC */
 export function fold(text) {
   folds ??= readFolds();
   let folded = '';

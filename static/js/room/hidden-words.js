@@ -1,32 +1,34 @@
 /**
- * Whether a hidden word stands in a text. Both are folded (folding.js), so case, width, marks, invisible characters and
- * look-alikes make no difference. Then:
+ * Tells whether a text contains a hidden word. Both are folded (folding.js), which removes differences of case, width, marks,
+ * invisible characters and look-alikes. The rules:
  *
- * - A word of a script that sets blanks between words matches whole words: `cunt` is not in "Scunthorpe". Scripts without
- *   blanks match anywhere, and so does Hangul, whose particles are written to the word; digits too, so `666` is in "66666".
- * - Punctuation and symbols between the letters are passed over: `s.p.a.m`, `sp*am`. Blanks and apostrophes are passed over
- *   only where all letters are set apart, at least three of them: `s p a m`, but "he'll" is not `hell`.
- * - A digit or sign may stand for the letter that it resembles: `sp4m`, `$pam`. One letter at least must be there: "15" is
- *   not `is`.
- * - Blanks and punctuation inside a hidden phrase match any such; at its ends, and where it has no letters, it is literal.
+ * - In scripts that put spaces between words, a hidden word matches whole words only: `cunt` does not match "Scunthorpe".
+ *   In scripts without spaces it matches anywhere. So it does in Hangul, where particles follow the word without a space,
+ *   and with digits at its ends: `666` matches "66666".
+ * - Punctuation and symbols between letters are ignored: `s.p.a.m`, `sp*am`. Spaces and apostrophes are ignored only if
+ *   every letter is separated and there are at least three: `s p a m` matches, but "he'll" does not match `hell`.
+ * - A digit or symbol matches the letter that it resembles (`sp4m`, `$pam`) if at least one real letter is left: "15" does
+ *   not match `is`.
+ * - Inside a hidden phrase, spaces and punctuation match any spaces and punctuation. At its ends, and in a hidden word
+ *   without letters or digits, they are literal.
  */
 
 import { fold } from './folding.js';
 
 /** @typedef {'letter' | 'mark' | 'digit' | 'blank' | 'punctuation' | 'symbol'} Kind */
-/** @typedef {{folded: string, chars: string[], kinds: Kind[], inWord: boolean[]}} Prepared `inWord`: belongs to a word between blanks */
+/** @typedef {{folded: string, chars: string[], kinds: Kind[], inWord: boolean[]}} Prepared `inWord`: a letter or mark of a script with spaces between words */
 /**
- * One step of a word: the characters that it accepts, or what sets two words of a phrase apart.
- * @typedef {{accepts: string, loose: boolean}} Step  `loose`: others may stand before it
+ * One step of the match: the characters that it accepts, or the gap between two words of a phrase.
+ * @typedef {{accepts: string, loose: boolean}} Step  `loose`: ignored characters may precede it
  */
 
-const SPREAD_LEAST = 3;
+const MIN_SPREAD = 3;
 /** @type {Record<string, string>} */
 const RESEMBLING = { a: 'a4@', b: 'b8', e: 'e3', g: 'g9', i: 'i1!|', l: 'l1|', o: 'o0', s: 's5$', t: 't7+' };
 /** @type {Step} */
-const APART = { accepts: '', loose: false };
+const GAP = { accepts: '', loose: false };
 
-const NO_BLANKS = new RegExp(`[${[
+const NO_SPACES = new RegExp(`[${[
   'Han', 'Hiragana', 'Katakana', 'Bopomofo', 'Hangul', 'Yi', 'Thai', 'Lao', 'Khmer', 'Myanmar', 'Tibetan', 'Tai_Le', 'New_Tai_Lue',
   'Tai_Tham', 'Tai_Viet', 'Javanese', 'Balinese',
 ].map((script) => `\\p{scx=${script}}`).join('')}]`, 'u');
@@ -43,16 +45,16 @@ function spells(kind) {
   return kind === 'letter' || kind === 'mark' || kind === 'digit';
 }
 
-/** A text as the tests of hidden words read it, made once for all of them. @param {string} text @returns {Prepared} */
+/** Prepares a text for the tests of all hidden words. @param {string} text @returns {Prepared} */
 export function prepare(text) {
   const folded = fold(text.normalize('NFC')).trim();
   const chars = [...folded];
   const kinds = chars.map(kindOf);
-  const inWord = chars.map((char, place) => (kinds[place] === 'letter' || kinds[place] === 'mark') && !NO_BLANKS.test(char));
+  const inWord = chars.map((char, place) => (kinds[place] === 'letter' || kinds[place] === 'mark') && !NO_SPACES.test(char));
   return { folded, chars, kinds, inWord };
 }
 
-/** A test of prepared texts; null when there is nothing in the word to look for. @param {string} word @returns {((text: Prepared) => boolean) | null} */
+/** Returns a test for prepared texts, or null if the word has no visible characters. @param {string} word @returns {((text: Prepared) => boolean) | null} */
 export function makeWordTest(word) {
   const prepared = prepare(word);
   const { folded, kinds, inWord } = prepared;
@@ -61,7 +63,7 @@ export function makeWordTest(word) {
   const ways = [{ steps: stepsOf(prepared), spread: false }];
   const plain = spells(kinds[0]) && spells(kinds.at(-1));
   const letters = kinds.filter((kind) => kind === 'letter' || kind === 'digit');
-  if (plain && letters.length >= SPREAD_LEAST) ways.push({ steps: spreadOf(prepared), spread: true });
+  if (plain && letters.length >= MIN_SPREAD) ways.push({ steps: spreadOf(prepared), spread: true });
   const needsLetter = kinds.includes('letter');
   const begins = inWord[0];
   const ends = /** @type {boolean} */ (inWord.at(-1));
@@ -71,7 +73,7 @@ export function makeWordTest(word) {
   });
 }
 
-/** The word in one piece, with at most signs between its letters. @param {Prepared} word */
+/** The steps of the word without spaces between its letters. @param {Prepared} word */
 function stepsOf({ chars, kinds }) {
   const first = kinds.findIndex(spells);
   const last = kinds.findLastIndex(spells);
@@ -80,13 +82,13 @@ function stepsOf({ chars, kinds }) {
   chars.forEach((char, place) => {
     const inside = place > first && place < last;
     if (inside && (kinds[place] === 'blank' || kinds[place] === 'punctuation')) {
-      if (steps.at(-1) !== APART) steps.push(APART);
-    } else steps.push({ accepts: RESEMBLING[char] ?? char, loose: steps.at(-1) !== APART && isLoose(kinds, place) });
+      if (steps.at(-1) !== GAP) steps.push(GAP);
+    } else steps.push({ accepts: RESEMBLING[char] ?? char, loose: steps.at(-1) !== GAP && isLoose(kinds, place) });
   });
   return steps;
 }
 
-/** The word with its letters set apart. @param {Prepared} word */
+/** The steps of the word with every letter separated. @param {Prepared} word */
 function spreadOf({ chars, kinds }) {
   return chars.flatMap((char, place) => {
     if (!spells(kinds[place])) return [];
@@ -94,15 +96,15 @@ function spreadOf({ chars, kinds }) {
   });
 }
 
-/** Not before a mark, nor between digits, where it makes other numbers. @param {Kind[]} kinds @param {number} place */
+/** Nothing is ignored before a mark, or between digits, where it would make another number. @param {Kind[]} kinds @param {number} place */
 function isLoose(kinds, place) {
   const [kind, previous] = [kinds[place], kinds[place - 1]];
   return kind !== 'mark' && spells(kind) && spells(previous) && !(kind === 'digit' && previous === 'digit');
 }
 
 /**
- * Where the word may stop in a text. All ways to read the text are followed at once, so that no text takes long: a state is a
- * place and whether a letter was among what is read.
+ * Returns the places after each match. It follows all possible matches at once, as a nondeterministic automaton, so that no
+ * text takes exponential time. A state is a place and whether a real letter was matched, in one number.
  * @param {Step[]} steps
  * @param {boolean} spread
  * @param {Prepared} text
@@ -127,7 +129,7 @@ function find(steps, spread, { chars, kinds, inWord }, begins, needsLetter) {
     for (const state of states) {
       const hasLetter = state % 2;
       let place = (state - hasLetter) / 2;
-      if (step === APART) {
+      if (step === GAP) {
         while (place < chars.length && !spells(kinds[place])) next.add(2 * (place += 1) + hasLetter);
         continue;
       }
