@@ -1,4 +1,4 @@
-/** A page with nothing but a stage, for tests: `stage`, `scheduler`, `say`, and a watch that counts overlaps. */
+/** A page with only a stage, for tests: `stage`, `scheduler`, functions that add comments, and one that watches for overlaps. */
 
 import { RenderScheduler } from '/static/js/page/render-scheduler.js';
 import { Stage } from '/static/js/stage/stage.js';
@@ -20,8 +20,8 @@ function say(text, more = {}, options = {}) {
 
 const pick = (...values) => values[Math.floor(Math.random() * values.length)];
 
-/** A comment of any length, mode, size and role. */
-function sayAnything() {
+/** Adds a comment of random length, mode, size and role. */
+function sayRandom() {
   const text = Array.from({ length: 1 + Math.floor(Math.random() ** 4 * 14) }, () => pick(...words)).join(' ');
   const mode = Math.random() < 0.85 ? 'scroll' : pick('top', 'bottom');
   const role = Math.random() < 0.9 ? undefined : pick('host', 'moderator');
@@ -29,12 +29,12 @@ function sayAnything() {
   return say(text, { mode, size, role, color: pick('#ffffff', '#000000', '#ff0055') }, { own: Math.random() < 0.05 });
 }
 
-/** Says anything, `rate` times a second; returns a function that ends it. */
-function chatter(rate) {
+/** Adds random comments, `rate` a second; returns a function that stops it. */
+function startChatter(rate) {
   const started = performance.now();
   let said = 0;
   const timer = setInterval(() => {
-    for (; said < ((performance.now() - started) / 1000) * rate; said += 1) sayAnything();
+    for (; said < ((performance.now() - started) / 1000) * rate; said += 1) sayRandom();
   }, 40);
   return () => clearInterval(timer);
 }
@@ -47,13 +47,19 @@ const boxes = () =>
   });
 
 let written = 0;
-const noteTime = () => (written = performance.now());
-new MutationObserver(noteTime).observe(stageElement, { childList: true, attributes: true, subtree: true });
+const recordWrite = () => (written = performance.now());
+new MutationObserver(recordWrite).observe(stageElement, { childList: true, attributes: true, subtree: true });
 
-/** The next frame whose animations are past the last change: before, what just stopped is ahead of what flies. */
+/** Waits for a frame whose animations are later than the last DOM change: before, their positions do not fit each other. */
 async function frame() {
   do await new Promise(requestAnimationFrame);
   while (document.timeline.currentTime < written);
+}
+
+/** Waits for `count` passes in which the stage could write, and then for a frame. */
+async function passes(count) {
+  for (let pass = 0; pass < count; pass += 1) await new Promise((resolve) => scheduler.request(resolve));
+  await frame();
 }
 
 /** Pairs of comments that share more than half a pixel both ways where they can be seen. */
@@ -69,7 +75,7 @@ async function overlaps() {
   );
 }
 
-/** Looks every 100 ms for as long as the page is open; returns what it sees. */
+/** Samples overlaps every 100 ms while the page is open; returns the record that it updates. */
 function watch() {
   const seen = { samples: 0, overlaps: [] };
   const look = async () => {
@@ -81,4 +87,4 @@ function watch() {
   return seen;
 }
 
-Object.assign(window, { stage, scheduler, say, chatter, watch, boxes, overlaps, comments, getDropped: () => dropped, ready: true });
+Object.assign(window, { stage, scheduler, say, startChatter, watch, passes, boxes, overlaps, comments, getDropped: () => dropped, ready: true });

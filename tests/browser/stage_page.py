@@ -1,4 +1,4 @@
-"""A page with nothing but a stage: who serves it, and what tests do on it."""
+"""A page with only a stage: its HTTP server, and what tests do on it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from playwright.sync_api import Page
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICY = "default-src 'self'; require-trusted-types-for 'script'; trusted-types 'none'"
-FLYING = "[data-role=stage] [data-role=comment]"
+ON_STAGE = "[data-role=stage] [data-role=comment]"
 BOX = "(seq) => boxes().find((box) => box.seq === seq) ?? null"
 
 
@@ -21,27 +21,27 @@ class StageFiles(http.server.SimpleHTTPRequestHandler):
 
     def translate_path(self, path: str) -> str:
         """Serve `/static/` from the repository and the rest from beside this test."""
-        home = ROOT if path.startswith("/static/") else Path(__file__).parent
-        return str(home / path.split("?")[0].lstrip("/"))
+        folder = ROOT if path.startswith("/static/") else Path(__file__).parent
+        return str(folder / path.split("?")[0].lstrip("/"))
 
     def end_headers(self) -> None:
-        """Every answer carries the policy."""
+        """Send the policy with every response."""
         self.send_header("Content-Security-Policy", POLICY)
         super().end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Requests are not worth a line."""
+        """Log no requests."""
 
 
 def say(page: Page, text: str, own: bool = False, **more: Any) -> int:
-    """Say something on the stage and wait until it is there; returns its seq."""
+    """Add a comment to the stage and wait until it is shown; returns its seq."""
     seq: int = page.evaluate("([text, more, own]) => say(text, more, {own})", [text, more, own])
-    page.wait_for_selector(f'{FLYING}[data-seq="{seq}"]', state="attached")
+    page.wait_for_selector(f'{ON_STAGE}[data-seq="{seq}"]', state="attached")
     return seq
 
 
 def box(page: Page, seq: int) -> dict[str, float]:
-    """Return where a comment is."""
+    """Return the bounding box of a comment."""
     found = page.evaluate(BOX, seq)
     assert found is not None
     return dict(found)
@@ -60,10 +60,10 @@ def wait_until_left(page: Page, seq: int, pixels: float) -> dict[str, float]:
 
 
 def point_at(page: Page, seq: int) -> dict[str, float]:
-    """Point at a comment that flies until it stands; returns where."""
+    """Move the mouse over a moving comment until it is held; returns its bounding box."""
     for _ in range(50):
         target = box(page, seq)
         page.mouse.move(target["left"] + 20, (target["top"] + target["bottom"]) / 2)
-        if page.locator(f'{FLYING}[data-seq="{seq}"][data-held]').count() == 1:
+        if page.locator(f'{ON_STAGE}[data-seq="{seq}"][data-held]').count() == 1:
             return box(page, seq)
-    raise AssertionError("it never stood")
+    raise AssertionError("the comment was never held")

@@ -8,46 +8,27 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
+from tests.browser.room_page import (
+    FIELD,
+    TEXTS,
+    block_websocket,
+    enter,
+    expect_state,
+    say,
+    set_hidden,
+)
 from tests.room_admin import choose
 from tests.serving import ServerProcess
 
 NewPage = Callable[..., Page]
 StartServer = Callable[..., ServerProcess]
 
-FIELD = "[data-role=composer] [data-role=text]"
-TEXTS = "[data-role=transcript] [data-seq] .text"
 
-
-def expect_state(page: Page, state: str, timeout: float = 15_000) -> None:
-    """Wait until the page tells this state of its connection."""
-    expect(page.locator("[data-role=status]")).to_have_attribute(
-        "data-state", state, timeout=timeout
-    )
-
-
-def enter(page: Page, url: str, room: str) -> Page:
-    """Open a room and wait until it is live."""
-    page.goto(f"{url}/r/{room}")
-    expect_state(page, "live")
-    return page
-
-
-def say(page: Page, text: str) -> None:
-    """Type a text and send it."""
-    page.locator(FIELD).fill(text)
-    page.locator(FIELD).press("Enter")
-
-
-def block_websocket(page: Page) -> None:
-    """Let no WebSocket through, as some networks do."""
-    page.route_web_socket("**/ws/**", lambda socket: socket.close())
-
-
-def test_both_tabs_go_on_after_a_restart_and_miss_nothing(
+def test_tabs_resume_after_a_server_restart_without_loss(
     start_server: StartServer, room: str, new_page: NewPage
 ) -> None:
     server = start_server()
-    pages = [enter(new_page(), server.url, room) for _ in range(2)]
+    pages = [enter(new_page(), server, room) for _ in range(2)]
     say(pages[0], "before")
     for page in pages:
         expect(page.locator(TEXTS)).to_have_text(["before"])
@@ -59,11 +40,11 @@ def test_both_tabs_go_on_after_a_restart_and_miss_nothing(
         expect(page.locator(TEXTS)).to_have_text(["before", "after"])
 
 
-def test_comment_written_while_offline_goes_out_when_the_server_is_back(
+def test_comment_made_while_offline_is_sent_when_the_server_is_back(
     start_server: StartServer, room: str, new_page: NewPage
 ) -> None:
     server = start_server()
-    page = enter(new_page(), server.url, room)
+    page = enter(new_page(), server, room)
     server.stop()
     expect(page.locator('[data-role=status]:not([data-state="live"])')).to_be_visible()
     say(page, "kept for later")
@@ -73,11 +54,11 @@ def test_comment_written_while_offline_goes_out_when_the_server_is_back(
     expect(page.locator("[data-role=composer-hint]")).to_be_hidden()
 
 
-def test_page_offers_to_try_now_when_the_server_stays_away(
+def test_page_offers_to_reconnect_while_the_server_is_down(
     start_server: StartServer, room: str, new_page: NewPage
 ) -> None:
     server = start_server()
-    page = enter(new_page(), server.url, room)
+    page = enter(new_page(), server, room)
     server.stop()
     expect_state(page, "offline", timeout=30_000)
     page.get_by_role("button", name="Try now").click()
@@ -85,12 +66,12 @@ def test_page_offers_to_try_now_when_the_server_stays_away(
     expect_state(page, "live", timeout=60_000)
 
 
-def test_long_polling_takes_over_where_websocket_does_not_get_through(
+def test_long_polling_replaces_a_blocked_websocket(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
-    blocked, other = new_page(), enter(new_page(), server.url, room)
+    blocked, other = new_page(), enter(new_page(), server, room)
     block_websocket(blocked)
-    enter(blocked, server.url, room)
+    enter(blocked, server, room)
     say(other, "over a socket")
     expect(blocked.locator(TEXTS)).to_have_text(["over a socket"])
     say(blocked, "over HTTP")
@@ -98,13 +79,13 @@ def test_long_polling_takes_over_where_websocket_does_not_get_through(
         expect(page.locator(TEXTS)).to_have_text(["over a socket", "over HTTP"])
 
 
-def test_polling_viewer_goes_on_after_a_restart(
+def test_polling_viewer_resumes_after_a_server_restart(
     start_server: StartServer, room: str, new_page: NewPage
 ) -> None:
     server = start_server()
     page = new_page()
     block_websocket(page)
-    enter(page, server.url, room)
+    enter(page, server, room)
     say(page, "before")
     expect(page.locator(TEXTS)).to_have_text(["before"])
     server.restart()
@@ -112,7 +93,7 @@ def test_polling_viewer_goes_on_after_a_restart(
     expect(page.locator(TEXTS)).to_have_text(["before", "after"], timeout=30_000)
 
 
-def test_refusal_over_http_is_shown_at_the_field(
+def test_rejection_over_http_is_shown_at_the_field(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     page = new_page()
@@ -125,16 +106,16 @@ def test_refusal_over_http_is_shown_at_the_field(
         )
 
     page.route(f"**/api/rooms/{room}/comments", refuse)
-    enter(page, server.url, room)
+    enter(page, server, room)
     say(page, "not now")
     expect(page.locator("[data-role=composer-hint]")).to_contain_text("too fast")
     expect(page.locator(FIELD)).to_have_value("not now")
 
 
-def test_hole_between_batches_is_filled_from_the_cursor(
+def test_gap_between_batches_is_filled_from_the_cursor(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
-    page, other = new_page(), enter(new_page(), server.url, room)
+    page, other = new_page(), enter(new_page(), server, room)
     lost: list[str] = []
 
     def lose_one(socket: WebSocketRoute) -> None:
@@ -149,7 +130,7 @@ def test_hole_between_batches_is_filled_from_the_cursor(
         upstream.on_message(send_steps)
 
     page.route_web_socket("**/ws/**", lose_one)
-    enter(page, server.url, room)
+    enter(page, server, room)
     say(other, "lost on the way")
     expect(other.locator(TEXTS)).to_have_count(1)
     say(other, "arrives")
@@ -157,10 +138,10 @@ def test_hole_between_batches_is_filled_from_the_cursor(
     assert lost
 
 
-def test_welcome_that_was_overtaken_is_no_new_numbering_and_brings_no_old_settings(
+def test_outdated_welcome_is_no_new_epoch_and_applies_no_old_settings(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
-    page, other = new_page(), enter(new_page(), server.url, room)
+    page, other = new_page(), enter(new_page(), server, room)
     sockets: list[WebSocketRoute] = []
 
     def overtake(socket: WebSocketRoute) -> None:
@@ -178,7 +159,7 @@ def test_welcome_that_was_overtaken_is_no_new_numbering_and_brings_no_old_settin
         socket.connect_to_server().on_message(send_steps)
 
     page.route_web_socket("**/ws/**", overtake)
-    enter(page, server.url, room)
+    enter(page, server, room)
     choose(server, room, title="new")
     for text in ("one", "two"):
         say(other, text)
@@ -212,22 +193,22 @@ def skip_after(page: Page, text: str, settings: dict[str, object]) -> None:
     page.route_web_socket("**/ws/**", stand)
 
 
-def test_skip_brings_the_settings_that_changed_among_what_it_leaves_out(
+def test_skip_applies_the_settings_it_carries(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
-    page, other = new_page(), enter(new_page(), server.url, room)
+    page, other = new_page(), enter(new_page(), server, room)
     choose(server, room, title="before")
     skip_after(page, "away", {"title": "changed meanwhile"})
-    enter(page, server.url, room)
+    enter(page, server, room)
     expect(page.locator("[data-role=room-title]")).to_have_text("before")
     say(other, "away")
     expect(page.locator("[data-role=room-title]")).to_have_text("changed meanwhile")
 
 
-def test_skip_brings_an_overlay_the_settings_too(
+def test_skip_applies_its_settings_to_an_overlay(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
-    overlay, other = new_page(), enter(new_page(), server.url, room)
+    overlay, other = new_page(), enter(new_page(), server, room)
     choose(server, room, delay=600)
     skip_after(overlay, "away", {"delay": 0})
     overlay.goto(f"{server.url}/r/{room}/overlay")
@@ -241,7 +222,7 @@ def test_skip_brings_an_overlay_the_settings_too(
 def test_clear_removes_every_comment_up_to_and_including_its_before(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
-    page, other = new_page(), enter(new_page(), server.url, room)
+    page, other = new_page(), enter(new_page(), server, room)
 
     def clear_two(socket: WebSocketRoute) -> None:
         def pass_on(frame: str | bytes) -> None:
@@ -254,7 +235,7 @@ def test_clear_removes_every_comment_up_to_and_including_its_before(
         socket.connect_to_server().on_message(pass_on)
 
     page.route_web_socket("**/ws/**", clear_two)
-    enter(page, server.url, room)
+    enter(page, server, room)
     flying = page.locator("[data-role=stage] [data-role=comment]")
     for number, text in enumerate(("one", "two"), start=1):
         say(other, text)
@@ -265,16 +246,16 @@ def test_clear_removes_every_comment_up_to_and_including_its_before(
     expect(flying).to_have_text(["three"])
 
 
-def test_hidden_tab_pauses_and_catches_up_when_it_is_seen_again(
+def test_hidden_tab_pauses_and_catches_up_when_visible(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
-    page, other = new_page(), enter(new_page(), server.url, room)
+    page, other = new_page(), enter(new_page(), server, room)
     sent: list[str] = []
     page.on(
         "websocket",
         lambda socket: socket.on("framesent", lambda payload: sent.append(str(payload))),
     )
-    enter(page, server.url, room)
+    enter(page, server, room)
     set_hidden(page, hidden=True)
     say(other, "while hidden")
     expect(other.locator(TEXTS)).to_have_count(1)
@@ -285,14 +266,3 @@ def test_hidden_tab_pauses_and_catches_up_when_it_is_seen_again(
         "pause",
         "resume",
     ]
-
-
-def set_hidden(page: Page, *, hidden: bool) -> None:
-    """Make the page believe that its tab is hidden, or seen again."""
-    page.evaluate(
-        """hidden => {
-            Object.defineProperty(document, 'hidden', {configurable: true, value: hidden});
-            document.dispatchEvent(new Event('visibilitychange'));
-        }""",
-        hidden,
-    )

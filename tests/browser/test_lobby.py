@@ -15,7 +15,7 @@ NewPage = Callable[..., Page]
 CARD = "[data-role=rooms] [data-room]"
 
 
-def test_empty_lobby_explains_itself_and_opens_the_demo_room(
+def test_empty_lobby_links_to_the_demo_room(
     start_server: Callable[..., ServerProcess], new_page: NewPage
 ) -> None:
     server = start_server()
@@ -26,7 +26,7 @@ def test_empty_lobby_explains_itself_and_opens_the_demo_room(
     expect(page).to_have_url(f"{server.url}/r/demo")
 
 
-def test_live_room_is_a_card_with_its_viewers_and_what_is_being_said(
+def test_card_of_a_live_room_shows_viewers_and_latest_comments(
     server: ServerProcess, new_page: NewPage
 ) -> None:
     viewer, lobby = new_page(), new_page()
@@ -54,7 +54,7 @@ def test_server_clock_ticks(server: ServerProcess, new_page: NewPage) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "-starts-wrong", "two words", "x" * 65, "../etc"])
-def test_wrong_room_name_gets_a_plain_sentence(
+def test_invalid_room_name_shows_a_message(
     server: ServerProcess, new_page: NewPage, name: str
 ) -> None:
     page = new_page()

@@ -6,44 +6,22 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
+from tests.browser.room_page import FIELD, HINT, ON_STAGE, ROWS, enter, row, say
 from tests.serving import ServerProcess
 
 NewPage = Callable[..., Page]
 
-LIVE = '[data-role=status][data-state="live"]'
-FIELD = "[data-role=composer] [data-role=text]"
-ROWS = "[data-role=transcript] [data-seq]"
-FLYING = "[data-role=stage] [data-role=comment]"
-HINT = "[data-role=composer-hint]"
 HINT_SHOWN = f"{HINT}:not([hidden])"
 
 
-def enter(page: Page, url: str, room: str) -> Page:
-    """Open a room and wait until it is live."""
-    page.goto(f"{url}/r/{room}")
-    expect(page.locator(LIVE)).to_be_visible()
-    return page
-
-
-def say(page: Page, text: str) -> None:
-    """Type a text and send it with Enter."""
-    page.locator(FIELD).fill(text)
-    page.locator(FIELD).press("Enter")
-
-
-def row(page: Page, text: str) -> Locator:
-    """Return the transcript's row with this text."""
-    return page.locator(ROWS).filter(has=page.get_by_text(text, exact=True))
-
-
-def test_comment_typed_in_one_tab_flies_in_the_other_within_a_second(
+def test_comment_of_one_tab_is_on_the_stage_of_another_within_a_second(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
-    speaker, listener = enter(new_page(), server.url, room), enter(new_page(), server.url, room)
+    speaker, listener = enter(new_page(), server, room), enter(new_page(), server, room)
     note = "document.documentElement.dataset.time ??= performance.timeOrigin + performance.now()"
-    look = f"if (document.querySelector('{FLYING}')) {note}"
+    look = f"if (document.querySelector('{ON_STAGE}')) {note}"
     speaker.evaluate(f"addEventListener('keydown', () => {{ {note} }})")
     listener.evaluate(
         f"""new MutationObserver(() => {{ {look} }})
@@ -51,7 +29,7 @@ def test_comment_typed_in_one_tab_flies_in_the_other_within_a_second(
     )
     speaker.locator(FIELD).fill("hello from here")
     speaker.locator(FIELD).press("Enter")
-    expect(listener.locator(FLYING).filter(has_text="hello from here")).to_be_attached()
+    expect(listener.locator(ON_STAGE).filter(has_text="hello from here")).to_be_attached()
     said, seen = (
         float(page.evaluate("document.documentElement.dataset.time"))
         for page in (speaker, listener)
@@ -62,17 +40,17 @@ def test_comment_typed_in_one_tab_flies_in_the_other_within_a_second(
     expect(speaker.locator(FIELD)).to_have_value("")
 
 
-def test_viewer_count_follows_who_comes_and_goes(
+def test_viewer_count_follows_joins_and_leaves(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
-    first, second = enter(new_page(), server.url, room), enter(new_page(), server.url, room)
+    first, second = enter(new_page(), server, room), enter(new_page(), server, room)
     expect(first.locator("[data-role=viewer-count]")).to_have_text("2")
     second.close()
     expect(first.locator("[data-role=viewer-count]")).to_have_text("1")
 
 
 def test_reload_shows_the_history(server: ServerProcess, room: str, new_page: NewPage) -> None:
-    page = enter(new_page(), server.url, room)
+    page = enter(new_page(), server, room)
     for text in ("one", "two", "three"):
         say(page, text)
         expect(row(page, text)).to_have_count(1)
@@ -80,21 +58,21 @@ def test_reload_shows_the_history(server: ServerProcess, room: str, new_page: Ne
     expect(page.locator(f"{ROWS} .text")).to_have_text(["one", "two", "three"])
 
 
-def test_empty_room_says_so_until_somebody_speaks(
+def test_empty_room_shows_a_message_until_the_first_comment(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
-    page = enter(new_page(), server.url, room)
+    page = enter(new_page(), server, room)
     empty = page.locator("[data-role=transcript-empty]")
     expect(empty).to_be_visible()
     say(page, "hello")
     expect(empty).to_be_hidden()
 
 
-def test_refused_comment_is_kept_in_the_field_with_its_sentence(
+def test_rejected_comment_stays_in_the_field_with_its_message(
     start_server: Callable[..., ServerProcess], room: str, new_page: NewPage
 ) -> None:
     server = start_server()
-    page = enter(new_page(), server.url, room)
+    page = enter(new_page(), server, room)
     for number in range(12):
         say(page, f"quick {number}")
         expect(row(page, f"quick {number}").or_(page.locator(HINT_SHOWN))).to_be_visible()
@@ -114,10 +92,10 @@ def test_refused_comment_is_kept_in_the_field_with_its_sentence(
     expect(row(page, kept)).to_have_count(1)
 
 
-def test_text_too_long_is_counted_as_the_server_counts_and_not_sent(
+def test_too_long_text_is_counted_in_graphemes_and_not_sent(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
-    page = enter(new_page(), server.url, room)
+    page = enter(new_page(), server, room)
     family = "👨‍👩‍👧‍👦"  # one grapheme of eleven UTF-16 units
     page.locator(FIELD).fill(family * 3)
     expect(page.locator("[data-role=count]")).to_have_text("3/100")
@@ -128,10 +106,10 @@ def test_text_too_long_is_counted_as_the_server_counts_and_not_sent(
     expect(row(page, "x" * 100)).to_have_count(1)
 
 
-def test_enter_of_an_input_method_does_not_send(
+def test_enter_that_confirms_an_input_method_does_not_send(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
-    page = enter(new_page(), server.url, room)
+    page = enter(new_page(), server, room)
     page.locator(FIELD).focus()
     session = page.context.new_cdp_session(page)
     session.send(
@@ -148,10 +126,10 @@ def test_enter_of_an_input_method_does_not_send(
     expect(row(page, "你好")).to_have_count(1)
 
 
-def test_arrow_up_brings_back_what_was_said_and_down_the_draft(
+def test_arrow_keys_recall_sent_comments_and_the_draft(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
-    page = enter(new_page(), server.url, room)
+    page = enter(new_page(), server, room)
     for text in ("first", "second"):
         say(page, text)
         expect(row(page, text)).to_have_count(1)
@@ -168,7 +146,7 @@ def test_arrow_up_brings_back_what_was_said_and_down_the_draft(
 def test_colour_mode_and_size_reach_the_other_viewers(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
-    speaker, listener = enter(new_page(), server.url, room), enter(new_page(), server.url, room)
+    speaker, listener = enter(new_page(), server, room), enter(new_page(), server, room)
     speaker.locator("[data-role=look-button]").click()
     speaker.get_by_role("radio", name="Top").check()
     speaker.get_by_role("radio", name="Large").check()
@@ -176,7 +154,7 @@ def test_colour_mode_and_size_reach_the_other_viewers(
     speaker.keyboard.press("Escape")
     expect(speaker.locator("[data-role=look-card]")).to_be_hidden()
     say(speaker, "look at me")
-    expect(listener.locator(FLYING).filter(has_text="look at me")).to_be_attached()
+    expect(listener.locator(ON_STAGE).filter(has_text="look at me")).to_be_attached()
     answer = listener.request.get(f"{server.url}/api/rooms/{room}/entries").json()
     comment = answer["entries"][-1]
     assert (comment["mode"], comment["size"], comment["color"]) == ("top", "large", "#ffd84d")
@@ -185,7 +163,7 @@ def test_colour_mode_and_size_reach_the_other_viewers(
 def test_chosen_name_is_shown_and_kept_for_the_next_visit(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
-    page = enter(new_page(), server.url, room)
+    page = enter(new_page(), server, room)
     page.locator("[data-role=look-button]").click()
     page.get_by_label("Your name").fill("Ada")
     page.get_by_label("Your name").press("Enter")
@@ -197,7 +175,7 @@ def test_chosen_name_is_shown_and_kept_for_the_next_visit(
 
 
 def test_room_works_by_keyboard_alone(server: ServerProcess, room: str, new_page: NewPage) -> None:
-    page = enter(new_page(), server.url, room)
+    page = enter(new_page(), server, room)
     expect(page.locator(FIELD)).to_be_focused()
     page.keyboard.type("typed")
     page.keyboard.press("Enter")
@@ -217,10 +195,10 @@ def test_room_works_by_keyboard_alone(server: ServerProcess, room: str, new_page
 
 
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (820, 1180), (1280, 800), (1920, 1080)])
-def test_nothing_of_the_room_page_scrolls(
+def test_room_page_fits_the_window_without_scrolling(
     server: ServerProcess, room: str, new_page: NewPage, width: int, height: int
 ) -> None:
-    page = enter(new_page(viewport={"width": width, "height": height}), server.url, room)
+    page = enter(new_page(viewport={"width": width, "height": height}), server, room)
     say(page, "w" * 100)
     expect(row(page, "w" * 100)).to_have_count(1)
     assert page.evaluate(
@@ -234,11 +212,11 @@ def test_nothing_of_the_room_page_scrolls(
         assert box["y"] + box["height"] <= height
 
 
-def test_text_stands_clear_of_a_long_name_and_of_one_from_right_to_left(
+def test_text_keeps_its_distance_from_long_and_right_to_left_names(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     page = new_page(viewport={"width": 1280, "height": 800})
-    enter(page, server.url, room)
+    enter(page, server, room)
     for name in ("Mika", "ليلى", "W" * 24):
         page.locator("[data-role=look-button]").click()
         page.get_by_label("Your name").fill(name)

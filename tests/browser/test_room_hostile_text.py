@@ -1,4 +1,4 @@
-"""What viewers write is text, whatever it looks like: no element, no dialog, no broken page."""
+"""What viewers write is shown as text: it creates no element, no dialog and no script error."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ import pytest
 from playwright.sync_api import Page, expect
 from websocket import create_connection
 
+from tests.browser.room_page import ON_STAGE, enter
 from tests.room_admin import choose
 from tests.serving import ServerProcess
 
 NewPage = Callable[..., Page]
 
-LIVE = '[data-role=status][data-state="live"]'
-FLYING = "[data-role=stage] [data-role=comment]"
 
 HOSTILE = [
     "<img src=x onerror=alert(1)>",
@@ -64,8 +63,8 @@ HOSTILE_NAMES = [text for text in HOSTILE if len(text) <= 24] + [
     'Mika\'s "friend"',
 ]
 
-# Elements of kinds that the pages themselves never hold inside what viewers write.
-COUNT_STRANGERS = """
+# Elements that the pages themselves never contain.
+COUNT_FOREIGN = """
     document.querySelectorAll(
         'iframe, base, math, details, template, script, link, style, svg:not(.icon), form, bdi > *'
     ).length
@@ -73,36 +72,31 @@ COUNT_STRANGERS = """
 
 
 @dataclass
-class Harm:
-    """What a page must not do: open a dialog, fail, log an error, hold a foreign element."""
+class InjectionDetector:
+    """Records what injected markup would cause: dialogs and errors; counts foreign elements."""
 
     page: Page
-    done: list[str] = field(default_factory=list)
+    found: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.page.on("dialog", self._take_dialog)
-        self.page.on("console", self._take_line)
+        self.page.on("dialog", self._on_dialog)
+        self.page.on("console", self._on_console)
 
-    def _take_dialog(self, dialog) -> None:
-        self.done.append(f"dialog: {dialog.message}")
+    def _on_dialog(self, dialog) -> None:
+        self.found.append(f"dialog: {dialog.message}")
         dialog.dismiss()
 
-    def _take_line(self, line) -> None:
+    def _on_console(self, line) -> None:
         if line.type == "error":  # a violation of the page's policy is one
-            self.done.append(f"console: {line.text}")
+            self.found.append(f"console: {line.text}")
 
     def count(self) -> int:
-        """Return how many elements there are that nobody may bring."""
-        return self.page.evaluate(COUNT_STRANGERS)
-
-
-def enter(page: Page, server: ServerProcess, room: str) -> None:
-    page.goto(f"{server.url}/r/{room}")
-    expect(page.locator(LIVE)).to_be_visible()
+        """Return the number of elements that only injected markup can have created."""
+        return self.page.evaluate(COUNT_FOREIGN)
 
 
 def say_as_new(server: ServerProcess, room: str, text: str, name: str = "Mika") -> None:
-    """Say something by a connection of its own, so that nobody is too fast."""
+    """Post over a new connection, which has its own rate limit."""
     socket = create_connection(f"{server.ws_url}/ws/{room}?name={quote(name)}")
     socket.send_text(json.dumps({"type": "post", "text": text}))
     while (kind := json.loads(socket.recv())["type"]) != "ack":
@@ -114,9 +108,9 @@ def test_hostile_texts_are_shown_as_text(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     page = new_page()
-    harm = Harm(page)
+    detector = InjectionDetector(page)
     enter(page, server, room)
-    before = harm.count()
+    before = detector.count()
     for text in HOSTILE:
         say_as_new(server, room, text)
     texts = page.locator("[data-role=transcript] [data-seq] .text")
@@ -127,17 +121,17 @@ def test_hostile_texts_are_shown_as_text(
     expect(page.locator(f"[data-room={room}] .card-comments span")).to_have_count(5)
     enter(page, server, room)
     expect(texts).to_have_count(len(HOSTILE))
-    assert harm.count() == before
-    assert harm.done == []
+    assert detector.count() == before
+    assert detector.found == []
 
 
 def test_hostile_names_are_shown_as_text_in_the_transcript_the_menu_and_the_settings(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     page = new_page()
-    harm = Harm(page)
+    detector = InjectionDetector(page)
     enter(page, server, room)
-    before = harm.count()
+    before = detector.count()
     for name in HOSTILE_NAMES:
         say_as_new(server, room, "hello", name)
     names = page.locator("[data-role=transcript] [data-seq] .name")
@@ -150,15 +144,15 @@ def test_hostile_names_are_shown_as_text_in_the_transcript_the_menu_and_the_sett
     expect(hidden).to_contain_text(HOSTILE_NAMES[:5])
     page.reload()
     expect(hidden).to_contain_text(HOSTILE_NAMES[:5])
-    assert harm.count() == before
-    assert harm.done == []
+    assert detector.count() == before
+    assert detector.found == []
 
 
-def test_hostile_name_of_ones_own_is_shown_as_text(
+def test_own_hostile_name_is_shown_as_text(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     page = new_page()
-    harm = Harm(page)
+    detector = InjectionDetector(page)
     enter(page, server, room)
     name = "<img onerror=alert(1)>"
     page.locator("[data-role=look-button]").click()
@@ -168,33 +162,33 @@ def test_hostile_name_of_ones_own_is_shown_as_text(
     text.fill("who am I")
     text.press("Enter")
     expect(page.locator("[data-role=transcript] [data-seq] .name")).to_have_text(name)
-    assert harm.done == []
+    assert detector.found == []
 
 
 def test_hostile_titles_are_shown_as_text(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     page, lobby = new_page(), new_page()
-    harms = [Harm(page), Harm(lobby)]
+    detectors = [InjectionDetector(page), InjectionDetector(lobby)]
     enter(page, server, room)
     lobby.goto(server.url)
     expect(lobby.locator(f"[data-room={room}] h3")).to_have_text(room)
-    before = [harm.count() for harm in harms]
+    before = [detector.count() for detector in detectors]
     for title in HOSTILE:
         choose(server, room, title=title)
         expect(page.locator("[data-role=room-title]")).to_have_text(title)
     expect(lobby.locator(f"[data-room={room}] h3")).to_have_text(title)
-    assert [harm.count() for harm in harms] == before
-    assert [harm.done for harm in harms] == [[], []]
+    assert [detector.count() for detector in detectors] == before
+    assert [detector.found for detector in detectors] == [[], []]
 
 
 def test_hostile_hidden_words_are_kept_as_text(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     page = new_page()
-    harm = Harm(page)
+    detector = InjectionDetector(page)
     enter(page, server, room)
-    before = harm.count()
+    before = detector.count()
     page.locator("[data-role=settings-button]").click()
     word = page.locator("[data-role=settings-card]").get_by_placeholder("Word to hide")
     for text in HOSTILE:
@@ -204,59 +198,59 @@ def test_hostile_hidden_words_are_kept_as_text(
     expect(chips).to_have_text(HOSTILE, use_inner_text=False)
     page.reload()
     expect(chips).to_have_text(HOSTILE, use_inner_text=False)
-    assert harm.count() == before
-    assert harm.done == []
+    assert detector.count() == before
+    assert detector.found == []
 
 
-def test_hostile_words_in_an_overlays_address_bring_nothing_onto_it(
+def test_hostile_query_parameters_add_no_elements_to_an_overlay(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     page = new_page()
-    harm = Harm(page)
+    detector = InjectionDetector(page)
     page.goto(f"{server.url}/r/{room}/overlay")
-    before = harm.count()
+    before = detector.count()
     for text in HOSTILE:
         words = dict.fromkeys(("font", "size", "modes", "motion", "delay", "most", "merge"), text)
         page.goto(f"{server.url}/r/{room}/overlay?{urlencode({**words, 'names': 'on'})}")
-        assert harm.count() == before
+        assert detector.count() == before
     # Of modes that are none, nothing flies; the rest is as if it had not been said.
     query = urlencode({**words, "names": "on", "modes": "scroll", "font": "x;} * {display:none"})
     page.goto(f"{server.url}/r/{room}/overlay?{query}")
-    say_until_flying(page, server, room, "<img onerror=alert(1)>")
+    say_until_shown(page, server, room, "<img onerror=alert(1)>")
     expect(page.locator(".comment-name").first).to_have_text("<img onerror=alert(1)>")
-    assert harm.count() == before
-    assert harm.done == []
+    assert detector.count() == before
+    assert detector.found == []
 
 
-def say_until_flying(page: Page, server: ServerProcess, room: str, name: str = "Mika") -> None:
-    """Say something until it flies: an overlay does not tell when it is connected."""
+def say_until_shown(page: Page, server: ServerProcess, room: str, name: str = "Mika") -> None:
+    """Post until a comment is shown: an overlay does not show whether it is connected."""
     for _ in range(20):
         say_as_new(server, room, "hello", name)
         try:
-            expect(page.locator(FLYING).first).to_contain_text("hello", timeout=1000)
+            expect(page.locator(ON_STAGE).first).to_contain_text("hello", timeout=1000)
         except AssertionError:
             continue
         return
-    pytest.fail("nothing flew")
+    pytest.fail("no comment was shown")
 
 
-def test_hostile_font_in_the_overlay_composers_address_is_a_word_in_a_field(
+def test_hostile_font_in_the_overlay_composer_is_sanitized(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     page = new_page()
-    harm = Harm(page)
+    detector = InjectionDetector(page)
     compose = f"{server.url}/r/{room}/overlay/compose"
     page.goto(compose)
-    before = harm.count()
+    before = detector.count()
     for text in HOSTILE:
         page.goto(f"{compose}?{urlencode({'font': text})}")
         expect(page.locator("[data-role=address]")).to_have_value(re.compile("^http"))
         assert set("<>(){};:=").isdisjoint(page.locator("[name=font]").input_value())
-    assert harm.count() == before
-    assert harm.done == []
+    assert detector.count() == before
+    assert detector.found == []
 
 
-# OBS puts the operator's own style into an overlay.
+# OBS adds the streamer's own CSS to an overlay.
 STYLED_FROM_OUTSIDE = {"/r/{room}/overlay"}
 
 
@@ -267,7 +261,7 @@ def test_page_runs_under_a_strict_policy_without_a_violation(
     server: ServerProcess, room: str, new_page: NewPage, path: str
 ) -> None:
     page = new_page()
-    harm = Harm(page)
+    detector = InjectionDetector(page)
     answer = page.goto(server.url + path.format(room=room))
     assert answer is not None
     policy = answer.headers["content-security-policy"]
@@ -281,13 +275,13 @@ def test_page_runs_under_a_strict_policy_without_a_violation(
         settings.click()
         expect(page.locator("#settings-card")).to_be_visible()
     if path.endswith("overlay"):
-        say_until_flying(page, server, room)
+        say_until_shown(page, server, room)
     if path.endswith("compose"):
-        expect(page.locator(FLYING).first).to_be_attached()
-    assert harm.done == []
+        expect(page.locator(ON_STAGE).first).to_be_attached()
+    assert detector.found == []
 
 
-def test_overlay_takes_style_by_inner_html_and_no_markup(
+def test_overlay_allows_css_by_inner_html_and_rejects_markup(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     page = new_page()

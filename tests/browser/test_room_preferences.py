@@ -1,4 +1,4 @@
-"""What a viewer chooses on the room page: the stage's look, whom and what to hide, the list."""
+"""The viewer's preferences on the room page: the stage's settings, filters, the transcript."""
 
 from __future__ import annotations
 
@@ -6,44 +6,31 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
+from tests.browser.room_page import FIELD, ON_STAGE, ROWS, enter, row, say
 from tests.serving import ServerProcess
 
 NewPage = Callable[..., Page]
 
-FIELD = "[data-role=composer] [data-role=text]"
-ROWS = "[data-role=transcript] [data-seq]"
-FLYING = "[data-role=stage] [data-role=comment]"
 MENU = "[data-role=comment-card]"
 SETTINGS = "[data-role=settings-card]"
 
 
-def enter(page: Page, server: ServerProcess, room: str, name: str = "") -> Page:
-    """Open a room, under a name of its own, and wait until it is live."""
-    page.goto(f"{server.url}/r/{room}")
-    expect(page.locator('[data-role=status][data-state="live"]')).to_be_visible()
-    if name:
-        page.locator("[data-role=look-button]").click()
-        page.get_by_label("Your name").fill(name)
-        page.get_by_label("Your name").press("Enter")
-        expect(page.locator(FIELD)).to_have_attribute("placeholder", re.compile(name))
+def enter_as(name: str, page: Page, server: ServerProcess, room: str) -> Page:
+    """Open a room and choose a name in it."""
+    enter(page, server, room)
+    page.locator("[data-role=look-button]").click()
+    page.get_by_label("Your name").fill(name)
+    page.get_by_label("Your name").press("Enter")
+    expect(page.locator(FIELD)).to_have_attribute("placeholder", re.compile(name))
     return page
 
 
-def say(page: Page, text: str) -> None:
-    page.locator(FIELD).fill(text)
-    page.locator(FIELD).press("Enter")
-
-
-def row(page: Page, text: str) -> Locator:
-    return page.locator(ROWS).filter(has=page.get_by_text(text, exact=True))
-
-
-def test_menu_of_a_row_hides_its_user_and_the_settings_bring_the_user_back(
+def test_menu_of_a_row_hides_its_user_and_the_settings_show_the_user_again(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
-    page, other = enter(new_page(), server, room), enter(new_page(), server, room, "Bob")
+    page, other = enter(new_page(), server, room), enter_as("Bob", new_page(), server, room)
     say(page, "mine stays")
     say(other, "not this one")
     row(page, "not this one").click()
@@ -54,21 +41,21 @@ def test_menu_of_a_row_hides_its_user_and_the_settings_bring_the_user_back(
     say(other, "nor the next")
     expect(row(page, "nor the next")).to_be_attached()
     expect(row(page, "nor the next")).to_be_hidden()
-    expect(page.locator(FLYING).filter(has_text="nor the next")).to_have_count(0)
+    expect(page.locator(ON_STAGE).filter(has_text="nor the next")).to_have_count(0)
     page.locator("[data-role=settings-button]").click()
     page.locator("[data-role=hidden-users] button").click()
     expect(row(page, "not this one")).to_be_visible()
 
 
-def test_menu_of_a_flying_comment_hides_a_word_on_stage_and_in_the_transcript(
+def test_menu_of_a_stage_comment_hides_a_word_on_stage_and_in_the_transcript(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
-    page, other = enter(new_page(), server, room), enter(new_page(), server, room, "Bob")
+    page, other = enter(new_page(), server, room), enter_as("Bob", new_page(), server, room)
     other.locator("[data-role=look-button]").click()
     other.get_by_role("radio", name="Top").check()
     other.keyboard.press("Escape")
     say(other, "the Butler did it")
-    flying = page.locator(FLYING).filter(has_text="the Butler did it")
+    flying = page.locator(ON_STAGE).filter(has_text="the Butler did it")
     flying.click()
     page.locator(MENU).get_by_role("button", name="Butler", exact=True).click()
     expect(flying).to_have_count(0)
@@ -90,7 +77,9 @@ def test_menu_copies_the_text(server: ServerProcess, room: str, new_page: NewPag
     assert page.evaluate("navigator.clipboard.readText()") == "worth keeping"
 
 
-def test_one_cannot_hide_oneself(server: ServerProcess, room: str, new_page: NewPage) -> None:
+def test_menu_of_an_own_comment_does_not_offer_to_hide_its_user(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
     page = enter(new_page(), server, room)
     say(page, "me")
     row(page, "me").click()
@@ -98,7 +87,7 @@ def test_one_cannot_hide_oneself(server: ServerProcess, room: str, new_page: New
     expect(page.get_by_role("button", name="Hide all comments by")).to_have_count(0)
 
 
-def test_settings_apply_at_once_are_kept_and_reset(
+def test_settings_survive_a_reload_and_can_be_reset(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     page = enter(new_page(), server, room)
@@ -118,7 +107,7 @@ def test_settings_apply_at_once_are_kept_and_reset(
     expect(page.get_by_label("Merge identical comments")).to_be_checked()
 
 
-def test_settings_lead_a_streamer_to_the_overlay_of_the_room(
+def test_settings_link_to_the_overlay_composer(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     page = enter(new_page(), server, room)
@@ -134,18 +123,18 @@ def test_larger_size_makes_comments_larger(
 ) -> None:
     page = enter(new_page(), server, room)
     say(page, "how tall am I")
-    normal = page.locator(FLYING).bounding_box()
+    normal = page.locator(ON_STAGE).bounding_box()
     page.locator("[data-role=settings-button]").click()
     page.get_by_role("slider", name="Size").fill("2")
     page.keyboard.press("Escape")
     say(page, "and now")
-    larger = page.locator(FLYING).filter(has_text="and now").bounding_box()
+    larger = page.locator(ON_STAGE).filter(has_text="and now").bounding_box()
     assert normal is not None
     assert larger is not None
     assert larger["height"] > 1.5 * normal["height"]
 
 
-def test_settings_that_make_no_sense_fall_back_to_the_usual(
+def test_invalid_stored_settings_are_replaced_by_defaults(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     page = enter(new_page(), server, room)
@@ -161,32 +150,32 @@ def test_settings_that_make_no_sense_fall_back_to_the_usual(
     expect(page.locator("[data-role=hidden-words] button")).to_have_text(["ok"])
 
 
-def test_card_closes_on_escape_and_on_a_click_outside(
+def test_popover_closes_on_escape_and_on_a_click_outside(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     page = enter(new_page(), server, room)
-    card, button = page.locator(SETTINGS), page.locator("[data-role=settings-button]")
+    popover, button = page.locator(SETTINGS), page.locator("[data-role=settings-button]")
     button.click()
-    expect(card).to_be_visible()
+    expect(popover).to_be_visible()
     page.keyboard.press("Escape")
-    expect(card).to_be_hidden()
+    expect(popover).to_be_hidden()
     expect(button).to_be_focused()
     button.click()
     page.locator("[data-role=stage]").click(position={"x": 40, "y": 300}, force=True)
-    expect(card).to_be_hidden()
+    expect(popover).to_be_hidden()
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_cards_stay_inside_the_window(
+def test_popovers_stay_inside_the_window(
     server: ServerProcess, room: str, new_page: NewPage, width: int
 ) -> None:
     page = enter(new_page(viewport={"width": width, "height": 700}), server, room)
     say(page, "a row")
     row(page, "a row").click()
-    for card in (MENU, SETTINGS, "[data-role=look-card]"):
-        if card != MENU:
-            page.locator(card.replace("-card", "-button")).click()
-        box = page.locator(card).bounding_box()
+    for popover in (MENU, SETTINGS, "[data-role=look-card]"):
+        if popover != MENU:
+            page.locator(popover.replace("-card", "-button")).click()
+        box = page.locator(popover).bounding_box()
         assert box is not None
         assert box["x"] >= 0
         assert box["y"] >= 0
@@ -195,15 +184,15 @@ def test_cards_stay_inside_the_window(
         page.keyboard.press("Escape")
 
 
-def test_reader_who_scrolled_up_stays_there_and_is_told_what_is_new(
+def test_scrolled_transcript_keeps_its_position_and_counts_new_comments(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     page, other = enter(new_page(), server, room), enter(new_page(), server, room)
     for number in range(60):
         say(other, f"line {number}")
     expect(page.locator(ROWS)).to_have_count(60)
-    listing = page.locator("[data-role=transcript]")
-    listing.focus()
+    transcript = page.locator("[data-role=transcript]")
+    transcript.focus()
     page.keyboard.press("Home")
     expect(row(page, "line 0")).to_be_in_viewport()
     for text in ("new one", "new two"):
@@ -218,7 +207,7 @@ def test_reader_who_scrolled_up_stays_there_and_is_told_what_is_new(
     expect(row(page, "new three")).to_be_in_viewport()
 
 
-def test_rows_do_not_move_under_a_pointer(
+def test_rows_do_not_move_under_the_pointer(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     page, other = enter(new_page(), server, room), enter(new_page(), server, room)
@@ -235,18 +224,18 @@ def test_rows_do_not_move_under_a_pointer(
     expect(row(page, "does not push")).to_be_in_viewport()
 
 
-def test_transcript_can_be_kept_from_being_read_out(
+def test_announcing_new_comments_can_be_switched_off(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     page = enter(new_page(), server, room)
-    listing = page.locator("[data-role=transcript]")
-    expect(listing).to_have_attribute("aria-live", "polite")
+    transcript = page.locator("[data-role=transcript]")
+    expect(transcript).to_have_attribute("aria-live", "polite")
     page.locator("[data-role=settings-button]").click()
     page.get_by_label("Read new comments aloud").uncheck()
-    expect(listing).to_have_attribute("aria-live", "off")
+    expect(transcript).to_have_attribute("aria-live", "off")
 
 
-def test_transcript_of_thousands_lays_out_little_and_lets_the_oldest_go(
+def test_long_transcript_skips_layout_and_removes_the_oldest_rows(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     page = enter(new_page(), server, room)

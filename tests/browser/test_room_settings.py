@@ -7,19 +7,15 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
+from tests.browser.room_page import FIELD, HINT, LIVE, ON_STAGE, ROWS, enter, say
 from tests.room_admin import choose
 from tests.serving import ServerProcess
 from tests.support.api import Api
 
 NewPage = Callable[..., Page]
 
-LIVE = '[data-role=status][data-state="live"]'
 TITLE = "[data-role=room-title]"
-FIELD = "[data-role=text]"
 WAIT = "[data-role=send-wait]"
-HINT = "[data-role=composer-hint]"
-ROWS = "[data-role=transcript] [data-seq]"
-FLYING = "[data-role=stage] [data-role=comment]"
 # When a comment comes to the stage, in Unix milliseconds.
 WATCH_STAGE = """new MutationObserver(() => {
     if (document.querySelector('[data-role=stage] [data-role=comment]'))
@@ -27,17 +23,7 @@ WATCH_STAGE = """new MutationObserver(() => {
 }).observe(document.querySelector('[data-role=stage]'), {childList: true, subtree: true})"""
 
 
-def enter(page: Page, server: ServerProcess, room: str) -> None:
-    page.goto(f"{server.url}/r/{room}")
-    expect(page.locator(LIVE)).to_be_visible()
-
-
-def say(page: Page, text: str) -> None:
-    page.locator(FIELD).fill(text)
-    page.locator(FIELD).press("Enter")
-
-
-def test_title_is_shown_at_once_and_to_who_comes_later_and_is_no_markup(
+def test_title_is_shown_to_present_and_later_viewers_as_text(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     page = new_page()
@@ -55,7 +41,7 @@ def test_title_is_shown_at_once_and_to_who_comes_later_and_is_no_markup(
     expect(page.locator(TITLE)).to_have_text(room)
 
 
-def test_only_the_newest_of_the_settings_in_the_history_counts(
+def test_newest_settings_in_the_history_apply(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     for number in range(5):
@@ -68,7 +54,7 @@ def test_only_the_newest_of_the_settings_in_the_history_counts(
     expect(page.locator(ROWS)).to_have_count(2)
 
 
-def test_settings_survive_a_restart_under_the_eyes_of_a_viewer(
+def test_settings_survive_a_server_restart_for_a_connected_viewer(
     start_server: Callable[..., ServerProcess], room: str, new_page: NewPage
 ) -> None:
     server = start_server()
@@ -86,7 +72,7 @@ def test_settings_survive_a_restart_under_the_eyes_of_a_viewer(
     expect(later.locator(TITLE)).to_have_text("Saturday")
 
 
-def test_delay_of_the_room_holds_the_stage_back_and_not_the_transcript(
+def test_room_delay_applies_to_the_stage_and_not_to_the_transcript(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     pages = [new_page(), new_page()]
@@ -99,16 +85,16 @@ def test_delay_of_the_room_holds_the_stage_back_and_not_the_transcript(
         page.evaluate(WATCH_STAGE)
     assert api.post(room, "a goal").status == 201
     expect(pages[0].locator(ROWS)).to_have_count(1)
-    assert pages[0].locator(FLYING).count() == 0
+    assert pages[0].locator(ON_STAGE).count() == 0
     said_at = api.entries(room).json["entries"][-1]["at"]
     for page in pages:
-        expect(page.locator(FLYING)).to_have_count(1)
+        expect(page.locator(ON_STAGE)).to_have_count(1)
         late = int(page.evaluate("document.documentElement.dataset.shown")) - said_at
         assert 2900 <= late <= 6000, late
     choose(server, room, delay=0)
     assert api.post(room, "and another").status == 201
     for page in pages:
-        expect(page.locator(FLYING, has_text="and another")).to_have_count(1, timeout=2500)
+        expect(page.locator(ON_STAGE, has_text="and another")).to_have_count(1, timeout=2500)
     api.close()
 
 
@@ -138,7 +124,7 @@ def test_slow_mode_counts_down_at_the_composer_and_ends_when_it_is_turned_off(
     expect(page.locator(ROWS)).to_have_count(4)
 
 
-def test_slow_mode_that_the_page_did_not_know_of_is_told_and_the_text_is_kept(
+def test_slow_mode_unknown_to_the_page_shows_a_message_and_keeps_the_text(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     choose(server, room, slow_mode=60)
@@ -158,7 +144,7 @@ def test_slow_mode_that_the_page_did_not_know_of_is_told_and_the_text_is_kept(
     expect(page.locator(ROWS)).to_have_count(2)
 
 
-def test_slow_mode_speaks_the_readers_language(
+def test_slow_mode_message_is_in_the_viewers_language(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     choose(server, room, slow_mode=60)
@@ -172,7 +158,7 @@ def test_slow_mode_speaks_the_readers_language(
     expect(page.locator(HINT)).to_contain_text("慢速模式")
 
 
-def test_who_polls_has_the_settings_and_every_change(
+def test_polling_viewer_gets_the_settings_and_every_change(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     choose(server, room, title="Friday", slow_mode=60)

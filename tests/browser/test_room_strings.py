@@ -22,7 +22,7 @@ def test_both_languages_have_the_same_keys() -> None:
     assert CATALOGS["en"].keys() == CATALOGS["zh"].keys()
 
 
-def test_both_languages_have_the_same_gaps_and_no_empty_text() -> None:
+def test_both_languages_have_the_same_placeholders_and_no_empty_text() -> None:
     for key, english in CATALOGS["en"].items():
         chinese = CATALOGS["zh"][key]
         assert english.strip()
@@ -31,7 +31,7 @@ def test_both_languages_have_the_same_gaps_and_no_empty_text() -> None:
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
-def test_every_key_a_page_asks_for_is_in_the_catalog(source: Path) -> None:
+def test_every_key_used_by_a_page_is_in_the_catalog(source: Path) -> None:
     for quoted, plus, template, gap in CALL.findall(source.read_text()):
         key, begins = (quoted, bool(plus)) if quoted else (template, bool(gap))
         known = [
@@ -40,7 +40,7 @@ def test_every_key_a_page_asks_for_is_in_the_catalog(source: Path) -> None:
         assert known, f"{source.name} asks for {key}"
 
 
-def test_no_text_is_left_that_no_page_asks_for() -> None:
+def test_every_text_of_the_catalog_is_used() -> None:
     asked: list[tuple[str, bool]] = []
     for source in SOURCES:
         for quoted, plus, template, gap in CALL.findall(source.read_text()):

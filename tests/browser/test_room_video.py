@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from chat.web.routes import find_hls
+from tests.browser.room_page import enter
 from tests.room_admin import choose
 from tests.serving import ServerProcess
 
@@ -57,7 +58,7 @@ class MediaSite:
     def __init__(self) -> None:
         files = self.files = dict[str, tuple[str, bytes]]()
 
-        class Door(BaseHTTPRequestHandler):
+        class FileHandler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 kind, data = files.get(self.path, ("text/plain", b""))
                 self.send_response(200 if data else 404)
@@ -65,13 +66,13 @@ class MediaSite:
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
-                with contextlib.suppress(OSError):  # a browser that has seen enough goes
+                with contextlib.suppress(OSError):  # the browser may close the connection early
                     self.wfile.write(data)
 
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), FileHandler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -134,11 +135,6 @@ def wait_in_page(page: Page, condition: str) -> bool:
     )
 
 
-def enter(page: Page, server: ServerProcess, room: str) -> None:
-    page.goto(f"{server.url}/r/{room}")
-    expect(page.locator('[data-role=status][data-state="live"]')).to_be_visible()
-
-
 def watch_film(server: ServerProcess, room: str, new_page: NewPage, media: MediaSite) -> Page:
     """Return a page of the room on which its film plays."""
     choose(server, room, video_url=f"{media.url}/film.mp4")
@@ -165,7 +161,7 @@ PLAYS = "document.querySelector('video').currentTime > 0.2"
 
 
 @pytest.mark.parametrize("name", ["clip.webm", "film.mp4"])
-def test_video_of_the_room_plays_in_the_place_of_the_test_card(
+def test_video_of_the_room_replaces_the_test_card(
     server: ServerProcess, room: str, new_page: NewPage, media: MediaSite, name: str
 ) -> None:
     choose(server, room, video_url=f"{media.url}/{name}", title="Film")
@@ -177,7 +173,7 @@ def test_video_of_the_room_plays_in_the_place_of_the_test_card(
     assert wait_in_page(page, PLAYS)
 
 
-def test_another_video_is_shown_at_once_to_who_is_watching(
+def test_change_of_the_video_is_shown_at_once(
     server: ServerProcess, room: str, new_page: NewPage, media: MediaSite
 ) -> None:
     page = new_page()
@@ -196,7 +192,7 @@ def test_another_video_is_shown_at_once_to_who_is_watching(
     assert page.evaluate("document.documentElement.dataset.mark") == "the same page"
 
 
-def test_change_of_something_else_leaves_the_video_running(
+def test_change_of_other_settings_does_not_restart_the_video(
     server: ServerProcess, room: str, new_page: NewPage, media: MediaSite
 ) -> None:
     page = watch_film(server, room, new_page, media)
@@ -210,7 +206,7 @@ def test_change_of_something_else_leaves_the_video_running(
     assert wait_in_page(page, "document.querySelector('video').currentTime > 0.5")
 
 
-def test_stream_of_a_playlist_plays_by_hls_js_where_the_browser_cannot(
+def test_hls_stream_plays_with_hls_js_where_the_browser_does_not_support_it(
     server: ServerProcess, room: str, new_page: NewPage, media: MediaSite
 ) -> None:
     if not (find_hls() / "hls.mjs").is_file():
@@ -229,7 +225,7 @@ def test_stream_of_a_playlist_plays_by_hls_js_where_the_browser_cannot(
     assert wait_in_page(page, PLAYS)
 
 
-def test_stream_of_a_playlist_plays_where_the_browser_can(
+def test_hls_stream_plays_natively_where_the_browser_supports_it(
     server: ServerProcess, room: str, new_page: NewPage, media: MediaSite
 ) -> None:
     choose(server, room, video_url=f"{media.url}/film.m3u8")
@@ -241,7 +237,7 @@ def test_stream_of_a_playlist_plays_where_the_browser_can(
     expect(page.locator(VIDEO)).to_have_attribute("src", f"{media.url}/film.m3u8")
 
 
-def test_stream_that_neither_the_browser_nor_hls_js_can_play_is_told(
+def test_hls_stream_without_hls_js_shows_a_message(
     server: ServerProcess, room: str, new_page: NewPage, media: MediaSite
 ) -> None:
     choose(server, room, video_url=f"{media.url}/film.m3u8")
@@ -254,7 +250,7 @@ def test_stream_that_neither_the_browser_nor_hls_js_can_play_is_told(
 
 
 @pytest.mark.parametrize("name", ["broken.mp4", "broken.m3u8"])
-def test_video_that_cannot_be_played_is_told_in_a_sentence_over_the_test_card(
+def test_video_that_cannot_be_played_shows_a_message_over_the_test_card(
     server: ServerProcess, room: str, new_page: NewPage, media: MediaSite, name: str
 ) -> None:
     choose(server, room, video_url=f"{media.url}/{name}")
@@ -268,7 +264,7 @@ def test_video_that_cannot_be_played_is_told_in_a_sentence_over_the_test_card(
     expect(page.locator(NOTICE)).to_be_hidden()
 
 
-STAND = """new Promise(resolve => {
+POSITION_IF_STOPPED = """new Promise(resolve => {
     const left = () => document.querySelector('[data-role=comment]').getBoundingClientRect().left;
     const first = left();
     let frames = 0;
@@ -281,7 +277,7 @@ STAND = """new Promise(resolve => {
 })"""
 
 
-COME_TO_STAND = """new Promise((resolve) => {
+WAIT_UNTIL_STOPPED = """new Promise((resolve) => {
     const left = () => document.querySelector('[data-role=comment]').getBoundingClientRect().left;
     const end = performance.now() + 10_000;
     let last = left();
@@ -297,7 +293,7 @@ COME_TO_STAND = """new Promise((resolve) => {
 })"""
 
 
-def test_comments_stand_still_while_the_video_is_paused_and_then_fly_on(
+def test_comments_stop_while_the_video_is_paused(
     server: ServerProcess, room: str, new_page: NewPage, media: MediaSite
 ) -> None:
     page = watch_film(server, room, new_page, media)
@@ -310,21 +306,23 @@ def test_comments_stand_still_while_the_video_is_paused_and_then_fly_on(
     page.locator("[data-role=screen]").hover(position={"x": 5, "y": 5})
     page.locator("[data-role=play]").click()
     assert wait_in_page(page, "document.querySelector('video').paused")
-    stood = page.evaluate(COME_TO_STAND)  # the stage hears of it a moment after the video stopped
+    stood = page.evaluate(
+        WAIT_UNTIL_STOPPED
+    )  # the stage hears of it a moment after the video stopped
     assert stood is not None
     text.fill("not before it goes on")
     text.press("Enter")
     expect(page.locator("[data-role=transcript] [data-seq]")).to_have_count(2)
-    assert page.evaluate(STAND) == stood
+    assert page.evaluate(POSITION_IF_STOPPED) == stood
     assert flying.count() == 1
     page.locator("[data-role=screen]").hover(position={"x": 5, "y": 5})
     page.locator("[data-role=play]").click()
     moved = "document.querySelector('[data-role=comment]').getBoundingClientRect().left < "
     assert wait_in_page(page, f"{moved}{stood} - 20")
-    assert page.evaluate(STAND) is None
+    assert page.evaluate(POSITION_IF_STOPPED) is None
 
 
-def test_mute_key_and_button_agree_and_are_remembered(
+def test_mute_key_and_button_share_a_state_that_survives_a_reload(
     server: ServerProcess, room: str, new_page: NewPage, media: MediaSite
 ) -> None:
     choose(server, room, video_url=f"{media.url}/clip.webm")
@@ -360,7 +358,7 @@ def test_fullscreen_keeps_the_stage_and_the_composer(
     assert wait_in_page(page, "document.fullscreenElement === null")
 
 
-def test_bar_goes_with_the_pointer_after_a_click_and_stays_for_the_keyboard(
+def test_player_bar_hides_when_the_pointer_leaves_and_shows_for_keyboard_focus(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     page = new_page()

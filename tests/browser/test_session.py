@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.test_connection import TEXTS, block_websocket, enter, say
+from tests.browser.room_page import TEXTS, block_websocket, enter, say
 from tests.serving import ServerProcess
 
 
@@ -24,7 +24,7 @@ def say_and_see(page: Page, texts: list[str]) -> None:
 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
-def test_reload_and_restart_leave_the_guest_the_same(
+def test_guest_keeps_the_user_id_over_reload_and_server_restart(
     start_server: Callable[..., ServerProcess],
     room: str,
     new_page: Callable[..., Page],
@@ -34,16 +34,16 @@ def test_reload_and_restart_leave_the_guest_the_same(
     page = new_page()
     if transport == "polling":
         block_websocket(page)
-    say_and_see(enter(page, server.url, room), ["first"])
+    say_and_see(enter(page, server, room), ["first"])
     page.reload()
-    say_and_see(enter(page, server.url, room), ["first", "second"])
+    say_and_see(enter(page, server, room), ["first", "second"])
     server.restart()
     page.reload()
-    say_and_see(enter(page, server.url, room), ["first", "second", "third"])
+    say_and_see(enter(page, server, room), ["first", "second", "third"])
     assert len(set(authors(server, room))) == 1
 
 
-def test_session_of_another_server_is_dropped_without_a_word(
+def test_session_of_another_server_is_replaced_without_a_message(
     server: ServerProcess, room: str, new_context: Callable[..., BrowserContext]
 ) -> None:
     context = new_context()
@@ -51,9 +51,9 @@ def test_session_of_another_server_is_dropped_without_a_word(
     context.add_init_script(
         f"sessionStorage.seeded ??= localStorage.setItem('danmaku.session ' + origin, {token})"
     )
-    page = enter(context.new_page(), server.url, room)
+    page = enter(context.new_page(), server, room)
     say_and_see(page, ["first"])
     expect(page.locator("[data-role=composer] [aria-invalid=true]")).to_have_count(0)
     page.reload()
-    say_and_see(enter(page, server.url, room), ["first", "second"])
+    say_and_see(enter(page, server, room), ["first", "second"])
     assert len(set(authors(server, room))) == 1

@@ -1,4 +1,4 @@
-"""Comments on the stage as elements: how they come to look, and how they leave."""
+"""The elements of comments on the stage: their style, and their removal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from playwright.sync_api import Page
 from tests.browser.stage_page import say
 
 
-def test_retracted_cleared_and_hidden_comments_leave_at_once(page: Page) -> None:
+def test_retracted_cleared_and_hidden_comments_are_removed_at_once(page: Page) -> None:
     one, two, three = (say(page, text, user=text) for text in ("one", "two", "three"))
     page.evaluate("(seq) => stage.remove(seq)", two)
     assert page.evaluate("boxes().map((box) => box.seq)") == [one, three]
@@ -20,12 +20,13 @@ def test_retracted_cleared_and_hidden_comments_leave_at_once(page: Page) -> None
     assert page.evaluate("comments().length") == 0
 
 
-def test_switched_off_stage_is_empty_and_takes_nothing(page: Page) -> None:
+def test_hidden_stage_is_empty_and_ignores_comments(page: Page) -> None:
     say(page, "on")
     page.evaluate("stage.setVisible(false); say('off'); scheduler.flush()")
     assert page.evaluate("comments().length") == 0
     page.evaluate("stage.setVisible(true)")
-    say(page, "on again")
+    again = say(page, "on again")
+    assert page.evaluate("boxes().map((box) => box.seq)") == [again]
 
 
 def test_hostile_text_shows_as_text(page: Page) -> None:
@@ -53,7 +54,7 @@ def test_hostile_text_shows_as_text(page: Page) -> None:
     )
 
 
-def test_used_element_keeps_nothing_of_the_comment_before(page: Page) -> None:
+def test_recycled_element_keeps_nothing_of_the_previous_comment(page: Page) -> None:
     before = say(page, "loud", own=True, role="host", size="large", color="#000000")
     page.evaluate("(seq) => stage.remove(seq)", before)
     after = say(page, "plain", color="no colour")
@@ -75,7 +76,7 @@ def luminance(levels: list[float]) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def test_outline_can_be_told_from_any_colour_whatever_the_picture(page: Page) -> None:
+def test_outline_contrasts_with_every_colour_over_any_picture(page: Page) -> None:
     levels = ("00", "40", "80", "c0", "ff")
     colors = [f"#{''.join(parts)}" for parts in itertools.product(levels, repeat=3)]
     outlines = page.evaluate(

@@ -1,4 +1,4 @@
-"""Comments that are held, and those behind them: nobody touches, and everybody goes on."""
+"""Held comments and those behind them: none touch, and all resume."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from playwright.sync_api import Page
 
 from tests.browser.stage_page import box, say, wait_until_left
 
-FONT_ARRIVES = """() => {
+LOAD_WIDER_FONT = """() => {
     const wider = '.comment { letter-spacing: 8px; padding-block: 5px }';
     document.styleSheets[0].insertRule(wider);
     document.fonts.dispatchEvent(new Event('loadingdone'));
 }"""
 
-# Two comments in one lane, on a clock that the test sets: when the first is held, the second waits.
+# Two comments in one lane, on a clock that the test sets: holding the first stops the second.
 TWO_IN_A_LANE = """
     const { Lanes } = await import('/static/js/stage/lanes.js');
     const { HeldComments } = await import('/static/js/stage/held-comments.js');
@@ -29,15 +29,15 @@ TWO_IN_A_LANE = """
 """
 
 
-def in_a_lane(page: Page, script: str) -> Any:
+def run_with_two_in_a_lane(page: Page, script: str) -> Any:
     """Run a script with `lanes`, `held` and `clock`; returns what it returns."""
     return page.evaluate(f"async () => {{ {TWO_IN_A_LANE} {script} }}")
 
 
-def test_comment_behind_a_held_one_waits_however_long_and_whatever_leaves_meanwhile(
+def test_comment_behind_a_held_one_stays_stopped_while_it_is_held(
     page: Page,
 ) -> None:
-    waits = in_a_lane(
+    waits = run_with_two_in_a_lane(
         page,
         """
         held.add(1);
@@ -50,13 +50,15 @@ def test_comment_behind_a_held_one_waits_however_long_and_whatever_leaves_meanwh
     assert waits
 
 
-def test_comment_whose_time_is_over_cannot_be_held_any_more(page: Page) -> None:
-    stands = in_a_lane(page, "clock.time = 1101; held.add(1); return lanes.get(1).stoppedAt;")
+def test_expired_comment_cannot_be_held(page: Page) -> None:
+    stands = run_with_two_in_a_lane(
+        page, "clock.time = 1101; held.add(1); return lanes.get(1).stoppedAt;"
+    )
     assert stands is None
 
 
-def test_held_comment_that_grew_goes_all_the_way_afterwards(page: Page) -> None:
-    left, until = in_a_lane(
+def test_held_comment_that_grew_leaves_completely_after_its_release(page: Page) -> None:
+    left, until = run_with_two_in_a_lane(
         page,
         """
         lanes.remove(2);
@@ -73,7 +75,7 @@ def test_held_comment_that_grew_goes_all_the_way_afterwards(page: Page) -> None:
     assert until == 800 + 110
 
 
-def test_font_that_takes_the_held_comment_away_lets_those_behind_it_go_on(page: Page) -> None:
+def test_comments_behind_a_held_one_resume_when_a_new_font_removes_it(page: Page) -> None:
     below, held = page.evaluate(  # of two at once the newest goes first, and highest
         "['in its way, and as long', 'held, and as long as that'].map((text) => say(text))"
     )
@@ -83,20 +85,20 @@ def test_font_that_takes_the_held_comment_away_lets_those_behind_it_go_on(page: 
     assert box(page, waits)["top"] == box(page, held)["top"]
     page.evaluate("(seq) => stage.hold(seq)", held)
     tail = box(page, held)["right"]
-    page.evaluate(FONT_ARRIVES)
+    page.evaluate(LOAD_WIDER_FONT)
     assert page.evaluate("boxes().map((box) => box.seq)") == [below, waits]
     wait_until_left(page, waits, tail - 100)
     assert page.evaluate("overlaps()") == []
 
 
-def test_font_that_arrives_late_while_one_is_held_makes_no_two_comments_touch(page: Page) -> None:
-    page.evaluate("window.stop = chatter(40); undefined")
+def test_late_font_while_a_comment_is_held_makes_no_comments_touch(page: Page) -> None:
+    page.evaluate("window.stop = startChatter(40); undefined")
     page.wait_for_function("() => comments().length > 60")
     held = page.wait_for_function(
         "() => boxes().find((box) => box.left > 100 && box.right < 1000)?.seq"
     ).json_value()
     page.evaluate("(seq) => stage.hold(seq)", held)
-    page.evaluate(f"stop(); ({FONT_ARRIVES})(); window.seen = watch(); undefined")
+    page.evaluate(f"stop(); ({LOAD_WIDER_FONT})(); window.seen = watch(); undefined")
     assert page.evaluate("overlaps()") == []
     assert page.evaluate("comments().length") > 10
     page.evaluate("(seq) => stage.release(seq)", held)

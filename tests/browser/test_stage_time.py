@@ -6,16 +6,17 @@ import itertools
 
 from playwright.sync_api import Page
 
-from tests.browser.stage_page import FLYING, box, point_at, say, wait_until_left
+from tests.browser.room_page import set_hidden
+from tests.browser.stage_page import ON_STAGE, box, point_at, say, wait_until_left
 
 
-def test_paused_stage_stands_still_and_goes_on_where_it_was(page: Page) -> None:
+def test_paused_stage_stops_and_resumes_in_place(page: Page) -> None:
     seq = say(page, "wait for me")
     wait_until_left(page, seq, 1150)
     page.evaluate("stage.setPaused(true)")
     stood = box(page, seq)
     page.evaluate("say('not now')")
-    page.wait_for_timeout(600)  # time passes, nothing moves
+    page.evaluate("passes(3)")
     assert box(page, seq) == stood
     assert page.evaluate("comments().length") == 1
     goes_on = page.evaluate("stage.setPaused(false); boxes()[0]")
@@ -23,14 +24,9 @@ def test_paused_stage_stands_still_and_goes_on_where_it_was(page: Page) -> None:
     wait_until_left(page, seq, stood["left"] - 50)
 
 
-def test_hidden_tab_stands_still_and_comes_back_without_a_burst(page: Page) -> None:
-    """Headless Chromium never hides a tab, so the document is made to say so."""
-    hide = """(hidden) => {
-        Object.defineProperty(document, 'hidden', { configurable: true, get: () => hidden });
-        document.dispatchEvent(new Event('visibilitychange'));
-    }"""
+def test_hidden_tab_stops_and_resumes_without_a_burst(page: Page) -> None:
     seq = say(page, "before")
-    page.evaluate(hide, True)
+    set_hidden(page, hidden=True)
     stood = box(page, seq)
     page.evaluate(
         """() => {
@@ -39,15 +35,15 @@ def test_hidden_tab_stands_still_and_comes_back_without_a_burst(page: Page) -> N
             say('just now');
         }"""
     )
-    page.wait_for_timeout(300)  # time passes, nothing moves
+    page.evaluate("passes(3)")
     assert box(page, seq) == stood
-    page.evaluate(hide, False)
+    set_hidden(page, hidden=False)
     page.wait_for_function("() => comments().some((element) => element.textContent === 'just now')")
     assert page.evaluate("comments().length") == 2
     assert page.evaluate("getDropped()") == 0
 
 
-def test_reduced_motion_is_a_short_quiet_list(page: Page) -> None:
+def test_reduced_motion_shows_a_short_list(page: Page) -> None:
     page.emulate_media(reduced_motion="reduce")
     first = say(page, "first")
     place = box(page, first)
@@ -60,17 +56,17 @@ def test_reduced_motion_is_a_short_quiet_list(page: Page) -> None:
     assert page.evaluate("overlaps()") == []
 
 
-def test_text_too_long_for_the_quiet_list_ends_inside_it(page: Page) -> None:
+def test_text_too_long_for_the_list_is_cut_at_its_edge(page: Page) -> None:
     page.emulate_media(reduced_motion="reduce")
     seq = say(page, "这是一个非常非常长的弹幕" * 12)
     assert box(page, seq)["right"] < 1280
     page.emulate_media(reduced_motion="no-preference")
-    page.wait_for_selector(FLYING, state="detached")
+    page.wait_for_selector(ON_STAGE, state="detached")
     again = box(page, say(page, "这是一个非常非常长的弹幕" * 12))
-    assert again["right"] - again["left"] > 1280, "flying, all of it comes by"
+    assert again["right"] - again["left"] > 1280, "scrolling, all of it is shown"
 
 
-def test_hovered_comment_stops_while_another_lane_flies_on(page: Page) -> None:
+def test_hovered_comment_stops_and_another_lane_keeps_moving(page: Page) -> None:
     stops, flies = say(page, "stop here, please"), say(page, "I fly on")
     wait_until_left(page, stops, 900)
     held, other = point_at(page, stops), box(page, flies)
@@ -80,7 +76,7 @@ def test_hovered_comment_stops_while_another_lane_flies_on(page: Page) -> None:
     wait_until_left(page, stops, held["left"] - 50)
 
 
-def test_click_tells_which_comment_and_hold_keeps_it_until_released(page: Page) -> None:
+def test_click_event_names_the_comment_and_hold_stops_it_until_release(page: Page) -> None:
     page.evaluate(
         """stage.addEventListener('comment-click', ({ detail }) => {
             window.clicked = [detail.seq, detail.entry.text];
@@ -94,13 +90,13 @@ def test_click_tells_which_comment_and_hold_keeps_it_until_released(page: Page) 
     page.evaluate("(seq) => stage.hold(seq)", seq)
     page.mouse.move(5, 700)
     held = box(page, seq)
-    page.wait_for_timeout(300)  # time passes, nothing moves
+    page.evaluate("passes(3)")
     assert box(page, seq)["left"] == held["left"]
     page.evaluate("(seq) => stage.release(seq)", seq)
     wait_until_left(page, seq, held["left"] - 20)
 
 
-def test_delay_shows_a_comment_that_long_after_it_was_said(page: Page) -> None:
+def test_delay_postpones_a_comment(page: Page) -> None:
     waited = page.evaluate(
         """() => new Promise((resolve) => {
             stage.configure({ delaySeconds: 1.5 });
@@ -114,7 +110,7 @@ def test_delay_shows_a_comment_that_long_after_it_was_said(page: Page) -> None:
     assert 1450 < waited < 2500
 
 
-def test_busy_page_writes_at_most_five_times_a_second(page: Page) -> None:
+def test_busy_page_runs_at_most_five_passes_a_second(page: Page) -> None:
     passes = page.evaluate(
         """() => new Promise((resolve) => {
             const times = [];
@@ -128,11 +124,11 @@ def test_busy_page_writes_at_most_five_times_a_second(page: Page) -> None:
     assert min(gaps) > 195
 
 
-def test_quiet_page_writes_at_once(page: Page) -> None:
+def test_quiet_page_runs_a_pass_at_once(page: Page) -> None:
     first = page.evaluate(
         """() => new Promise((resolve) => {
-            scheduler.request(() => resolve('the page'));
-            setTimeout(() => resolve('the gap of a busy page'), scheduler.busyGapMs);
+            scheduler.request(() => resolve('the pass'));
+            setTimeout(() => resolve('the gap between passes'), scheduler.busyGapMs);
         })"""
     )
-    assert first == "the page"
+    assert first == "the pass"

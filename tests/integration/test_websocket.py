@@ -96,7 +96,7 @@ def test_given_name_is_cleaned_and_shown(server: ServerProcess, room: str) -> No
         assert viewer.take(1)[0]["name"] == "Night Owl"
 
 
-def test_viewer_count_follows_who_comes_and_goes(server: ServerProcess, room: str) -> None:
+def test_viewer_count_follows_joins_and_leaves(server: ServerProcess, room: str) -> None:
     with Viewer(server, room) as first:
         with Viewer(server, room) as second:
             assert second.welcome["viewers"] == 2
