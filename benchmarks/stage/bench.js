@@ -1,7 +1,7 @@
 /**
- * One engine under one load: `?engine=stage` or `?engine=danmaku`, `rate` comments a second. The texts, their order and the
- * moments they come are the same for both; comments arrive in batches every 40 ms, as the server's waves bring them.
- * `measure.py` reads the numbers; this page only makes the load.
+ * One engine under one load: `?engine=stage` or `?engine=danmaku`, `rate` comments a second. The texts, their order
+ * and their times are the same for both; comments arrive in batches every 40 ms, like the server's waves. `measure.py` takes
+ * the measurements; this page only creates the load.
  */
 
 const query = new URLSearchParams(location.search);
@@ -35,7 +35,7 @@ async function startStage() {
 async function startDanmaku() {
   const { default: Danmaku } = await import('/node_modules/danmaku/dist/esm/danmaku.dom.js');
   const danmaku = new Danmaku({ container, speed: container.clientWidth / 8 });
-  const model = document.body.appendChild(document.createElement('div')); // the same look, so that both paint the same
+  const model = document.body.appendChild(document.createElement('div')); // the same style, so that both paint the same
   model.className = 'comment';
   const style = getComputedStyle(model);
   const look = { fontSize: style.fontSize, fontFamily: style.fontFamily, fontWeight: style.fontWeight, lineHeight: style.lineHeight, textShadow: style.textShadow };

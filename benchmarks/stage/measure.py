@@ -1,14 +1,14 @@
-"""Measures what the stage costs the browser's main thread, beside the npm package `danmaku`.
+"""Measures the main-thread time of the stage in a browser, next to the npm package `danmaku`.
 
     npm install
     python benchmarks/stage/measure.py [--check] [--room http://127.0.0.1:8888/r/bench]
 
 Both engines get the same comments at 1920x1080 in headless Chromium. After the screen has filled,
-the main thread's processor time (DevTools `Performance.getMetrics`, TaskDuration in thread ticks)
-is counted for `--seconds`, and tasks over 50 ms with it; then bounding boxes are sampled for
-overlaps. With `--room` the whole room page of a running server is measured too (its window is
-larger, so that its stage is 1920x1080), while this script posts to that room: start the server
-with `--post-rate 1000 --post-burst 1000`. It reads the browser's numbers, never the pages' own.
+the CPU time of the main thread (DevTools `Performance.getMetrics`, TaskDuration in thread ticks)
+and tasks over 50 ms are counted for `--seconds`; then bounding boxes are sampled for overlaps. With
+`--room` the room page of a running server is measured too (its window is larger, so that its stage
+is 1920x1080), while this script posts to that room: start the server with `--post-rate 1000
+--post-burst 1000`. All figures come from the browser, none from the pages.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ FLAGS = [
     "--disable-component-update",
     "--no-first-run",
 ]
-CHEAPER = 0.4  # times the package's main-thread time per comment
+COST_LIMIT = 0.4  # of the package's main-thread time per comment
 WATCH = """
     window.longTasks = [];
     new PerformanceObserver((list) => longTasks.push(...list.getEntries().map((e) => e.duration)))
@@ -52,12 +52,12 @@ BOXES = """() => elements().map((element) => element.getBoundingClientRect())
 
 
 class QuietFiles(http.server.SimpleHTTPRequestHandler):
-    """Serves the repository's files and says nothing."""
+    """Serves the repository's files without logging."""
 
     extensions_map: ClassVar = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Requests are not worth a line."""
+        """Log no requests."""
 
 
 def count_overlaps(boxes: list[list[float]], width: float) -> int:
@@ -92,11 +92,11 @@ def post_comments(url: str, rate: float, done: threading.Event) -> None:
 def measure(
     page: Page, *, rate: float, warm_up: float, seconds: float, sampling: float
 ) -> dict[str, Any]:
-    """Lets the page fill, counts main-thread time, then samples boxes."""
+    """Wait until the screen has filled, measure main-thread time, then sample boxes."""
     session = page.context.new_cdp_session(page)
     session.send(
         "Performance.enable", {"timeDomain": "threadTicks"}
-    )  # processor time: a busy neighbour does not count
+    )  # CPU time, not affected by other processes
 
     def metrics() -> dict[str, float]:
         return {
@@ -134,20 +134,20 @@ def measure(
     }
 
 
-def judge(results: dict[str, dict[str, Any]]) -> list[str]:
-    """What is not as good as it should be, one sentence each."""
-    complaints = []
-    limit = CHEAPER * results["danmaku"]["main_thread_ms_per_comment"]
+def find_violations(results: dict[str, dict[str, Any]]) -> list[str]:
+    """Return a message for each limit that a result exceeds."""
+    violations = []
+    limit = COST_LIMIT * results["danmaku"]["main_thread_ms_per_comment"]
     for name, result in results.items():
         if name == "danmaku":
             continue
         if result["main_thread_ms_per_comment"] > limit:
-            complaints.append(f"{name}: over {limit:.2f} ms of the main thread per comment")
+            violations.append(f"{name}: over {limit:.2f} ms of the main thread per comment")
         if result["overlapping_pairs_worst"]:
-            complaints.append(f"{name}: comments overlap")
+            violations.append(f"{name}: comments overlap")
         if result["long_tasks_ms"]:
-            complaints.append(f"{name}: tasks over 50 ms: {result['long_tasks_ms']}")
-    return complaints
+            violations.append(f"{name}: tasks over 50 ms: {result['long_tasks_ms']}")
+    return violations
 
 
 def main() -> int:
@@ -159,7 +159,7 @@ def main() -> int:
         "--seconds", type=float, default=15, help="how long main-thread time is counted (15)"
     )
     parser.add_argument("--room", help="address of a room page to measure too")
-    parser.add_argument("--check", action="store_true", help="exit 1 when it is not good enough")
+    parser.add_argument("--check", action="store_true", help="exit with 1 when a limit is exceeded")
     options = parser.parse_args()
 
     files = http.server.ThreadingHTTPServer(
@@ -193,12 +193,12 @@ def main() -> int:
             page.close()
         browser.close()
     files.shutdown()
-    for complaint in judge(results):
-        print(complaint)
+    for violation in find_violations(results):
+        print(violation)
     share = results["stage"]["main_thread_ms_per_comment"]
     share /= results["danmaku"]["main_thread_ms_per_comment"]
     print(f"the stage takes {share:.2f} times the main-thread time of the package")
-    return 1 if options.check and judge(results) else 0
+    return 1 if options.check and find_violations(results) else 0
 
 
 if __name__ == "__main__":
