@@ -234,7 +234,10 @@ class Room:
     async def change_settings(
         self, patch: SettingsPatch, at: int
     ) -> wire.SettingsChanged | Rejection:
-        """Change the settings; returns once they are durable. ``at`` in Unix milliseconds."""
+        """Change the settings; returns once they are durable. ``at`` in Unix milliseconds.
+
+        A change to what they are already is no entry.
+        """
         # One after the other: each change starts from the settings that the one before it made.
         async with self._settings_lock:
             if not self._journal.is_consistent(self.name):
@@ -243,6 +246,8 @@ class Room:
             settings = change(self.state.settings, patch)
             if isinstance(settings, Rejection):
                 return settings
+            if settings == self.state.settings:
+                return wire.SettingsChanged(self.epoch, self.head, settings)
             entry = SettingsChange(seq=0, settings=settings, at=at)
             try:
                 result = await self._journal.append(self.name, entry, None)

@@ -24,6 +24,12 @@ _COMPRESSED = 0x40
 _RESERVED = 0x30
 _MASKED = 0x80
 _TAIL = b"\x00\x00\xff\xff"
+# A stored final block with one byte: it is read as such only where a block may begin.
+_END_MARK = b"."
+_END_BLOCK = b"\x01\x01\x00\xfe\xff" + _END_MARK
+_WINDOW = 1 << zlib.MAX_WBITS
+# Each final block needs a new decompressor. Compressors write one at most, or one a flush.
+_FINAL_BLOCKS = 16
 _DEFLATE_LEVEL = 6
 _DEFLATE_LEVEL_LARGE = 1
 _LARGE = 32 * 1024
@@ -109,14 +115,31 @@ def is_utf8(data: bytes) -> bool:
 
 
 def inflate(payload: bytes, limit: int) -> bytes:
-    """Decompress a message of at most ``limit`` bytes; raises FrameError."""
-    decompressor = zlib.decompressobj(-zlib.MAX_WBITS)
+    """Decompress a message of at most ``limit`` bytes; raises FrameError.
+
+    A final block does not end the message (RFC 7692, section 7.2.3.4): more blocks may follow, and
+    what follows must be blocks. The last one must be complete.
+    """
+    data = b""
+    rest = payload
     try:
-        data = decompressor.decompress(payload + _TAIL, limit + 1)
+        for _ in range(_FINAL_BLOCKS):
+            inflater = zlib.decompressobj(-zlib.MAX_WBITS, zdict=data[-_WINDOW:])
+            data += inflater.decompress(rest, limit + 1 - len(data))
+            if len(data) > limit:
+                raise FrameError(1009, f"A message was larger than {limit} bytes.")
+            rest = inflater.unused_data
+            if not inflater.eof:
+                if inflater.decompress(_TAIL + _END_BLOCK, 2) != _END_MARK or not inflater.eof:
+                    raise FrameError(1007, "A compressed message was incomplete.")
+                rest = inflater.unused_data
+                break
+            if not rest:
+                break
     except zlib.error as error:
         raise FrameError(1007, "A compressed message was damaged.") from error
-    if len(data) > limit:
-        raise FrameError(1009, f"A message was larger than {limit} bytes.")
+    if rest:
+        raise FrameError(1007, "A compressed message had bytes behind its end.")
     return data
 
 

@@ -1,7 +1,7 @@
 """The WebSocket handshake (RFC 6455, section 4; RFC 7692 for compression): headers in, values out.
 
-Both doors use it: Tornado's handler, with headers that Tornado has parsed, and the gate, which
-reads the head of the plainest and most frequent request by itself.
+Both ways to upgrade use it: Tornado's handler, with headers that Tornado has parsed, and the fast
+path, which parses the head of the simplest and most frequent request itself.
 """
 
 from __future__ import annotations
@@ -11,16 +11,17 @@ import binascii
 import hashlib
 import re
 from collections.abc import Mapping
-from urllib.parse import parse_qs
 
 from msgspec import Struct
 
+from chat.core.query import read_query
 from chat.core.reject import Code, Rejection, reject
 from chat.core.wire import Cursor, parse_cursor, parse_room
 
 HISTORY_DEFAULT = 50
 MAX_HISTORY = 300
 PREFIX = "/ws/"
+PARAMETERS = ("name", "cursor", "history")
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _COUNT = re.compile(r"[0-9]{1,3}")
@@ -62,19 +63,25 @@ def parse_head(data: bytes) -> tuple[str, dict[str, str]] | None:
     return match[1].decode("ascii"), headers
 
 
-def read_upgrade(target: str, headers: Mapping[str, str]) -> Upgrade | Rejection:
+def read_upgrade(
+    target: str, headers: Mapping[str, str], version: str = "HTTP/1.1"
+) -> Upgrade | Rejection:
     """Check the handshake of a request; ``headers`` may be looked up by lower-case name."""
+    if "transfer-encoding" in headers or headers.get("content-length", "0") != "0":
+        # Its body would be read as frames.
+        return reject(Code.BAD_REQUEST)
     key = headers.get("sec-websocket-key", "")
     connection = headers.get("connection", "").lower()
     if (
-        headers.get("upgrade", "").lower() != "websocket"
+        version != "HTTP/1.1"
+        or headers.get("upgrade", "").lower() != "websocket"
         or "upgrade" not in (token.strip() for token in connection.split(","))
         or headers.get("sec-websocket-version") != "13"
         or not _is_key(key)
     ):
         return reject(Code.NOT_A_WEBSOCKET)
     path, _, raw_query = target.partition("?")
-    query = _read_query(raw_query)
+    query = read_query(raw_query, PARAMETERS)
     if isinstance(query, Rejection):
         return query
     room = parse_room(path.removeprefix(PREFIX))
@@ -122,35 +129,29 @@ _DEFLATE = (
     b"Sec-WebSocket-Extensions: permessage-deflate; "
     b"server_no_context_takeover; client_no_context_takeover\r\n"
 )
-_OFFER_PARAMETERS = {
-    "server_no_context_takeover",
-    "client_no_context_takeover",
-    "client_max_window_bits",
-}
+# A value may be quoted (RFC 6455, section 9.1). A window has 8 to 15 bits, and may be left to us.
+_BITS = "(?:[89]|1[0-5])"
+_OFFERED = re.compile(
+    "(?:server|client)_no_context_takeover"
+    f'|client_max_window_bits(?:[ \t]*=[ \t]*(?:{_BITS}|"{_BITS}"))?'
+)
 
 
 def _accepts_deflate(extensions: str) -> bool:
-    """Tell whether one of the client's offers can be accepted as it is.
+    """Tell whether one of the client's offers can be accepted as it is."""
+    return any(map(_is_acceptable, extensions.split(",")))
+
+
+def _is_acceptable(offer: str) -> bool:
+    """Tell whether an offer is valid (RFC 7692, section 7.1) and can be accepted as it is.
 
     One that limits the server's window cannot: the window is the same for all.
     """
-    for offer in extensions.split(","):
-        name, *parameters = (part.strip() for part in offer.split(";"))
-        known = {parameter.partition("=")[0] for parameter in parameters}
-        if name == "permessage-deflate" and known <= _OFFER_PARAMETERS:
-            return True
-    return False
-
-
-def _read_query(raw: str) -> dict[str, str] | Rejection:
-    if not raw:
-        return {}
-    try:
-        values = parse_qs(raw, keep_blank_values=True, errors="strict", max_num_fields=20)
-    except ValueError:
-        return reject(Code.BAD_REQUEST)
-    # The last one counts when a parameter is given twice, as Tornado has it.
-    return {name: given[-1] for name, given in values.items()}
+    extension, *parameters = (part.strip(" \t") for part in offer.split(";"))
+    if extension != "permessage-deflate" or not all(map(_OFFERED.fullmatch, parameters)):
+        return False
+    names = [parameter.partition("=")[0].rstrip(" \t") for parameter in parameters]
+    return len(set(names)) == len(names)
 
 
 def _read_history(raw: str | None) -> int | Rejection:

@@ -8,6 +8,7 @@ import time
 
 from chat.core import wire
 from chat.core.entry import join_bodies
+from chat.core.query import read_query
 from chat.core.reject import Code, Rejection, reject
 from chat.core.room_state import Author
 from chat.web.handler import Handler, Refused
@@ -21,6 +22,9 @@ LOBBY_ENTRIES = 5
 class ApiHandler(Handler):
     """The base of the API's handlers: pages of allowed origins may call them."""
 
+    PARAMETERS: tuple[str, ...] = ()
+    """The query parameters that the address has."""
+
     def prepare(self) -> None:
         """Refuse pages of other origins, and let allowed ones read the answer (CORS).
 
@@ -32,6 +36,7 @@ class ApiHandler(Handler):
         request.add_done_callback(self.services.pending_requests.discard)
         self.check_origin_of_page()
         self._allow_reading()
+        self.query = self.require(read_query(self.request.query, self.PARAMETERS))
 
     def write_rejection(self, rejection: Rejection) -> None:
         """Let pages of allowed origins read errors, too; Tornado has cleared the headers."""
@@ -68,7 +73,7 @@ class ApiHandler(Handler):
         self, name: str, default: float, least: float, most: float, *, whole: bool = False
     ) -> float:
         """Return a number from the query; raises Refused if it is out of range."""
-        raw = self.get_query_argument(name, None)
+        raw = self.query.get(name)
         if raw is None:
             return default
         try:
@@ -121,11 +126,13 @@ class RoomSettingsHandler(ApiHandler):
 class Entries(ApiHandler):
     """``GET /api/rooms/{room}/entries?after=&wait=&limit=``: the next entries after a cursor."""
 
+    PARAMETERS = ("after", "wait", "limit")
+
     _waiting: asyncio.Task[wire.Page | Rejection] | None = None
 
     async def get(self, name: str) -> None:
         """Answer at once (``wait=0``), or as soon as there is an entry (long polling)."""
-        after = self.get_query_argument("after", None)
+        after = self.query.get("after")
         cursor = None if after is None else self.require(wire.parse_cursor(after))
         wait = self.read_number("wait", 0, 0, MAX_WAIT)
         limit = int(self.read_number("limit", PAGE_DEFAULT, 1, MAX_PAGE, whole=True))

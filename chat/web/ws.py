@@ -39,10 +39,9 @@ class RoomSocket(Handler, WebSocketHandler):
 
     async def get(self, *_args: Any, **_kwargs: Any) -> None:
         """Upgrade, and pass the stream to a ``Connection``."""
-        upgrade = self.require(read_upgrade(self.request.uri or "", self.request.headers))
-        author = self.require(
-            authorize_upgrade(self.services, upgrade, self.request.remote_ip or "")
-        )
+        request = self.request
+        upgrade = self.require(read_upgrade(request.uri or "", request.headers, request.version))
+        author = self.require(authorize_upgrade(self.services, upgrade, request.remote_ip or ""))
         room = await self.open_room(upgrade.room)
         self.services.connections.open(self.detach(), room, author, upgrade)
 
@@ -53,6 +52,7 @@ class RoomSocket(Handler, WebSocketHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Refuse; a client of another version is told which one this is (RFC 6455, 4.4)."""
         if status_code == UPGRADE_REQUIRED:
+            self.set_header("Connection", "Upgrade")
             self.set_header("Upgrade", "websocket")
             self.set_header("Sec-WebSocket-Version", "13")
         super().write_error(status_code, **kwargs)

@@ -171,7 +171,10 @@ BAD_ADDRESSES = {
     "/api/rooms/Bad.Room/entries": "bad_room",
     "/api/rooms/%20/entries": "bad_room",
     "/api/rooms/demo/entries?after=7": "bad_cursor",
-    "/api/rooms/demo/entries?after=": "bad_cursor",
+    "/api/rooms/demo/entries?afer=e:1": "bad_parameter",
+    "/api/rooms/demo/entries?histroy=5": "bad_parameter",
+    "/api/rooms/demo?wait=1": "bad_parameter",
+    "/api/rooms?%0a%1b=1": "bad_parameter",
     "/api/rooms/demo/entries?after=e:-1": "bad_cursor",
     "/api/rooms/demo/entries?after=e:1&wait=31": "bad_parameter",
     "/api/rooms/demo/entries?wait=-1": "bad_parameter",
@@ -180,7 +183,6 @@ BAD_ADDRESSES = {
     "/api/rooms/demo/entries?limit=0": "bad_parameter",
     "/api/rooms/demo/entries?limit=301": "bad_parameter",
     "/api/rooms/demo/entries?limit=1.5": "bad_parameter",
-    "/api/rooms/demo/entries?limit=": "bad_parameter",
     "/api/rooms/demo/entries?limit=%FF": "bad_request",
 }
 
@@ -190,6 +192,22 @@ def test_bad_address_is_refused_with_code(server: ServerProcess, address: str) -
     answer: Answer = Api(server).get(address)
     assert answer.status == 400
     check(answer.error, BAD_ADDRESSES[address])
+
+
+def test_empty_query_parameters_count_as_absent(server: ServerProcess, room: str) -> None:
+    api = Api(server)
+    epoch = api.post(room).json["epoch"]
+    page = api.get(f"/api/rooms/{room}/entries?after=&wait=&limit=").json
+    assert (page["last"], page["reason"]) == (1, None)
+    with Viewer(server, room, name="", cursor="", history="") as viewer:
+        assert viewer.welcome["epoch"] == epoch
+        assert len(viewer.welcome["entries"]) == 1
+        assert "reason" not in viewer.welcome
+
+
+def test_unknown_query_parameter_is_named_in_the_rejection(server: ServerProcess) -> None:
+    for address in ("/api/rooms/demo/entries?afer=e:1", "/api/rooms?afer=e:1"):
+        assert "afer" in Api(server).get(address).error["message"]
 
 
 def test_bad_room_is_refused_for_posting(server: ServerProcess) -> None:

@@ -59,6 +59,18 @@ def test_change_is_an_entry_for_everybody_and_the_welcome_of_who_comes_later(
     assert state_of(server, room)["settings"] == settings
 
 
+def test_patch_that_changes_nothing_is_no_entry(server: ServerProcess, room: str) -> None:
+    empty = choose(server, room)
+    assert (empty["seq"], empty["settings"]) == (0, {})
+    assert choose(server, room, title="", delay=0, video_url=None)["seq"] == 0
+    changed = choose(server, room, title="Friday", delay=4)
+    with Viewer(server, room) as viewer:
+        for patch in ({}, {"title": "Friday"}, {"title": " Friday ", "delay": 4.0}):
+            assert choose(server, room, **patch) == changed
+        viewer.say("next")
+        assert [entry["seq"] for entry in viewer.take(2)] == [1, 2]
+
+
 def test_change_comes_again_at_resume_and_over_every_transport(
     server: ServerProcess, room: str
 ) -> None:

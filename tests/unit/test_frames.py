@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import struct
+import zlib
 
 import pytest
 from hypothesis import given
@@ -209,6 +210,62 @@ def test_ping_between_the_fragments_of_a_large_message_is_no_part_of_it() -> Non
         Message(PING, b"p" * 125),
         Message(TEXT, payload),
     ]
+
+
+# Compressed messages: in one block, in two final blocks, with an empty block or none at the end.
+INFLATED = {
+    "f248cdc9c90700": b"Hello",
+    "f348cdc9c9070000": b"Hello",
+    "f348cdc9c90700": b"Hello",
+    "ab562aa92c4855b20200532ac8cc4b57aa050000": b'{"type":"ping"}',
+    "00": b"",
+}
+
+
+@pytest.mark.parametrize("payload", INFLATED)
+def test_deflated_message_is_read_in_whatever_blocks_it_comes(payload: str) -> None:
+    frame = encode_frame(TEXT, bytes.fromhex(payload), rsv1=True)
+    assert list(FrameReader(LIMIT, deflate=True).feed(frame)) == [Message(TEXT, INFLATED[payload])]
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "f348cdc9c907006869",
+        "f348cdc9c90700ff",
+        "f348cdc9c9070000ff",
+        "f248cdc9c907",
+        "000500faff48656c",
+        "",
+        "0300" * 60 + "00",
+    ],
+    ids="text-behind byte-behind byte-behind-empty-block truncated stored-truncated nothing "
+    "too-many-blocks".split(),
+)
+def test_deflated_message_with_bytes_behind_its_final_block_or_a_truncated_block_is_1007(
+    payload: str,
+) -> None:
+    with pytest.raises(FrameError) as refusal:
+        inflate(bytes.fromhex(payload), LIMIT)
+    assert refusal.value.code == 1007
+
+
+@given(st.text(min_size=1, max_size=300), st.data())
+def test_deflated_message_cut_anywhere_is_refused(text: str, data: st.DataObject) -> None:
+    # Not in a stored block, whose first byte alone is a whole message that is empty.
+    deflate = zlib.compressobj(wbits=-15, strategy=zlib.Z_FIXED)
+    payload = deflate.compress(text.encode()) + deflate.flush(zlib.Z_SYNC_FLUSH)
+    payload = payload.removesuffix(b"\0\0\xff\xff")
+    assert inflate(payload, LIMIT) == text.encode()
+    with pytest.raises(FrameError):
+        inflate(payload[: data.draw(st.integers(0, len(payload) - 1))], LIMIT)
+
+
+def test_later_block_may_refer_to_the_text_of_a_final_one() -> None:
+    first, second = zlib.compressobj(wbits=-15), zlib.compressobj(wbits=-15, zdict=b"a long text")
+    payload = first.compress(b"a long text") + first.flush()
+    payload += second.compress(b"a long text") + second.flush(zlib.Z_SYNC_FLUSH)
+    assert inflate(payload[:-4], LIMIT) == b"a long text" * 2
 
 
 @given(st.binary(max_size=400))

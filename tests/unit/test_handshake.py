@@ -91,6 +91,20 @@ def test_history_is_never_more_than_allowed_however_it_is_written(count: int, ze
         ("permessage-deflate; server_max_window_bits=10", False),
         ("permessage-deflate; server_max_window_bits=10, permessage-deflate", True),
         ("permessage-deflate; shiny", False),
+        ("permessage-deflate; client_max_window_bits=10", True),
+        ('permessage-deflate; client_max_window_bits="10"', True),
+        ("permessage-deflate ;client_max_window_bits = 15", True),
+        ("permessage-deflate; client_max_window_bits=99", False),
+        ("permessage-deflate; client_max_window_bits=7", False),
+        ("permessage-deflate; client_max_window_bits=08", False),
+        ("permessage-deflate; client_max_window_bits=", False),
+        ('permessage-deflate; client_max_window_bits="10', False),
+        ("permessage-deflate; client_max_window_bits=99, permessage-deflate", True),
+        ("permessage-deflate; client_no_context_takeover=1", False),
+        ("permessage-deflate; server_no_context_takeover=true", False),
+        ("permessage-deflate; client_max_window_bits; client_max_window_bits=10", False),
+        ("permessage-deflate; client_no_context_takeover; client_no_context_takeover", False),
+        ("permessage-deflate;", False),
         ("x-webkit-deflate-frame", False),
     ],
 )
@@ -101,6 +115,47 @@ def test_compression_is_granted_where_one_offer_can_be_taken_as_it_is(
     assert isinstance(upgrade, Upgrade)
     assert upgrade.deflate is granted
     assert (b"permessage-deflate" in answer_upgrade(upgrade)) is granted
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({"Content-Length": "5"}, "bad_request"),
+        ({"Content-Length": "48"}, "bad_request"),
+        ({"Content-Length": "0, 5"}, "bad_request"),
+        ({"Transfer-Encoding": "chunked"}, "bad_request"),
+        ({"Transfer-Encoding": "identity"}, "bad_request"),
+    ],
+    ids=str,
+)
+def test_upgrade_with_a_body_is_refused(more: dict[str, str], code: str) -> None:
+    refused = read(**more)
+    assert isinstance(refused, Rejection)
+    assert refused.code == code
+
+
+def test_upgrade_that_says_its_body_is_empty_is_read() -> None:
+    assert isinstance(read(**{"Content-Length": "0"}), Upgrade)
+
+
+def test_upgrade_over_http_1_0_is_refused() -> None:
+    parsed = parse_head(head())
+    assert parsed is not None
+    refused = read_upgrade(*parsed, "HTTP/1.0")
+    assert isinstance(refused, Rejection)
+    assert refused.code == "not_a_websocket"
+
+
+@pytest.mark.parametrize("target", ["/ws/demo?histroy=5", "/ws/demo?name=a&curser=ab:1"])
+def test_unknown_query_parameter_is_refused_by_name(target: str) -> None:
+    refused = read(target)
+    assert isinstance(refused, Rejection)
+    assert refused.code == "bad_parameter"
+    assert "histroy" in refused.message or "curser" in refused.message
+
+
+def test_empty_query_parameters_count_as_absent() -> None:
+    assert read("/ws/demo?name=&cursor=&history=") == read("/ws/demo")
 
 
 def test_answer_proves_that_the_key_was_read() -> None:

@@ -121,7 +121,11 @@ class RoomMachine(RuleBasedStateMachine):
         changed = self.runner.run(self.hub.change_settings(self.room, SettingsPatch(**patch)))
         assert not isinstance(changed, Rejection)
         merged = {**self.chosen, **patch}
-        self.chosen = {name: value for name, value in merged.items() if value}
+        chosen = {name: value for name, value in merged.items() if value}
+        if chosen == self.chosen:
+            assert (changed.epoch, changed.seq) == (self.epoch, len(self.model))
+            return
+        self.chosen = chosen
         self.model.append({"kind": "settings", "settings": self.chosen})
         assert (changed.epoch, changed.seq) == (self.epoch, len(self.model))
 
