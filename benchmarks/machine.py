@@ -5,6 +5,7 @@ The description has no host name and no path. Linux only: the CPU times are from
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import platform
 import re
@@ -14,15 +15,17 @@ import subprocess
 import time
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from benchmarks.quietness import Reading
 
-LOOP_ROUNDS = 1_000  # of one send and one recv; about 2 ms
-LOOP_WARM_UPS = 40  # not counted: a core that was idle is slow at first
-LOOP_REPEATS = 40
+LOOP_ROUNDS = 1_000  # of one send and one recv; about 1 ms
+LOOP_WARM_UP_SECONDS = 0.1  # not counted: a core that was idle is slow at first
+LOOP_SECONDS = 0.3
 LOOP_BYTES = b"x" * 100
 TICKS = os.sysconf("SC_CLK_TCK")
 PACKAGES = ("tornado", "websockets", "picows", "starlette", "uvicorn")
@@ -75,11 +78,7 @@ def take_reading(cores: Sequence[int]) -> Reading:
 
     Only child processes that have ended and been waited for count as our own.
     """
-    allowed = os.sched_getaffinity(0)
-    try:
-        loops = tuple(time_loop(core) for core in cores)
-    finally:
-        os.sched_setaffinity(0, allowed)
+    loops = time_loops(cores)
     fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
     user, nice, system, _idle, _iowait, irq, softirq, steal = (int(field) for field in fields)
     times = os.times()
@@ -92,16 +91,40 @@ def take_reading(cores: Sequence[int]) -> Reading:
     )
 
 
-def time_loop(core: int) -> float:
-    """Return the median duration of a bare loop of `send` and `recv` on a core, in seconds."""
+def time_loops(cores: Sequence[int]) -> tuple[float, ...]:
+    """Return the duration of the bare loop on each core, in seconds.
+
+    All cores run it at the same time, because a core's speed depends on whether the others are
+    busy, and while a server is measured they are.
+    """
+    fork = multiprocessing.get_context("fork")
+    children = []
+    for core in cores:
+        receiver, sender = fork.Pipe(duplex=False)
+        child = fork.Process(target=time_loop, args=(core, sender))
+        child.start()
+        sender.close()
+        children.append((child, receiver))
+    durations = [receiver.recv() for _, receiver in children]
+    for child, _ in children:
+        child.join()
+    return tuple(durations)
+
+
+def time_loop(core: int, sender: Connection[float, Any]) -> None:
+    """Send the median duration of a bare loop of `send` and `recv` on a core, in seconds."""
     os.sched_setaffinity(0, {core})
     durations = []
     here, there = socket.socketpair()
+    began = time.perf_counter()
+    counted = began + LOOP_WARM_UP_SECONDS
     with here, there:
-        for _ in range(LOOP_WARM_UPS + LOOP_REPEATS):
-            began = time.perf_counter()
+        while began < counted + LOOP_SECONDS or not durations:
             for _ in range(LOOP_ROUNDS):
                 here.send(LOOP_BYTES)
                 there.recv(256)
-            durations.append(time.perf_counter() - began)
-    return statistics.median(durations[LOOP_WARM_UPS:])
+            ended = time.perf_counter()
+            if began >= counted:
+                durations.append(ended - began)
+            began = ended
+    sender.send(statistics.median(durations))
