@@ -19,18 +19,22 @@ from tornado.netutil import bind_sockets
 
 from chat.archive import Archive, ArchiveError
 from chat.commands import run_command
+from chat.core.budgets import MESSAGES, RateBudget
 from chat.descriptors import raise_descriptor_limit
 from chat.fanout.waves import Fanout
 from chat.hub import Hub, HubLimits
 from chat.journal import JournalError
 from chat.journal.local import JournalLimits, LocalJournal
+from chat.load import LoadMonitor
 from chat.metrics import Metrics
 from chat.settings import Settings, read_command
+from chat.web.answers import ANSWER_SECONDS, PendingAnswers
 from chat.web.connections import CLOSE_SECONDS, Connections
 from chat.web.handler import Services
 from chat.web.identity.guests import GuestSessions
 from chat.web.identity.room_tokens import RoomTokens
 from chat.web.identity.secret import SecretError, load_or_create_secret
+from chat.web.peers import Peers
 from chat.web.routes import build_application, find_folder
 from chat.web.strings import Strings
 from chat.web.ws import FastUpgradeServer
@@ -44,7 +48,7 @@ HEADER_SECONDS = 20.0
 BODY_SECONDS = 20.0
 SPARE_DESCRIPTORS = 200
 LAST_DESCRIPTORS = 64
-ANSWER_SECONDS = 1.0
+LAST_ANSWER_SECONDS = 1.0
 TRIM_SECONDS = 600.0
 DAY = 86_400.0
 STOP_SECONDS = 4.5
@@ -53,12 +57,18 @@ _log = logging.getLogger(__name__)
 
 
 class ServerLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Bounds of a server's parts. Seconds between two sweeps, and for the answer to a goodbye."""
+    """Bounds of a server's parts.
+
+    ``sweep_seconds``: between two sweeps; ``close_seconds``: for a peer to answer a goodbye;
+    ``answer_seconds``: for a peer to read an HTTP answer.
+    """
 
     hub: HubLimits = HubLimits()
     journal: JournalLimits = JournalLimits()
     sweep_seconds: float = 1.0
     close_seconds: float = CLOSE_SECONDS
+    answer_seconds: float = ANSWER_SECONDS
+    messages: RateBudget = MESSAGES
 
 
 class StartError(Exception):
@@ -76,6 +86,8 @@ class Server:
         self.settings = settings
         limits = limits or ServerLimits()
         self._sweep_seconds = limits.sweep_seconds
+        descriptors = raise_descriptor_limit()
+        max_viewers = _cap_viewers(settings.max_viewers, descriptors)
         certificate = _load_certificate(settings)
         with contextlib.ExitStack() as undo:
             # Listen first: if the port is in use, no file must be created.
@@ -93,28 +105,35 @@ class Server:
         metrics = Metrics()
         metrics.watch("danmaku_tasks", "Tasks of the event loop", lambda: len(asyncio.all_tasks()))
         self._metrics = metrics
+        self._load = LoadMonitor()
         self._journal = LocalJournal(archive, metrics, limits.journal)
         self._hub = Hub(
             settings,
             self._journal,
             Fanout(metrics, settings.wave_gap_ms / 1000),
             metrics,
+            self._load,
             limits.hub,
         )
-        descriptors = raise_descriptor_limit()
         guests = GuestSessions(secret)
+        peers = Peers(metrics, settings.max_per_address)
+        self._answers = PendingAnswers(metrics, limits.answer_seconds)
         self.connections = Connections(
             self._hub,
             guests,
             metrics,
-            _cap_viewers(settings.max_viewers, descriptors),
+            peers,
+            max_viewers,
             limits.close_seconds,
+            limits.messages,
         )
         services = Services(
             settings=settings,
             hub=self._hub,
             metrics=metrics,
             connections=self.connections,
+            peers=peers,
+            answers=self._answers,
             guests=guests,
             room_tokens=RoomTokens(secret),
             strings=Strings(find_folder("templates") / "strings"),
@@ -137,6 +156,7 @@ class Server:
     def start(self) -> None:
         """Start accepting connections, and start the background tasks."""
         self._hub.start()
+        self._load.start()
         self._http.add_sockets(self._sockets)
         background_tasks = [self._sweep_forever()]
         if self.settings.keep_days:
@@ -146,13 +166,14 @@ class Server:
     async def stop(self) -> None:
         """Stop in order: accept nothing new, deliver what is pending, close connections."""
         self._http.stop()
+        self._load.stop()
         for task in self._tasks:
             task.cancel()
         await self._hub.stop()
         await self.connections.stop()
         if self._pending_requests:
             # Long polls that were just woken, and posts that were just stored.
-            await asyncio.wait(self._pending_requests, timeout=ANSWER_SECONDS)
+            await asyncio.wait(self._pending_requests, timeout=LAST_ANSWER_SECONDS)
         await self._http.close_all_connections()
 
     async def _sweep_forever(self) -> None:
@@ -163,6 +184,7 @@ class Server:
             self._metrics.loop_lag_seconds.observe(max(0.0, now - due))
             try:
                 self.connections.sweep(now)
+                self._answers.sweep(now)
                 self._hub.release_rooms(now)
             except Exception:
                 _log.exception("the periodic sweep failed")
@@ -204,13 +226,21 @@ def _load_certificate(settings: Settings) -> ssl.SSLContext | None:
 
 
 def _cap_viewers(wanted: int, descriptors: int) -> int:
-    """Return the maximum of viewers, keeping descriptors for polling, the archive and closing."""
-    room = descriptors - SPARE_DESCRIPTORS
-    if room < wanted:
-        _log.warning(
-            "at most %d viewers: the limit of open files is %d (ulimit -n)", room, descriptors
+    """Return the maximum of viewers, keeping descriptors for polling, the archive and closing.
+
+    Raises StartError if too few are left for any.
+    """
+    capacity = descriptors - SPARE_DESCRIPTORS
+    if capacity < 1:
+        raise StartError(
+            f"The limit of open files is {descriptors} (ulimit -n); "
+            f"it must be more than {SPARE_DESCRIPTORS}."
         )
-    return max(1, min(wanted, room))
+    if capacity < wanted:
+        _log.warning(
+            "at most %d viewers: the limit of open files is %d (ulimit -n)", capacity, descriptors
+        )
+    return min(wanted, capacity)
 
 
 def _greet(server: Server) -> None:

@@ -16,7 +16,7 @@ from msgspec import UNSET, Raw
 from chat.core import wire
 from chat.core.entry import NumberedEntry, join_bodies
 from chat.core.history import HISTORY_LIMIT, History
-from chat.core.limits import PostLimits
+from chat.core.limits import RateLimit
 from chat.core.reject import Code, Rejection, reject
 from chat.core.room_settings import SettingsPatch
 from chat.core.room_state import REF_LIMIT, Author, RoomState
@@ -25,12 +25,14 @@ from chat.fanout.pollers import POLLER_LIMIT
 from chat.fanout.recipient import Recipient, ViewerState
 from chat.fanout.waves import Fanout
 from chat.journal import Journal, ReadFailed
+from chat.load import LoadMonitor
 from chat.metrics import Metrics
 from chat.room import BUSY_SECONDS, Outcome, Room
 from chat.settings import Settings
 
 RESUME_LIMIT = 300
 ROOM_IDLE_SECONDS = 300.0
+OVERLOAD_SECONDS = 2.0
 
 
 class HubLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,12 +58,14 @@ class Hub:
         journal: Journal,
         fanout: Fanout,
         metrics: Metrics,
+        load: LoadMonitor | None = None,
         limits: HubLimits | None = None,
     ) -> None:
         self._settings = settings
         self._journal = journal
         self._fanout = fanout
         self._metrics = metrics
+        self._load = load or LoadMonitor()
         self._limits = limits or HubLimits()
         self._rooms: dict[str, Room] = {}
         self._opening: dict[str, asyncio.Task[Room]] = {}
@@ -142,7 +146,7 @@ class Hub:
         history = History(found.head - len(found.recent), self._limits.history)
         for seq, body in enumerate(found.recent, history.first):
             history.append(seq, body)
-        limits = PostLimits(self._settings.post_burst, self._settings.post_rate)
+        limits = RateLimit(self._settings.post_burst, self._settings.post_rate)
         state = RoomState(name, found.epoch, history, limits, found.settings, self._limits.refs)
         room = self._rooms[name] = Room(
             state,
@@ -305,6 +309,8 @@ class Hub:
         """
         if self.is_stopping:
             return room.reject_post(reject(Code.RESTARTING, retry_after=BUSY_SECONDS))
+        if self._load.is_overloaded:
+            return room.reject_post(reject(Code.BUSY, retry_after=OVERLOAD_SECONDS))
         return room.post(author, post, time.monotonic(), at=time.time_ns() // 1_000_000)
 
     async def change_settings(

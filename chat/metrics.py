@@ -50,6 +50,17 @@ class Metrics:
             "Connections refused because file descriptors run out",
             registry=registry,
         )
+        self.budget_exceeded = Counter(
+            "danmaku_budget_exceeded",
+            "Times that a peer exceeded one of its budgets",
+            ["budget"],
+            registry=registry,
+        )
+        self.unread_answers = Counter(
+            "danmaku_unread_answers",
+            "HTTP connections closed because the peer did not read an answer",
+            registry=registry,
+        )
         self.wave_seconds = Histogram(
             "danmaku_wave_seconds",
             "Length of a wave: one pass over a room's viewers",

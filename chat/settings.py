@@ -156,6 +156,12 @@ class Settings:
         "N",
         "maximum WebSocket connections; further viewers are told to retry",
     )
+    max_per_address: int = _setting(
+        500,
+        _whole(0, 1_000_000),
+        "N",
+        "maximum WebSocket connections from one IP address or IPv6 /64; 0 means no limit",
+    )
     post_burst: int = _setting(
         5, _whole(1, 10_000), "N", "comments a user may post at once, before the rate limit applies"
     )

@@ -93,6 +93,11 @@ def clean_text(raw: str) -> str | Rejection:
     return text
 
 
+def is_too_long_to_clean(raw: str) -> bool:
+    """Return whether a text is so long that it is rejected without a look at its characters."""
+    return len(raw) > RAW_FACTOR * MAX_TEXT_BYTES
+
+
 def clean_name(raw: str) -> str | Rejection:
     """Return the name as it may be shown, or why it may not."""
     name = clean_line(raw, MAX_NAME_GRAPHEMES, MAX_NAME_BYTES)

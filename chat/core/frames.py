@@ -149,7 +149,15 @@ class FrameReader:
     With ``deflate`` a message may be compressed, and is not larger than the limit after it either.
     """
 
-    __slots__ = ("_buffer", "_compressed", "_deflate", "_fragments", "_limit", "_opcode")
+    __slots__ = (
+        "_buffer",
+        "_compressed",
+        "_deflate",
+        "_fragments",
+        "_limit",
+        "_opcode",
+        "fragments_read",
+    )
 
     def __init__(self, limit: int, *, deflate: bool = False) -> None:
         self._limit = limit
@@ -158,6 +166,7 @@ class FrameReader:
         self._buffer = b""
         self._opcode = 0
         self._fragments: bytearray | None = None
+        self.fragments_read = 0
 
     def feed(self, data: bytes) -> Iterator[Message]:
         """Take received bytes, yield the messages that they complete; raises FrameError.
@@ -191,6 +200,8 @@ class FrameReader:
             message = self._assemble(first, payload)
             if message is not None:
                 yield message
+            else:
+                self.fragments_read += 1
         self._buffer = data[at:]
 
     def _check_head(self, first: int, second: int) -> None:

@@ -1,8 +1,7 @@
-"""How fast one sender may speak.
+"""Rate limits by sender: token buckets, and a room's slow mode.
 
-A bucket of tokens, kept as one number: the time at which it will be full again (the generic cell
-rate algorithm, ITU-T I.371, annex A). A bucket that is full needs no memory at all. And slow mode,
-which a room may ask for beside it.
+A bucket is stored as one number: the time at which it will be full again (the generic cell rate
+algorithm, ITU-T I.371, annex A). A full bucket needs no memory at all.
 """
 
 from __future__ import annotations
@@ -13,8 +12,8 @@ PRUNE_ABOVE = 4_096
 SPEAKERS_LIMIT = 50_000
 
 
-class PostLimits:
-    """The buckets of a room's senders: ``burst`` posts at once, then ``rate`` a second.
+class RateLimit:
+    """A bucket for each key: ``burst`` tokens at once, then ``rate`` a second.
 
     ``now`` is any monotonic clock in seconds. A rate of 0 turns the limit off.
     """
@@ -27,28 +26,38 @@ class PostLimits:
         self._full_at: dict[str, float] = {}
         self._prune_at = PRUNE_ABOVE
 
-    def take(self, user: str, now: float) -> float:
-        """Take one token; return 0 when there was one, else the seconds until there is."""
+    def take(self, key: str, now: float, cost: float = 1.0) -> float:
+        """Take ``cost`` tokens; return 0, or the seconds until there are enough."""
         if not self._interval:
             return 0.0
-        full_at = max(self._full_at.get(user, now), now) + self._interval
+        full_at = max(self._full_at.get(key, now), now) + cost * self._interval
         wait = full_at - now - self._burst * self._interval
         # Additions of tenths drift: a billionth of a second must not cost anybody a post.
         if wait > 1e-9:
             return wait
-        self._full_at[user] = full_at
+        self._full_at[key] = full_at
         if len(self._full_at) > self._prune_at:
             self._prune(now)
         return 0.0
 
-    def give_back(self, user: str) -> None:
-        """Give a token back that was taken for nothing."""
-        if user in self._full_at:
-            self._full_at[user] -= self._interval
+    def overdraw(self, key: str, now: float, cost: float = 1.0) -> float:
+        """Take ``cost`` tokens, even if there are fewer; return the seconds until none is owed."""
+        if not self._interval:
+            return 0.0
+        full_at = max(self._full_at.get(key, now), now) + cost * self._interval
+        self._full_at[key] = full_at
+        if len(self._full_at) > self._prune_at:
+            self._prune(now)
+        return max(0.0, full_at - now - self._burst * self._interval)
+
+    def give_back(self, key: str) -> None:
+        """Return a token that was not used."""
+        if key in self._full_at:
+            self._full_at[key] -= self._interval
 
     def _prune(self, now: float) -> None:
-        self._full_at = {user: at for user, at in self._full_at.items() if at > now}
-        # Twice what is in use, so that a room of many speakers does not prune at every post.
+        self._full_at = {key: at for key, at in self._full_at.items() if at > now}
+        # Twice what is in use, so that many keys do not cause a scan at every call.
         self._prune_at = max(PRUNE_ABOVE, 2 * len(self._full_at))
 
     def __len__(self) -> int:

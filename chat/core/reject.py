@@ -34,6 +34,7 @@ class Code(StrEnum):
     NAME_TOO_LONG = "name_too_long"
     TOO_FAST = "too_fast"
     SLOW_MODE = "slow_mode"
+    TOO_MANY = "too_many"
     BUSY = "busy"
     NOT_KEPT = "not_kept"
     NOT_READ = "not_read"
@@ -112,6 +113,9 @@ REJECTIONS: dict[Code, _Rule] = {
     Code.SLOW_MODE: _Rule(
         429, "This room is in slow mode. Send it again when your waiting time is over."
     ),
+    Code.TOO_MANY: _Rule(
+        429, "Too many requests or messages from you or your network. Wait, then try again."
+    ),
     Code.BUSY: _Rule(503, "The server is too busy right now. Send it again in a moment."),
     Code.NOT_KEPT: _Rule(
         503, "This could not be stored, so nobody has seen it. Send it again in a moment."
@@ -157,5 +161,6 @@ FULL = Closing(1013, "The server is full.")
 TOO_LARGE = Closing(1009, "A message was larger than 8 KiB.")
 SLOW = Closing(4008, "This connection read nothing for too long.")
 SILENT = Closing(4009, "This connection did not answer a ping.")
+TOO_MANY = Closing(4011, "Too many messages. Reconnect later and send fewer.")
 NOT_READ = Closing(4010, "Missed comments cannot be read right now.")
 TOO_MANY_ERRORS = Closing(4500, "Too many invalid messages in a row.")

@@ -11,9 +11,9 @@ from collections import OrderedDict
 import msgspec
 from msgspec import Raw
 
-from chat.core.comment import WHITE, Comment, Role, clean_text
+from chat.core.comment import WHITE, Comment, Role, clean_text, is_too_long_to_clean
 from chat.core.history import History
-from chat.core.limits import PostLimits, SlowMode
+from chat.core.limits import RateLimit, SlowMode
 from chat.core.reject import Code, Rejection, reject
 from chat.core.room_settings import RoomSettings
 from chat.core.wire import Post
@@ -60,7 +60,7 @@ class RoomState:
         name: str,
         epoch: str,
         history: History,
-        limits: PostLimits,
+        limits: RateLimit,
         settings: RoomSettings | None = None,
         ref_limit: int = REF_LIMIT,
     ) -> None:
@@ -100,9 +100,9 @@ class RoomState:
             seq, when = self._refs.get((author.user, post.ref), (0, -math.inf))
             if when > now - REF_SECONDS:
                 return Duplicate(seq)
-        text = clean_text(post.text)
-        if isinstance(text, Rejection):
-            return text
+        # Work is refused before it is done: by its length, then by the rate, then by its content.
+        if is_too_long_to_clean(post.text):
+            return reject(Code.TEXT_TOO_LONG)
         sender = author.rate_limit_key or author.user
         # Slow mode is for viewers; hosts and moderators hold the room together.
         is_slowed = author.role is Role.VIEWER
@@ -111,6 +111,10 @@ class RoomState:
             return reject(Code.SLOW_MODE, retry_after=_round_up(wait))
         if wait := self._limits.take(sender, now):
             return reject(Code.TOO_FAST, retry_after=_round_up(wait))
+        text = clean_text(post.text)
+        if isinstance(text, Rejection):
+            self._limits.give_back(sender)
+            return text
         if is_slowed:
             self._slow_mode.record(sender, known_by, now)
         return Comment(

@@ -37,6 +37,8 @@ class ApiHandler(Handler):
         self.check_origin_of_page()
         self._allow_reading()
         self.query = self.require(read_query(self.request.query, self.PARAMETERS))
+        if (rejection := self.services.peers.admit_request(self.address)) is not None:
+            raise Refused(rejection)
 
     def write_rejection(self, rejection: Rejection) -> None:
         """Let pages of allowed origins read errors, too; Tornado has cleared the headers."""
@@ -139,9 +141,12 @@ class Entries(ApiHandler):
         room = await self.open_room(name)
         # Who asks again over the same connection is the same viewer.
         poller = getattr(self.request.connection, "context", self)
-        page = self.services.hub.read_page(room, cursor, limit, wait, poller)
-        self._waiting = asyncio.ensure_future(page)
-        await asyncio.wait([self._waiting])
+        with self.services.peers.hold_long_poll(self.address) as rejection:
+            if wait and rejection is not None:
+                raise Refused(rejection)
+            page = self.services.hub.read_page(room, cursor, limit, wait, poller)
+            self._waiting = asyncio.ensure_future(page)
+            await asyncio.wait([self._waiting])
         if not self._waiting.cancelled():
             self.write_json(self.require(self._waiting.result()))
 
@@ -159,6 +164,10 @@ class Comments(ApiHandler):
         body = self.require(wire.decode_http_post(self.read_body()))
         session = self.read_token()
         author = self._find_author(session, body)
+        if self.services.hub.find_room(name) is None and (
+            rejection := self.services.peers.admit_opening(self.address)
+        ):
+            raise Refused(rejection)
         room = await self.open_room(name)
         # Shielded: the outcome is shared with retries of the same ref.
         outcome = asyncio.shield(self.services.hub.post(room, author, body.to_post()))
@@ -170,7 +179,7 @@ class Comments(ApiHandler):
     def _find_author(self, session: str | None, body: wire.HttpPost) -> Author:
         guests = self.services.guests
         return self.require(
-            guests.create_guest_for_request(self.request.remote_ip or "", body.name, body.ref)
+            guests.create_guest_for_request(self.address, body.name, body.ref)
             if session is None
             else guests.verify(session, body.name)
         )

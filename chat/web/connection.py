@@ -15,9 +15,17 @@ from typing import TYPE_CHECKING
 from tornado.iostream import IOStream, SSLIOStream, StreamBufferFullError, StreamClosedError
 
 from chat.core import frames, wire
+from chat.core.budgets import (
+    FRAGMENT_COST,
+    OVERRUNS_UNTIL_CLOSE,
+    OVERRUNS_UNTIL_REJECT,
+    POSTS_IN_FLIGHT,
+    overdraft,
+    spend,
+)
 from chat.core.comment import clean_name
 from chat.core.frames import FrameError, FrameReader, Message
-from chat.core.reject import TOO_LARGE, TOO_MANY_ERRORS, Closing, Code, Rejection, reject
+from chat.core.reject import TOO_LARGE, TOO_MANY, TOO_MANY_ERRORS, Closing, Code, Rejection, reject
 from chat.core.room_state import Author
 from chat.core.wire import Cursor
 from chat.fanout.batch_cache import DEFLATE, build_text_frame
@@ -32,6 +40,8 @@ READ_CHUNK = 4_096
 READ_BEFORE_YIELD = 64 * 1_024
 TAIL_CHUNK = 16 * 1_024
 ERROR_LIMIT = 20
+OVERDRAFT_SECONDS = 1.0
+TOO_MANY_SECONDS = 30.0
 
 
 class Connection:
@@ -44,11 +54,17 @@ class Connection:
 
     __slots__ = (
         "_author",
+        "_budget_full_at",
         "_connections",
         "_errors",
         "_handshake_response",
+        "_is_signed_in",
+        "_overruns",
+        "_posts_in_flight",
+        "_read_waiter",
         "_room",
         "_stream",
+        "address_key",
         "awaits_pong",
         "encoding",
         "is_plain_socket",
@@ -66,6 +82,7 @@ class Connection:
         connections: Connections,
         room: Room,
         author: Author,
+        address_key: str | None,
         handshake_response: bytes,
         encoding: int,
     ) -> None:
@@ -76,6 +93,13 @@ class Connection:
         self._room = room
         self._author = author
         self._errors = 0
+        self._is_signed_in = False
+        # What this peer has used of its budgets; see core/budgets.py.
+        self.address_key = address_key
+        self._budget_full_at = 0.0
+        self._overruns = 0
+        self._posts_in_flight = 0
+        self._read_waiter: asyncio.Future[None] | None = None
         self.state = ViewerState.JOINING
         self.position = Position()
         self.encoding = encoding
@@ -130,6 +154,13 @@ class Connection:
             for message in reader.feed(data):
                 if self._handle_frame(message):
                     return
+                if not self._may_read:
+                    await self._wait_to_read()
+            if reader.fragments_read:
+                self._charge(FRAGMENT_COST * reader.fragments_read)
+                reader.fragments_read = 0
+            if not self._may_read:
+                await self._wait_to_read()
             budget -= len(data)
             if budget < 0:
                 # Buffered data is read without a turn of the loop: yield, so that a flood from one
@@ -142,7 +173,10 @@ class Connection:
         if message.opcode == frames.TEXT:
             self._handle_text(message.payload)
         elif message.opcode == frames.PING:
+            self._charge(1)
             self.send_frame(frames.build_frame(frames.PONG, message.payload))
+        elif message.opcode == frames.PONG:
+            self._charge(FRAGMENT_COST)
         elif message.opcode == frames.CLOSE:
             answer = frames.answer_close(message.payload)
             self.send_frame(frames.build_frame(frames.CLOSE, answer))
@@ -163,7 +197,9 @@ class Connection:
         self._errors = 0
         if isinstance(message, wire.Post):
             self._post(message)
-        elif isinstance(message, wire.Ping):
+            return
+        self._charge(1)
+        if isinstance(message, wire.Ping):
             self.send_message(wire.Pong())
         elif isinstance(message, wire.Auth):
             self._authenticate(message.token)
@@ -177,9 +213,18 @@ class Connection:
     def _post(self, post: wire.Post) -> None:
         outcome = self._connections.hub.post(self._room, self._author, post)
         if outcome.done():
+            # Rejected, or a duplicate. An accepted post has paid with the post rate.
+            self._charge(1)
             self._send_outcome(post.ref, outcome)
         else:
-            outcome.add_done_callback(partial(self._send_outcome, post.ref))
+            self._posts_in_flight += 1
+            outcome.add_done_callback(partial(self._finish_post, post.ref))
+
+    def _finish_post(self, ref: str | None, outcome: Outcome) -> None:
+        self._posts_in_flight -= 1
+        if self._posts_in_flight < POSTS_IN_FLIGHT.limit:
+            self._resume_reading()
+        self._send_outcome(ref, outcome)
 
     def _send_outcome(self, ref: str | None, outcome: Outcome) -> None:
         answer = outcome.result()
@@ -202,6 +247,13 @@ class Connection:
         if isinstance(author, Rejection):
             self._reject_message(None, author)
             return
+        peers = self._connections.peers
+        if not (self._is_signed_in and author.user == self._author.user):
+            if not peers.add_user(author.user):
+                self._reject_message(None, reject(Code.TOO_MANY, retry_after=TOO_MANY_SECONDS))
+                return
+            self._sign_out()
+            self._is_signed_in = True
         self._author = author
         self._send_identity()
 
@@ -211,6 +263,7 @@ class Connection:
 
     def _reject_message(self, ref: str | None, rejection: Rejection) -> None:
         """Reject a message; too many in a row end the connection."""
+        self._charge(1)
         self._send_reject(ref, self._connections.metrics.count_rejection(rejection))
         self._errors += 1
         if self._errors >= ERROR_LIMIT:
@@ -218,6 +271,64 @@ class Connection:
 
     def _send_reject(self, ref: str | None, rejection: Rejection) -> None:
         self.send_frame(build_text_frame(wire.encode_reject(ref, rejection)))
+
+    # --- budgets --------------------------------------------------------------------------------
+
+    def _charge(self, messages: float) -> None:
+        """Charge this peer, and its address, for messages."""
+        now = time.monotonic()
+        budget = self._connections.message_budget
+        if self._budget_full_at <= now:
+            self._overruns = 0
+        self._budget_full_at = spend(budget, self._budget_full_at, now, messages)
+        self._connections.peers.charge_messages(self.address_key, messages, now)
+
+    @property
+    def _may_read(self) -> bool:
+        # Cheap: a peer within its budgets is asked this after each message.
+        return (
+            self.writable
+            and self._posts_in_flight < POSTS_IN_FLIGHT.limit
+            and self._overdraft() <= 0
+        )
+
+    def _overdraft(self) -> float:
+        if not self._budget_full_at:
+            return 0.0
+        now = time.monotonic()
+        connections = self._connections
+        return max(
+            overdraft(connections.message_budget, self._budget_full_at, now),
+            connections.peers.charge_messages(self.address_key, 0.0, now),
+        )
+
+    async def _wait_to_read(self) -> None:
+        """Leave unread what comes while this peer is over a budget, or takes no answers."""
+        while self.state is not ViewerState.LEFT:
+            if not self.writable or self._posts_in_flight >= POSTS_IN_FLIGHT.limit:
+                self._read_waiter = asyncio.get_running_loop().create_future()
+                await self._read_waiter
+            elif (seconds := self._overdraft()) > 0:
+                self._warn_of_overrun(seconds)
+                await asyncio.sleep(min(seconds, OVERDRAFT_SECONDS))
+            else:
+                break
+
+    def _warn_of_overrun(self, seconds: float) -> None:
+        connections = self._connections
+        connections.metrics.budget_exceeded.labels(connections.message_budget.name).inc()
+        self._overruns += 1
+        if self._overruns == OVERRUNS_UNTIL_REJECT:
+            rejection = reject(Code.TOO_MANY, retry_after=round(seconds, 3))
+            self._send_reject(None, connections.metrics.count_rejection(rejection))
+        elif self._overruns >= OVERRUNS_UNTIL_CLOSE:
+            self.close_gracefully(TOO_MANY, TOO_MANY_SECONDS)
+
+    def _resume_reading(self) -> None:
+        if self._read_waiter is not None:
+            if not self._read_waiter.done():
+                self._read_waiter.set_result(None)
+            self._read_waiter = None
 
     # --- writing --------------------------------------------------------------------------------
 
@@ -263,6 +374,7 @@ class Connection:
             if not self._stream.closed():
                 self.writable = True
                 self._room.catch_up(self)
+                self._resume_reading()
 
     def _send_encrypted(self, data: bytes) -> int:
         # TLS makes its own records, so the stream has to write: all of it is a tail.
@@ -300,3 +412,10 @@ class Connection:
         self._connections.hub.leave(self._room, self)
         self._connections.stalled.discard(self)
         self.writable = False
+        self._sign_out()
+        self._resume_reading()
+
+    def _sign_out(self) -> None:
+        if self._is_signed_in:
+            self._connections.peers.remove_user(self._author.user)
+            self._is_signed_in = False

@@ -7,6 +7,7 @@ import random
 
 from tornado.iostream import IOStream
 
+from chat.core.budgets import MESSAGES, RateBudget
 from chat.core.handshake import Upgrade, answer_upgrade
 from chat.core.pace import is_stalled
 from chat.core.reject import FULL, NOT_READ, RESTARTING, SILENT, SLOW
@@ -17,6 +18,7 @@ from chat.metrics import Metrics
 from chat.room import Room
 from chat.web.connection import Connection
 from chat.web.identity.guests import GuestSessions
+from chat.web.peers import Peers
 
 WRITE_BUFFER_LIMIT = 1_024 * 1_024
 PING_SECONDS = 30
@@ -37,10 +39,14 @@ class Connections:
         hub: Hub,
         guests: GuestSessions,
         metrics: Metrics,
+        peers: Peers,
         max_viewers: int,
         close_seconds: float = CLOSE_SECONDS,
+        message_budget: RateBudget = MESSAGES,
     ) -> None:
         self.hub = hub
+        self.peers = peers
+        self.message_budget = message_budget
         self.guests = guests
         self.metrics = metrics
         self.stalled: set[Connection] = set()
@@ -58,15 +64,19 @@ class Connections:
             lambda: len(self.stalled),
         )
 
-    def open(self, stream: IOStream, room: Room, author: Author, upgrade: Upgrade) -> None:
+    def open(
+        self, stream: IOStream, room: Room, author: Author, upgrade: Upgrade, address: str
+    ) -> None:
         """Accept an upgrade, and follow the room over its stream."""
         if stream.closed():
             return  # the peer left while its room was opened
         stream.max_write_buffer_size = WRITE_BUFFER_LIMIT
         stream.set_nodelay(True)
         encoding = DEFLATE if upgrade.deflate else PLAIN
-        connection = Connection(stream, self, room, author, answer_upgrade(upgrade), encoding)
+        key = self.peers.add_connection(address)
+        connection = Connection(stream, self, room, author, key, answer_upgrade(upgrade), encoding)
         if self._count >= self._max_viewers:
+            self.peers.remove_connection(key)
             connection.close_gracefully(FULL, self._spread())
             return
         connection.ping_slot = self._opened % PING_SECONDS
@@ -78,6 +88,7 @@ class Connections:
     def forget(self, connection: Connection) -> None:
         """Drop a connection that has ended."""
         del self._slots[connection.ping_slot][connection]
+        self.peers.remove_connection(connection.address_key)
         self._count -= 1
 
     def sweep(self, now: float) -> None:

@@ -18,10 +18,12 @@ from chat.hub import Hub
 from chat.metrics import Metrics
 from chat.room import Room
 from chat.settings import Settings
+from chat.web.answers import PendingAnswers
 from chat.web.connections import Connections
 from chat.web.identity.guests import GuestSessions
 from chat.web.identity.room_tokens import RoomTokens
 from chat.web.origin import is_allowed_origin
+from chat.web.peers import Peers
 from chat.web.strings import Strings
 
 _log = logging.getLogger(__name__)
@@ -39,6 +41,8 @@ class Services:
     hub: Hub
     metrics: Metrics
     connections: Connections
+    peers: Peers
+    answers: PendingAnswers
     guests: GuestSessions
     room_tokens: RoomTokens
     strings: Strings
@@ -58,8 +62,22 @@ class Refused(HTTPError):
         self.rejection = rejection
 
 
-class Handler(RequestHandler):
-    """The base of every handler."""
+class AnsweringHandler(RequestHandler):
+    """A handler whose answers have a deadline; see ``web/answers.py``."""
+
+    services: Services
+
+    def flush(self, include_footers: bool = False) -> asyncio.Future[None]:
+        """Tornado's hook: send what was written so far, within a deadline."""
+        written = super().flush(include_footers)
+        stream = getattr(self.request.connection, "stream", None)
+        if stream is not None:
+            self.services.answers.watch(stream, written)
+        return written
+
+
+class Handler(AnsweringHandler):
+    """The base of every handler except those for static files."""
 
     def initialize(self, services: Services) -> None:
         """Tornado's hook: receive the application's arguments."""
@@ -70,6 +88,11 @@ class Handler(RequestHandler):
         self.clear_header("Server")
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Referrer-Policy", "same-origin")
+
+    @property
+    def address(self) -> str:
+        """The peer's IP address."""
+        return self.request.remote_ip or ""
 
     def require(self, value: Value | Rejection) -> Value:
         """Return a value; raises Refused if it is a rejection."""

@@ -10,7 +10,7 @@ from tornado.web import HTTPError, StaticFileHandler
 from chat import __version__
 from chat.core.reject import Code, Rejection, reject
 from chat.core.wire import Failure, encode, parse_room
-from chat.web.handler import Handler, Refused
+from chat.web.handler import AnsweringHandler, Handler, Refused, Services
 
 _POLICY = (
     "default-src 'self'; script-src 'self'; style-src {style}; img-src 'self' data:; "
@@ -105,8 +105,15 @@ class OverlayComposer(PageHandler):
         self.render_page("overlay_composer.html", room=self.require(parse_room(name)))
 
 
-class StaticFiles(StaticFileHandler):
+class StaticFiles(AnsweringHandler, StaticFileHandler):
     """JavaScript modules and styles: revalidated at each use, and readable by other origins."""
+
+    def initialize(  # type: ignore[override]
+        self, path: str, services: Services, default_filename: str | None = None
+    ) -> None:
+        """Tornado's hook: receive the application's arguments."""
+        super().initialize(path, default_filename)
+        self.services = services
 
     def set_default_headers(self) -> None:
         """Let pages of other origins load the modules of an embedded stage."""

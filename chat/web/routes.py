@@ -42,7 +42,7 @@ def build_application(services: Services) -> Application:
             url(rf"/r/{name}", pages.RoomPage, given),
             url(rf"/r/{name}/overlay", pages.Overlay, given),
             url(rf"/r/{name}/overlay/compose", pages.OverlayComposer, given),
-            url(r"/vendor/(hls\.js)", pages.HlsModule, {"path": str(find_hls())}),
+            url(r"/vendor/(hls\.js)", pages.HlsModule, {"path": str(find_hls()), **given}),
             url(r"/healthz", health.Health, given),
             url(r"/readyz", health.Ready, given),
             url(r"/metrics", health.MetricsPage, given),
@@ -52,5 +52,6 @@ def build_application(services: Services) -> Application:
         template_path=str(find_folder("templates")),
         static_path=str(find_folder("static")),
         static_handler_class=pages.StaticFiles,
+        static_handler_args=dict(given),
         log_function=lambda _handler: None,
     )

@@ -16,4 +16,10 @@ def authorize_upgrade(services: Services, upgrade: Upgrade, address: str) -> Aut
     """
     if not services.allows_origin(upgrade.origin, upgrade.host):
         return reject(Code.FORBIDDEN_ORIGIN)
+    if (rejection := services.peers.admit_handshake(address)) is not None:
+        return rejection
+    if services.hub.find_room(upgrade.room) is None and (
+        rejection := services.peers.admit_opening(address)
+    ):
+        return rejection
     return services.guests.create_guest(upgrade.name)

@@ -9,6 +9,7 @@ it, and passes everything else on. That makes three to four times as many handsh
 
 from __future__ import annotations
 
+import re
 import socket
 from typing import Any
 
@@ -24,6 +25,8 @@ from chat.web.upgrade import authorize_upgrade
 PEEK_BYTES = 4_096
 UPGRADE_REQUIRED = 426
 DEFER_ACCEPT_SECONDS = 2
+HEALTH_DESCRIPTORS = 48
+HEALTH_REQUEST = re.compile(rb"(GET|HEAD) /(healthz|readyz|metrics)[? ]")
 
 
 class RoomSocket(Handler, WebSocketHandler):
@@ -39,11 +42,11 @@ class RoomSocket(Handler, WebSocketHandler):
 
     async def get(self, *_args: Any, **_kwargs: Any) -> None:
         """Upgrade, and pass the stream to a ``Connection``."""
-        request = self.request
+        request, address = self.request, self.address
         upgrade = self.require(read_upgrade(request.uri or "", request.headers, request.version))
-        author = self.require(authorize_upgrade(self.services, upgrade, request.remote_ip or ""))
+        author = self.require(authorize_upgrade(self.services, upgrade, address))
         room = await self.open_room(upgrade.room)
-        self.services.connections.open(self.detach(), room, author, upgrade)
+        self.services.connections.open(self.detach(), room, author, upgrade, address)
 
     def check_origin(self, origin: str) -> bool:
         """Tornado's hook: return whether a page of this origin may connect."""
@@ -87,9 +90,13 @@ class FastUpgradeServer(HTTPServer):
         """Take a new connection, unless that would take the last file descriptors.
 
         The kernel gives out the lowest free number, so a high one tells how many are in use.
-        Accepting at the limit itself would fail, and be tried again at once, forever.
+        Accepting at the limit itself would fail, and be tried again at once, forever. Some of the
+        last ones are for the health checks and the metrics of a server that is full.
         """
-        if stream.socket.fileno() >= self._descriptor_limit:
+        number = stream.socket.fileno()
+        if number >= self._descriptor_limit and not (
+            number < self._descriptor_limit + HEALTH_DESCRIPTORS and _asks_for_health(stream)
+        ):
             self._services.metrics.connections_refused.inc()
             stream.close()
             return
@@ -115,5 +122,12 @@ class FastUpgradeServer(HTTPServer):
         if isinstance(author, Rejection):
             return False
         stream.socket.recv(len(data))
-        self._services.connections.open(stream, room, author, upgrade)
+        self._services.connections.open(stream, room, author, upgrade, address)
         return True
+
+
+def _asks_for_health(stream: IOStream) -> bool:
+    try:
+        return bool(HEALTH_REQUEST.match(stream.socket.recv(PEEK_BYTES, socket.MSG_PEEK)))
+    except OSError:
+        return False

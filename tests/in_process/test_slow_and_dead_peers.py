@@ -13,6 +13,7 @@ import pytest
 from websockets.frames import Opcode
 
 from chat.app import ServerLimits
+from chat.core.budgets import OVERRUNS_UNTIL_CLOSE, RateBudget
 from chat.core.comment import Comment
 from chat.core.handshake import PREFIX
 from chat.core.history import HISTORY_LIMIT
@@ -186,22 +187,21 @@ def test_frame_that_was_taken_in_part_is_finished_before_anything_else_is_sent()
     asyncio.run(scenario())
 
 
-def test_viewer_that_asks_for_much_and_takes_no_answer_is_closed_with_its_code(
-    run_scenario: RunScenario,
-) -> None:
+def test_peer_that_floods_is_told_so_and_then_closed(run_scenario: RunScenario) -> None:
     async def scenario(server: InProcessServer) -> None:
         peer = await server.connect("demo")
-        peer.stop_reading()
-        while not server.connections.stalled:
-            for _ in range(AT_ONCE):
-                peer.send("ping")
-            await peer.wait_until_sent()
-        server.connections.sweep(time.monotonic() + STALL_SECONDS + 1)
+        for _ in range(2 * OVERRUNS_UNTIL_CLOSE):
+            peer.send("ping")
+        rejected = await peer.read_message("reject")
+        assert (rejected["code"], rejected["ref"]) == ("too_many", None)
+        bye = await peer.read_message("bye")
+        assert bye["code"] == 4011
+        assert bye["reconnect_after"] > 0
+        assert await peer.read_close() == 4011
         assert server.hub.count_viewers() == 0
-        assert server.read_metric("danmaku_closed_total", code="4008") == 1
         peer.close()
 
-    run_scenario(scenario)
+    run_scenario(scenario, messages=RateBudget("messages", "connection", burst=5, rate=500))
 
 
 def test_viewer_that_answers_no_ping_is_closed_with_its_code(run_scenario: RunScenario) -> None:

@@ -29,7 +29,7 @@ async def open_hub(
     metrics, settings = Metrics(), Settings(**chosen)
     journal = LocalJournal(Archive("sqlite://"), metrics, journal_limits)
     fanout = Fanout(metrics, settings.wave_gap_ms / 1000)
-    hub = Hub(settings, journal, fanout, metrics, limits)
+    hub = Hub(settings, journal, fanout, metrics, limits=limits)
     hub.start()
     yield hub
     await hub.stop()

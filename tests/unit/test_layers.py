@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 LAYERS = [
     {"core"},
-    {"settings", "metrics", "descriptors"},
+    {"settings", "metrics", "load", "descriptors"},
     {"archive", "migrations", "journal", "fanout", "client"},
     {"room", "loadtest"},
     {"hub"},

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.core.limits import PRUNE_ABOVE, PostLimits
+from chat.core.limits import PRUNE_ABOVE, RateLimit
 
 bursts = st.integers(1, 10)
 rates = st.floats(0.1, 50)
@@ -17,7 +17,7 @@ pauses = st.lists(st.floats(0, 3), min_size=1, max_size=60)
 def test_no_window_holds_more_than_the_burst_and_its_share_of_the_rate(
     burst: int, rate: float, waits: list[float]
 ) -> None:
-    limits, now, accepted = PostLimits(burst, rate), 0.0, []
+    limits, now, accepted = RateLimit(burst, rate), 0.0, []
     for pause in waits:
         now += pause
         if limits.take("a", now) == 0:
@@ -29,7 +29,7 @@ def test_no_window_holds_more_than_the_burst_and_its_share_of_the_rate(
 
 @given(bursts, rates, pauses)
 def test_waiting_as_told_is_enough(burst: int, rate: float, waits: list[float]) -> None:
-    limits, now = PostLimits(burst, rate), 0.0
+    limits, now = RateLimit(burst, rate), 0.0
     for pause in waits:
         now += pause
         wait = limits.take("a", now)
@@ -40,13 +40,13 @@ def test_waiting_as_told_is_enough(burst: int, rate: float, waits: list[float]) 
 
 @given(bursts, rates)
 def test_burst_is_accepted_at_once_and_no_more(burst: int, rate: float) -> None:
-    limits = PostLimits(burst, rate)
+    limits = RateLimit(burst, rate)
     assert [limits.take("a", 5.0) for _ in range(burst)] == [0.0] * burst
     assert limits.take("a", 5.0) == pytest.approx(1 / rate)
 
 
 def test_being_refused_costs_nothing() -> None:
-    limits = PostLimits(1, 1)
+    limits = RateLimit(1, 1)
     limits.take("a", 0.0)
     for _ in range(10):
         assert limits.take("a", 0.5) == pytest.approx(0.5)
@@ -54,19 +54,19 @@ def test_being_refused_costs_nothing() -> None:
 
 
 def test_senders_do_not_share_a_bucket() -> None:
-    limits = PostLimits(1, 1)
+    limits = RateLimit(1, 1)
     assert limits.take("a", 0.0) == 0
     assert limits.take("b", 0.0) == 0
     assert limits.take("a", 0.0) > 0
 
 
 def test_rate_of_zero_is_no_limit() -> None:
-    limits = PostLimits(1, 0)
+    limits = RateLimit(1, 0)
     assert all(limits.take("a", 0.0) == 0 for _ in range(1000))
 
 
 def test_buckets_that_are_full_again_are_forgotten() -> None:
-    limits = PostLimits(5, 1)
+    limits = RateLimit(5, 1)
     for number in range(10 * PRUNE_ABOVE):
         limits.take(f"user-{number}", number * 0.01)
     assert len(limits) <= PRUNE_ABOVE

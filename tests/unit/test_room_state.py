@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 from chat.core.comment import Comment, Mode, Role, Size
 from chat.core.history import History
-from chat.core.limits import PostLimits
+from chat.core.limits import RateLimit
 from chat.core.reject import Rejection
 from chat.core.room_state import REF_SECONDS, Author, Duplicate, RoomState
 from chat.core.wire import Post
 
 
 def make_room(burst: int = 5, rate: float = 1.0) -> RoomState:
-    return RoomState("demo", "e1", History(), PostLimits(burst, rate))
+    return RoomState("demo", "e1", History(), RateLimit(burst, rate))
 
 
 AUTHOR = Author("g-1", "Owl")

@@ -66,7 +66,9 @@ class RoomMachine(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         metrics = Metrics()
         self.journal = LocalJournal(Archive("sqlite://"), metrics, JOURNAL_LIMITS)
-        self.hub = Hub(Settings(post_rate=0), self.journal, Fanout(metrics, 0), metrics, HUB_LIMITS)
+        self.hub = Hub(
+            Settings(post_rate=0), self.journal, Fanout(metrics, 0), metrics, limits=HUB_LIMITS
+        )
         self.runner.get_loop().call_soon(self.hub.start)
         self.room = self.open()
         self.epoch = self.room.epoch

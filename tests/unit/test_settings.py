@@ -28,6 +28,7 @@ CHOICES = {
     "keep_days": ("30", 30),
     "secret": ("s" * 32, "s" * 32),
     "max_viewers": ("100", 100),
+    "max_per_address": ("100", 100),
     "post_burst": ("9", 9),
     "post_rate": ("0.5", 0.5),
     "delivery_rate": ("50", 50.0),

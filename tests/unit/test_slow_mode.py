@@ -7,7 +7,7 @@ import pytest
 import chat.core.limits
 from chat.core.comment import Comment, Role
 from chat.core.history import History
-from chat.core.limits import PostLimits, SlowMode
+from chat.core.limits import RateLimit, SlowMode
 from chat.core.reject import Rejection
 from chat.core.room_settings import RoomSettings
 from chat.core.room_state import REF_SECONDS, Author, Duplicate, RoomState
@@ -17,9 +17,7 @@ OWL, FOX = Author("g-1", "Owl"), Author("g-2", "Fox")
 
 
 def make_room(slow_mode: int, rate: float = 0) -> RoomState:
-    return RoomState(
-        "demo", "e1", History(), PostLimits(1, rate), RoomSettings(slow_mode=slow_mode)
-    )
+    return RoomState("demo", "e1", History(), RateLimit(1, rate), RoomSettings(slow_mode=slow_mode))
 
 
 def say(

@@ -1,0 +1,91 @@
+"""The budgets of a peer: how much of each kind of work it may cause, and in which scope.
+
+This is the one place where they are defined; docs/delivery.md has the same table. What is over a
+budget is first left unread, then rejected with ``too_many``, then the connection is closed.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+
+import msgspec
+
+
+class RateBudget(msgspec.Struct, frozen=True):
+    """So many at once (``burst``), then so many a second (``rate``)."""
+
+    name: str
+    scope: str
+    burst: int
+    rate: float
+
+
+class CountBudget(msgspec.Struct, frozen=True):
+    """So many at the same time."""
+
+    name: str
+    scope: str
+    limit: int
+
+
+MESSAGES = RateBudget("messages", "connection", burst=60, rate=10)
+"""Pings, renames, pauses, sign-ins and rejected messages. Accepted posts have the post rate."""
+
+ADDRESS_MESSAGES = RateBudget("address_messages", "address", burst=2_000, rate=500)
+"""The same, of all connections of an address."""
+
+HANDSHAKES = RateBudget("handshakes", "address", burst=500, rate=20)
+REQUESTS = RateBudget("requests", "address", burst=1_000, rate=200)
+ROOM_OPENINGS = RateBudget("room_openings", "address", burst=30, rate=1)
+LONG_POLLS = CountBudget("long_polls", "address", limit=500)
+USER_CONNECTIONS = CountBudget("user_connections", "user", limit=50)
+POSTS_IN_FLIGHT = CountBudget("posts_in_flight", "connection", limit=256)
+
+BUDGETS: tuple[RateBudget | CountBudget, ...] = (
+    MESSAGES,
+    ADDRESS_MESSAGES,
+    HANDSHAKES,
+    REQUESTS,
+    ROOM_OPENINGS,
+    LONG_POLLS,
+    USER_CONNECTIONS,
+    POSTS_IN_FLIGHT,
+)
+
+FRAGMENT_COST = 0.05
+"""What a frame costs that does not complete a message, in messages."""
+
+OVERRUNS_UNTIL_REJECT = 20
+OVERRUNS_UNTIL_CLOSE = 200
+"""How many messages in a row are delayed before a peer is told, and before it is closed."""
+
+
+def spend(budget: RateBudget, full_at: float, now: float, cost: float = 1.0) -> float:
+    """Return when a budget will be full again after it has paid ``cost``.
+
+    ``full_at`` is when it would have been full before (the generic cell rate algorithm, ITU-T
+    I.371, annex A). Times are in seconds of any monotonic clock. It may be overdrawn.
+    """
+    return max(full_at, now) + cost / budget.rate
+
+
+def overdraft(budget: RateBudget, full_at: float, now: float) -> float:
+    """Return the seconds until an overdrawn budget is at zero, 0 or less when it is not."""
+    return full_at - now - budget.burst / budget.rate
+
+
+def address_key(address: str) -> str | None:
+    """Return by what an IP address is counted: IPv6 by its /64, which is one customer's.
+
+    None for loopback: load tests and tools of the same machine are exempt, and a reverse proxy
+    there that does not forward addresses would make one peer of all its clients.
+    """
+    try:
+        ip = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(ip, ipaddress.IPv6Address):
+        if ip.ipv4_mapped is None:
+            return None if ip.is_loopback else str(ipaddress.ip_network((ip, 64), strict=False))
+        ip = ip.ipv4_mapped
+    return None if ip.is_loopback else str(ip)

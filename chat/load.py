@@ -1,0 +1,41 @@
+"""Whether the event loop keeps up: a timer that measures how late it is called."""
+
+from __future__ import annotations
+
+import asyncio
+
+INTERVAL_SECONDS = 0.05
+OVERLOADED_SECONDS = 0.5
+RECOVERED_SECONDS = 0.1
+
+
+class LoadMonitor:
+    """Measures the event loop's lag. Posts are rejected with ``busy`` while it is overloaded.
+
+    Overloaded as soon as the lag exceeds ``OVERLOADED_SECONDS``, until it is below
+    ``RECOVERED_SECONDS`` again.
+    """
+
+    def __init__(self) -> None:
+        self.is_overloaded = False
+        self._due = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Begin to measure."""
+        loop = asyncio.get_running_loop()
+        self._due = loop.time() + INTERVAL_SECONDS
+        self._timer = loop.call_at(self._due, self._measure)
+
+    def stop(self) -> None:
+        """Stop measuring."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _measure(self) -> None:
+        lag = asyncio.get_running_loop().time() - self._due
+        if lag >= OVERLOADED_SECONDS:
+            self.is_overloaded = True
+        elif lag < RECOVERED_SECONDS:
+            self.is_overloaded = False
+        self.start()

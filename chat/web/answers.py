@@ -1,0 +1,51 @@
+"""HTTP answers that are being written: a peer that does not read its answer is disconnected.
+
+Tornado bounds the time for reading a request, but not for writing the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from tornado.iostream import IOStream
+
+from chat.metrics import Metrics
+
+ANSWER_SECONDS = 15.0
+
+
+class PendingAnswers:
+    """The writes that have not reached the kernel yet, each with its deadline.
+
+    A long answer is many writes, so a slow peer that makes progress is not disconnected.
+    """
+
+    def __init__(self, metrics: Metrics, seconds: float = ANSWER_SECONDS) -> None:
+        self._metrics = metrics
+        self._seconds = seconds
+        self._streams: dict[asyncio.Future[None], tuple[IOStream, float]] = {}
+        metrics.watch(
+            "danmaku_pending_answers",
+            "HTTP answers that wait for their peer to read",
+            lambda: len(self._streams),
+        )
+
+    def watch(self, stream: IOStream, written: asyncio.Future[None]) -> None:
+        """Disconnect the peer if ``written`` is not done in time."""
+        if not written.done():
+            self._streams[written] = stream, time.monotonic() + self._seconds
+            written.add_done_callback(self._forget)
+
+    def _forget(self, written: asyncio.Future[None]) -> None:
+        self._streams.pop(written, None)
+        if not written.cancelled():
+            written.exception()  # retrieved: the stream's close is no news
+
+    def sweep(self, now: float) -> None:
+        """Close the streams whose deadline has passed."""
+        for written, (stream, due) in list(self._streams.items()):
+            if due <= now:
+                self._streams.pop(written, None)
+                self._metrics.unread_answers.inc()
+                stream.close()
