@@ -5,8 +5,8 @@
     url = "ws://127.0.0.1:8888/ws/demo"
     report = chat.loadtest.run(Options(url, viewers=5000, rate=50, duration=10))
 
-It needs the package's extra `loadtest` (rich, psutil). It tests a server over the network only and
-shares no code with it but `chat.core`: the limits of the wire, and the encoding of frames.
+It needs the package's extra `loadtest` (rich, psutil). It tests a server over the network only. Of
+the server's code it uses `chat.core` (frames, handshake, limits) and `chat.descriptors`.
 """
 
 from __future__ import annotations

@@ -6,7 +6,6 @@ of a client.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -34,8 +33,8 @@ class Message(msgspec.Struct):
     type: str = ""
     epoch: str = ""
     seq: int = 0
-    first: int | None = None
-    last: int | None = None
+    first: int | None = 0
+    last: int | None = 0
     head: int = 0
     thinned: int = 0
     entries: list[Entry] = []
@@ -60,7 +59,6 @@ class Batch:
     """
 
     data: bytes
-    epoch: str
     first: int
     last: int
     count: int  # entries that are there
@@ -71,12 +69,10 @@ class Batch:
     receipts: list[int] = field(default_factory=list)  # CLOCK_MONOTONIC, ns; not aggregated yet
 
 
-def read_batch(
-    data: bytes, epoch: str, first: int, last: int, thinned: int, entries: Sequence[Entry], run: str
-) -> Batch:
+def read_batch(data: bytes, first: int, last: int, message: Message, run: str) -> Batch:
     """Check a range against its entries, one by one, and find this run's comments among them."""
     previous, disorder, posts, seen = first - 1, 0, [], set()
-    for entry in entries:
+    for entry in message.entries:
         seq = entry.seq
         if seq <= previous or seq > last:
             disorder += 1
@@ -85,5 +81,5 @@ def read_batch(
             previous = max(previous, seq)
         if entry.kind == "comment" and (post := read_text(entry.text, run)):
             posts.append((seq, *post))
-    missing = max(0, last - first + 1 - thinned - len(seen))
-    return Batch(data, epoch, first, last, len(seen), thinned, missing, disorder, posts)
+    missing = max(0, last - first + 1 - message.thinned - len(seen))
+    return Batch(data, first, last, len(seen), message.thinned, missing, disorder, posts)

@@ -23,7 +23,13 @@ TRANSPORTS = ("websocket", "long-poll", "short-poll")
 PROFILES = ("steady", "burst", "storm")
 PROFILE_HELP = """steady; burst: 100 times the rate for the middle second; storm: in the middle all
     viewers disconnect at once and reconnect as fast as the server lets them, with up to 256
-    handshakes at a time in each process (%(default)s)"""
+    handshakes at a time in each process"""
+POLL_HELP = "seconds between two short polls of a viewer"
+PROCESSES_HELP = "processes that hold the viewers (0: by cores and viewers)"
+SLOW_HELP = "share of viewers that stop reading once connected (0%%)"
+CONNECT_RATE_HELP = "viewers opened a second; a storm ignores it"
+SETTLE_HELP = "seconds to wait at the end for what is still on its way"
+CPU_LIST_HELP = "run on these CPUs only, like 1 or 0,2-3"
 SAMPLE_HELP = "share of viewers checked entry by entry (1%%; one at least, 100 a process at most)"
 
 
@@ -61,7 +67,8 @@ def _option(
     choices: tuple[str, ...] = (),
 ) -> Any:
     """Declare a field of `Options` that is a flag of the command line too, with its bounds."""
-    argument: dict[str, object] = {"default": default, "help": help}
+    shown = " (%(default)s)" if default and "(" not in help else ""
+    argument: dict[str, object] = {"default": default, "help": help + shown}
     if isinstance(default, bool):
         argument["action"] = "store_true"
     elif choices:
@@ -79,41 +86,21 @@ class Options:
     """
 
     url: str
-    viewers: int = _option(1000, "viewers to connect (%(default)s)", "N", 1, 1_000_000)
-    rate: float = _option(
-        10.0, "comments a second, over all rooms together (%(default)s)", "R", 0, 1_000_000
-    )
-    duration: float = _option(10.0, "seconds of posting (%(default)s)", "S", 0.001, 1_000_000)
-    processes: int = _option(
-        0, "processes that hold the viewers (0: by cores and viewers)", "N", 0, 1000
-    )
-    transport: str = _option(
-        "websocket", "how viewers follow the room (%(default)s)", choices=TRANSPORTS
-    )
-    poll_interval: float = _option(
-        1.0, "seconds between two short polls of a viewer (%(default)s)", "S", 0.001, 3600
-    )
+    viewers: int = _option(1000, "viewers to connect", "N", 1, 1_000_000)
+    rate: float = _option(10.0, "comments a second, over all rooms together", "R", 0, 1_000_000)
+    duration: float = _option(10.0, "seconds of posting", "S", 0.001, 1_000_000)
+    processes: int = _option(0, PROCESSES_HELP, "N", 0, 1000)
+    transport: str = _option("websocket", "how viewers follow the room", choices=TRANSPORTS)
+    poll_interval: float = _option(1.0, POLL_HELP, "S", 0.001, 3600)
     profile: str = _option("steady", PROFILE_HELP, choices=PROFILES)
-    slow: float = _option(
-        0.0, "share of viewers that stop reading once connected (0%%)", "P%", read=read_share
-    )
+    slow: float = _option(0.0, SLOW_HELP, "P%", read=read_share)
     sample: float = _option(0.01, SAMPLE_HELP, "P%", read=read_share)
     compress: bool = _option(False, "negotiate permessage-deflate")
-    rooms: int = _option(
-        1, "spread viewers over N rooms: demo-0, demo-1 … (%(default)s)", "N", 1, 1_000_000
-    )
-    history: int = _option(
-        50, "entries of history asked for on joining (%(default)s)", "N", 0, MAX_HISTORY
-    )
-    connect_rate: float = _option(
-        2000.0, "viewers opened a second; a storm ignores it (%(default)s)", "R", 0.001, 1_000_000
-    )
-    settle: float = _option(
-        10.0, "seconds to wait at the end for what is still on its way (%(default)s)", "S", 0, 3600
-    )
-    cpu_list: tuple[int, ...] = _option(
-        (), "run on these CPUs only, like 1 or 0,2-3", "LIST", read=read_cpu_list
-    )
+    rooms: int = _option(1, "spread viewers over N rooms: demo-0, demo-1 …", "N", 1, 1_000_000)
+    history: int = _option(50, "entries of history asked for on joining", "N", 0, MAX_HISTORY)
+    connect_rate: float = _option(2000.0, CONNECT_RATE_HELP, "R", 0.001, 1_000_000)
+    settle: float = _option(10.0, SETTLE_HELP, "S", 0, 3600)
+    cpu_list: tuple[int, ...] = _option((), CPU_LIST_HELP, "LIST", read=read_cpu_list)
 
     def __post_init__(self) -> None:
         Target.parse(self.url)

@@ -11,12 +11,12 @@ import random
 import re
 from collections import deque
 from time import monotonic_ns
+from typing import Any
 
 import msgspec
 
-from chat.loadtest.connection import HEAD_LIMIT, MESSAGE_LIMIT, Connection, WorkerContext
+from chat.loadtest.connection import HEAD_LIMIT, MESSAGE_LIMIT, Connection
 from chat.loadtest.messages import UNREADABLE, decode
-from chat.loadtest.recorder import Room
 from chat.loadtest.schedule import write_text
 from chat.loadtest.viewer import RETRY_SECONDS, Viewer, ViewerState
 
@@ -64,13 +64,11 @@ class PollingViewer(Viewer, HttpConnection):
 
     __slots__ = ("headers", "path", "poster")
 
-    def __init__(
-        self, context: WorkerContext, number: int, room: Room, slow: bool, fully_checked: bool
-    ) -> None:
-        super().__init__(context, number, room, slow, fully_checked)
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
         self.poster: PostConnection | None = None
-        target = context.options.target
-        self.path = f"{target.prefix}/api/rooms/{room.name}"
+        target = self.context.options.target
+        self.path = f"{target.prefix}/api/rooms/{self.room}"
         self.headers = f" HTTP/1.1\r\nHost: {target.authority}\r\n"
 
     def on_connect(self) -> None:
@@ -121,22 +119,21 @@ class PollingViewer(Viewer, HttpConnection):
         except UNREADABLE as problem:
             counters.violations[f"a page that cannot be read: {problem}"] += 1
             return False
-        first, last = page.first or 0, page.last or 0
+        last = page.last or 0
         head = max(page.head, last)
         if tracker.joined < 0:
-            self.on_welcome(page.epoch, head, None, None, [])
+            self.on_welcome(page, head)
             counters.received_bytes += len(body)
             return False
         if self.state is ViewerState.OPENING:
             # What it missed comes with the polls, as batches.
             self.go_live(False, monotonic_ns())
         if page.recovered is not False and (page.entries or last > tracker.seq):
-            self.take_batch(body, page.epoch, first, last, page.thinned, page.entries)
+            self.take_batch(body, page)
         else:
             counters.received_bytes += len(body)
         if page.recovered is False:
-            self.jump(page.epoch, head, page.reason)
-            self.follow(page.epoch)
+            self.join(page, head)
         return last < page.head
 
     def on_close(self, reason: str) -> None:
@@ -185,7 +182,7 @@ class PostConnection(HttpConnection):
         if len(self.queue) >= QUEUE_LIMIT:
             return False
         self.queue.append((number, due))
-        self.context.recorder.record_post(number, due, self.number, monotonic_ns())
+        self.context.recorder.record_post(number, due, self.number)
         if self.socket is None:
             self.connect()
         else:
@@ -218,11 +215,10 @@ class PostConnection(HttpConnection):
         except UNREADABLE:
             posted = None
         if posted and status in (200, 201):
-            epoch, now = posted.epoch, monotonic_ns()
-            recorder.record_ack(self.viewer.room, number, epoch, posted.seq, posted.dup, now)
+            recorder.record_ack(self.viewer.room, number, posted)
         else:
-            code = str(posted.error.code) if posted and posted.error else ""
-            recorder.record_rejection(number, code or f"HTTP {status}")
+            error = posted.error if posted else None
+            recorder.record_rejection(number, str(error.code if error else f"HTTP {status}"))
         self._send_next()
 
     def on_close(self, reason: str) -> None:

@@ -6,9 +6,11 @@ for all viewers of the process, and so are the batches, which are recognised by 
 
 from __future__ import annotations
 
-from chat.loadtest.ipc import Heads, Outcome
+from time import monotonic_ns
+
+from chat.loadtest.ipc import Epoch, Heads, Outcome
 from chat.loadtest.measurement import Counters, Timeline
-from chat.loadtest.messages import Batch
+from chat.loadtest.messages import Batch, Message
 
 VARIANTS_LIMIT = 8  # different batches with one and the same first seq that are remembered
 BatchCache = dict[int, list[Batch]]  # by first seq: what a viewer expects next
@@ -61,22 +63,6 @@ class EpochRecord:
         return [batch for batch in received if batch.receipts]
 
 
-class Room:
-    """One room, as the viewers of this process see it."""
-
-    def __init__(self, name: str, counters: Counters) -> None:
-        self.name = name
-        self.counters = counters
-        self.epochs: dict[str, EpochRecord] = {}
-
-    def epoch(self, name: str) -> EpochRecord:
-        """Return what is known of an epoch, also of a new one."""
-        record = self.epochs.get(name)
-        if record is None:
-            record = self.epochs[name] = EpochRecord(self.counters)
-        return record
-
-
 class Recorder:
     """Everything that one process measures; most of it is its `outcome`, as it grows."""
 
@@ -85,40 +71,36 @@ class Recorder:
         self.counters = self.outcome.counters
         self.timeline = self.outcome.timeline
         self.posts: dict[int, tuple[int, int]] = {}  # unanswered: post -> due, poster
-        self.rooms: dict[str, Room] = {}
+        self.epochs: dict[Epoch, EpochRecord] = {}
         self.joins: list[int] = []  # ns, when each viewer was connected
 
-    def room(self, name: str) -> Room:
-        return self.rooms.setdefault(name, Room(name, self.counters))
-
-    def epochs(self) -> dict[tuple[str, str], EpochRecord]:
-        """Return all that is known, by room and epoch."""
-        rooms = self.rooms.values()
-        return {(room.name, name): one for room in rooms for name, one in room.epochs.items()}
+    def epoch(self, room: str, name: str) -> EpochRecord:
+        """Return what is known of an epoch, also of a new one."""
+        if (room, name) not in self.epochs:
+            self.epochs[room, name] = EpochRecord(self.counters)
+        return self.epochs[room, name]
 
     def heads(self) -> Heads:
-        return {key: one.head for key, one in self.epochs().items()}
+        return {key: record.head for key, record in self.epochs.items()}
 
-    def record_post(self, number: int, due: int, poster: int, now: int) -> None:
+    def record_post(self, number: int, due: int, poster: int) -> None:
+        now = monotonic_ns()
         self.posts[number] = (due, poster)
         self.counters.sent += 1
         self.outcome.lateness.record(max(0, now - due))
         self.timeline.find_tick(now).sent += 1
 
-    def record_ack(
-        self, room: Room, number: int, epoch: str, seq: int, dup: bool, now: int
-    ) -> None:
-        """Record that a comment was accepted under `seq`."""
-        post = self.posts.pop(number, None)
-        if post is None:
+    def record_ack(self, room: str, number: int, ack: Message) -> None:
+        if number not in self.posts:
             self.counters.violations["an answer to no post"] += 1
             return
+        due, poster = self.posts.pop(number)
         self.counters.acked += 1
-        self.counters.deduplicated += dup
-        self.outcome.acks.record(now - post[0])
-        self.outcome.accepted.append((number, room.name, epoch, seq, post[1]))
-        record = room.epoch(epoch)
-        record.head = max(record.head, seq)
+        self.counters.deduplicated += ack.dup
+        self.outcome.acks.record(monotonic_ns() - due)
+        self.outcome.accepted.append((number, room, ack.epoch, ack.seq, poster))
+        record = self.epoch(room, ack.epoch)
+        record.head = max(record.head, ack.seq)
 
     def record_rejection(self, number: int | None, code: str) -> None:
         """Record that a comment was rejected; `number` is None for one that is not ours."""
@@ -142,7 +124,7 @@ class Recorder:
 
     def aggregate(self) -> None:
         """Move the receipts noted since the last call into the figures."""
-        for record in self.epochs().values():
+        for record in self.epochs.values():
             for batch in record.received_batches():
                 receipts, size = batch.receipts, len(batch.data)
                 self.count(batch, len(receipts))

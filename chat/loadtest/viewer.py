@@ -9,8 +9,8 @@ from enum import Enum
 from time import monotonic_ns
 
 from chat.loadtest.connection import Connection, WorkerContext
-from chat.loadtest.messages import Entry, read_batch
-from chat.loadtest.recorder import BatchCache, EpochRecord, Room
+from chat.loadtest.messages import Message, read_batch
+from chat.loadtest.recorder import BatchCache, EpochRecord
 from chat.loadtest.sequence_check import SequenceTracker
 
 RETRY_SECONDS = 0.5  # until a storm's viewer that was refused tries again
@@ -32,7 +32,7 @@ class Viewer(Connection):
     )
 
     def __init__(
-        self, context: WorkerContext, number: int, room: Room, slow: bool, fully_checked: bool
+        self, context: WorkerContext, number: int, room: str, slow: bool, fully_checked: bool
     ) -> None:
         super().__init__(context, number)
         self.room = room
@@ -95,44 +95,38 @@ class Viewer(Connection):
 
     # --- for the transports ---
 
-    def on_welcome(
-        self, epoch: str, seq: int, recovered: bool | None, reason: str | None, entries: list[Entry]
-    ) -> None:
+    def on_welcome(self, message: Message, seq: int) -> None:
         """Handle that the server let the viewer in, or in again, at `seq`."""
         moment, tracker = monotonic_ns(), self.tracker
         is_first = tracker.joined < 0
-        if is_first:
-            tracker.join(epoch, seq)
-        elif recovered and epoch == tracker.epoch:
-            self._take_missed(seq, entries)
+        if not is_first and message.recovered and message.epoch == tracker.epoch:
+            self._take_missed(message, seq)
         else:
-            self.jump(epoch, seq, reason)
-        self.follow(epoch)
+            self.join(message, seq)
         self.epoch.head = max(self.epoch.head, seq)
         self.go_live(is_first, moment)
 
-    def _take_missed(self, seq: int, entries: list[Entry]) -> None:
+    def _take_missed(self, message: Message, seq: int) -> None:
         """Take what a resume brings: it is delivered, but its latency is that of the storm."""
-        tracker, recorder = self.tracker, self.context.recorder
-        run = self.context.run
-        batch = read_batch(b"", tracker.epoch, tracker.seq + 1, seq, 0, entries, run)
-        self.room.epoch(tracker.epoch).check(batch)
-        if tracker.advance(batch.first, batch.last):
+        recorder = self.context.recorder
+        batch = read_batch(b"", self.tracker.seq + 1, seq, message, self.context.run)
+        self.epoch.check(batch)
+        if self.tracker.advance(batch.first, batch.last):
             recorder.count(batch, 1)
             recorder.counters.resumed += batch.count
             recorder.timeline.find_tick(monotonic_ns()).delivered += batch.count
 
-    def jump(self, epoch: str, seq: int, reason: str | None) -> None:
-        """Go on at `seq`: the server could not recover the cursor, and said why."""
-        self.context.recorder.counters.unrecovered[reason or "no reason given"] += 1
-        if epoch == self.tracker.epoch:
-            self.skip(self.tracker.seq + 1, seq)
-        else:
-            self.tracker.join(epoch, seq)
-
-    def follow(self, epoch: str) -> None:
-        """Compare what comes with what other viewers saw in this epoch."""
-        self.epoch = self.room.epoch(epoch)
+    def join(self, message: Message, seq: int) -> None:
+        """Follow the epoch of a message from `seq` on; again, when a cursor was not recovered."""
+        tracker = self.tracker
+        if tracker.joined >= 0:
+            reason = message.reason or "no reason given"
+            self.context.recorder.counters.unrecovered[reason] += 1
+            if message.epoch == tracker.epoch:
+                self.skip(tracker.seq + 1, seq)
+                return
+        tracker.join(message.epoch, seq)
+        self.epoch = self.context.recorder.epoch(self.room, message.epoch)
         cached = not self.fully_checked and not self.slow
         self.batch_cache = self.epoch.batch_cache if cached else NO_CACHE
 
@@ -160,20 +154,19 @@ class Viewer(Connection):
         self.tracker.skip(first, last)
         self.epoch.left_out.append((first, last))
 
-    def take_batch(
-        self, data: bytes, epoch: str, first: int, last: int, thinned: int, entries: list[Entry]
-    ) -> None:
+    def take_batch(self, data: bytes, message: Message) -> None:
         """Take a batch whose bytes were not in the cache."""
-        counters, tracker = self.context.recorder.counters, self.tracker
-        if epoch != tracker.epoch:
+        counters = self.context.recorder.counters
+        if message.epoch != self.tracker.epoch:
             counters.violations["a batch of another epoch"] += 1
             return
-        batch = read_batch(data, epoch, first, last, thinned, entries, self.context.run)
+        first, last = message.first or 0, message.last or 0
+        batch = read_batch(data, first, last, message, self.context.run)
         if self.fully_checked:
-            counters.checked += len(entries)
+            counters.checked += len(message.entries)
             self.epoch.check(batch)
         cached = self.epoch.cache(batch)
-        is_new = tracker.advance(first, last)
+        is_new = self.tracker.advance(first, last)
         if is_new and not self.slow:
             cached.receipts.append(monotonic_ns())
             return

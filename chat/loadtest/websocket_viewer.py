@@ -33,7 +33,7 @@ class WebSocketViewer(Viewer):
     def on_connect(self) -> None:
         """Send the handshake, with the cursor if there is one."""
         options = self.context.options
-        path = f"{options.target.prefix}/ws/{self.room.name}?history={options.history}"
+        path = f"{options.target.prefix}/ws/{self.room}?history={options.history}"
         if self.tracker.joined >= 0:
             path += f"&cursor={self.tracker.cursor}"
         self.upgraded = False
@@ -119,24 +119,22 @@ class WebSocketViewer(Viewer):
     def _on_message(self, payload: bytes, frame: bytes) -> None:
         """Handle a message by its type; unknown ones are ignored."""
         message = decode(payload)
-        epoch, seq, first, last = message.epoch, message.seq, message.first or 0, message.last or 0
         recorder = self.context.recorder
         if message.type == "batch":
-            self.take_batch(frame, epoch, first, last, message.thinned, message.entries)
+            self.take_batch(frame, message)
             return
         recorder.counters.received_bytes += len(frame)
         match message.type:
             case "ack":
                 number = self._find_post(message.ref)
                 if number is not None:
-                    now = monotonic_ns()
-                    recorder.record_ack(self.room, number, epoch, seq, message.dup, now)
+                    recorder.record_ack(self.room, number, message)
             case "reject":
                 recorder.record_rejection(self._find_post(message.ref), str(message.code))
             case "skip":
-                self.skip(first, last)
+                self.skip(message.first or 0, message.last or 0)
             case "welcome":
-                self.on_welcome(epoch, seq, message.recovered, message.reason, message.entries)
+                self.on_welcome(message, message.seq)
 
     def _find_post(self, ref: str | None) -> int | None:
         """Return the post that a `ref` names; None when it is none of ours."""
@@ -155,7 +153,7 @@ class WebSocketViewer(Viewer):
         if not self._send_frame(TEXT, encode(message)):
             return False
         self.pending.add(number)
-        self.context.recorder.record_post(number, due, self.number, monotonic_ns())
+        self.context.recorder.record_post(number, due, self.number)
         return True
 
     def disconnect(self) -> None:

@@ -62,7 +62,7 @@ class Worker:
         checked = set(readers[:: max(1, len(readers) // samples)][:samples])
         viewers: list[Viewer] = []
         for number in numbers:
-            room = self.recorder.room(assignment.room_of(number))
+            room = assignment.room_of(number)
             slow = options.is_slow(number)
             viewers.append(viewer_class(self.context, number, room, slow, number in checked))
         return viewers
@@ -187,7 +187,7 @@ class Worker:
 
     def _head_for(self, viewer: Viewer) -> int:
         """Return the last seq that a viewer's room is known to have."""
-        known = self.heads.get((viewer.room.name, viewer.tracker.epoch), 0)
+        known = self.heads.get((viewer.room, viewer.tracker.epoch), 0)
         return max(known, viewer.epoch.head)
 
     def _check_settled(self) -> None:
@@ -210,7 +210,7 @@ class Worker:
             counters.present += is_live
             counters.samples += viewer.fully_checked
             viewer.tracker.finish(self._head_for(viewer), forgiven=viewer.slow and not is_live)
-        for key, record in recorder.epochs().items():
+        for key, record in recorder.epochs.items():
             outcome.posts.append((key, record.posts))
             outcome.left_out.append((key, record.left_out))
         outcome.cpu_seconds.append(self.cpu_used)

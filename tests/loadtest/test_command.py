@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +18,7 @@ import websocket
 from chat.loadtest import Options, UsageError
 from chat.loadtest.options import choose_processes, read_arguments
 from chat.loadtest.schedule import foresee_rejections
+from tests.serving import ROOT
 
 StartStub = Callable[[str], str]
 QUICK = [
@@ -172,3 +175,10 @@ def test_report_shows_every_figure_and_chart_without_a_script(
     assert "<td>posted</td><td>40 of 40 in 2 s</td>" in html
     assert "<script" not in html
     assert "http:" not in html
+
+
+def test_make_run_installs_what_the_tester_needs() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = {re.split("[<>=]", one)[0] for one in project["optional-dependencies"]["loadtest"]}
+    installed = re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements/run.txt").read_text(), re.M)
+    assert needed <= set(installed)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from chat.loadtest import Options
 from chat.loadtest.measurement import Counters, Histogram, bucket_end, find_bucket
-from chat.loadtest.messages import Entry, read_batch
+from chat.loadtest.messages import Entry, Message, read_batch
 from chat.loadtest.schedule import TEXT_LENGTH, read_text, schedule_posts, write_text
 from chat.loadtest.sequence_check import SequenceTracker
 
@@ -64,7 +64,7 @@ def test_schedule_is_even_and_the_burst_a_hundred_times_as_dense() -> None:
 def test_batch_is_checked_entry_by_entry() -> None:
     def read(seqs: list[int], thinned: int = 0) -> tuple[int, int, int]:
         entries = [Entry("comment", seq, "hi") for seq in seqs]
-        batch = read_batch(b"", "e", 1, 4, thinned, entries, "r")
+        batch = read_batch(b"", 1, 4, Message(entries=entries, thinned=thinned), "r")
         return batch.count, batch.missing, batch.disorder
 
     assert read([1, 2, 3, 4]) == (4, 0, 0)
