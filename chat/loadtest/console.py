@@ -134,10 +134,12 @@ class LiveDisplay(Live):
         if phase != self.phase:
             for task in self.bar.task_ids:
                 self.bar.remove_task(task)
-            unit = "viewers" if phase == "opening" else "seconds"
-            self.task = self.bar.add_task(phase, total=total, unit=unit)
+            self.task = self.bar.add_task(phase, total=total, unit="seconds")
             self.phase = phase
         self.bar.update(self.task, completed=done)
+        if phase == "opening":
+            failed = sum(one.counters.failed.total() for one in progress)
+            self.bar.update(self.task, unit=f"{failed:,} failed" if failed else "viewers")
         self.update(Group(self.bar, build_live_table(progress, load)) if load else self.bar)
 
 
@@ -147,11 +149,10 @@ def build_live_table(progress: list[ipc.Progress], load: Load) -> Table:
     sent = sum(one.sent for one in counters)
     columns = {
         "viewers": f"{sum(one.connected - one.left for one in counters):,}",
-        "failed": f"{sum(one.failed.total() for one in counters):,}",
         "posted": f"{sent:,}",
         "unanswered": f"{sent - sum(one.answered for one in counters):,}",
         "delivered": f"{sum(one.delivered for one in counters):,}",
-        "lost so far": f"{sum(one.lost for one in counters):,}",
+        "lost": f"{sum(one.lost for one in counters):,}",
         "p50": f"{max(one.p50 for one in progress) / 1e6:.1f} ms",
         "p99": f"{max(one.p99 for one in progress) / 1e6:.1f} ms",
         "tester": " ".join(f"{share:.0%}" for share in load.tester),
