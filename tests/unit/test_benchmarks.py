@@ -11,6 +11,7 @@ from msgspec import structs
 from benchmarks.figures import Figure, Outcome, Results
 from benchmarks.pairs import PairedRun, compare_pairs, find_rank, is_first_leading
 from benchmarks.quietness import Reading, find_disturbances, find_fastest, is_slow
+from benchmarks.scenarios import NAMES, find_scenario
 
 BEFORE = Reading(at=100.0, loops=(0.010, 0.010), busy=50.0, own=20.0, steal=1.0)
 QUIET = Reading(at=110.0, loops=(0.0105, 0.0095), busy=62.5, own=32.0, steal=1.1)
@@ -156,3 +157,10 @@ def test_update_replaces_the_scenarios_that_ran_and_keeps_the_others() -> None:
         ("upgrade", "new"),
     ]
     assert list(kept.figures()) == [figure]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_scenario_imports_and_has_a_title(name: str) -> None:
+    title, measure = find_scenario(name)
+    assert title
+    assert callable(measure)
