@@ -25,7 +25,7 @@ import msgspec
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, websocket_connect
 
-from chat.client.entries import Entries, Entry, Missed, Other
+from chat.client.entries import BUFFER_LIMIT, Entries, Entry, Missed, Other
 from chat.core.comment import WHITE, Mode, Size
 from chat.core.wire import (
     Ack,
@@ -43,19 +43,21 @@ from chat.core.wire import (
     encode,
 )
 
-__all__ = ["Client", "ClientClosed", "Entry", "Missed", "Other", "PostRejected", "State"]
+__all__ = [
+    "Client",
+    "ClientClosed",
+    "ClientLimits",
+    "Entry",
+    "Missed",
+    "Other",
+    "PostRejected",
+    "State",
+]
 
 FIRST_DELAY = 0.5
-LONGEST_DELAY = 30.0
 FAILURES_BEFORE_OFFLINE = 3
-CONNECT_SECONDS = 10.0
-# A read that waits cannot see that the other end died, and the server's own pings are answered
-# below us, unseen: after so long without a message we ask for one, and then wait so long for it.
-QUIET_SECONDS = 30.0
-ANSWER_SECONDS = 15.0
-# What says that the server could not keep a post just now, and for how long that is believed.
+# Rejections that say that the server could not store a post just now.
 PASSING_CODES = frozenset({"busy", "not_kept", "restarting"})
-PATIENCE_SECONDS = 60.0
 SHORTEST_WAIT = 0.1
 MESSAGE_LIMIT = 8 * 1_024 * 1_024
 
@@ -63,6 +65,25 @@ _outgoing = msgspec.json.Decoder(Outgoing)
 
 
 State = Literal["connecting", "live", "offline"]
+
+
+class ClientLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds of a client.
+
+    ``buffer`` entries may wait to be read. The others are seconds: the longest delay between two
+    attempts to connect; how long one attempt may take; without a message, until the server is
+    pinged, and then for its answer; and how long a post is sent again that the server could not
+    store.
+    """
+
+    buffer: int = BUFFER_LIMIT
+    longest_delay: float = 30.0
+    connect_seconds: float = 10.0
+    # A read that waits cannot see that its peer has died. The server's own pings are answered by
+    # Tornado, unseen by this client.
+    quiet_seconds: float = 30.0
+    answer_seconds: float = 15.0
+    patience_seconds: float = 60.0
 
 
 class PostRejected(Exception):
@@ -97,11 +118,13 @@ class Client:
         history: int = 50,
         cursor: Cursor | None = None,
         session: str | None = None,
+        limits: ClientLimits | None = None,
     ) -> None:
         self._url = url
         self._name = name
         self._history = history
-        self._entries = Entries(cursor)
+        self._limits = limits or ClientLimits()
+        self._entries = Entries(cursor, self._limits.buffer)
         self._welcomed = asyncio.Event()
         self._unanswered: dict[str, tuple[bytes, asyncio.Future[Ack]]] = {}
         self._connection: WebSocketClientConnection | None = None
@@ -175,7 +198,7 @@ class Client:
         """
         ref = ref or secrets.token_hex(8)
         message = encode(Post(text, ref, mode, color, size))
-        patience = PATIENCE_SECONDS
+        patience = self._limits.patience_seconds
         try:
             while True:
                 try:
@@ -229,7 +252,7 @@ class Client:
             finally:
                 self._is_in = False
             if delay is None:
-                delay = min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(self._failures, 10))
+                delay = min(self._limits.longest_delay, FIRST_DELAY * 2 ** min(self._failures, 10))
                 delay *= random.uniform(0.5, 1)
             self._failures += 1
             if self._over is None:
@@ -243,8 +266,8 @@ class Client:
             query["cursor"] = str(self.cursor)
         request = HTTPRequest(
             f"{self._url}?{urlencode(query)}",
-            connect_timeout=CONNECT_SECONDS,
-            request_timeout=CONNECT_SECONDS,
+            connect_timeout=self._limits.connect_seconds,
+            request_timeout=self._limits.connect_seconds,
         )
         return await websocket_connect(request, max_message_size=MESSAGE_LIMIT)
 
@@ -273,10 +296,10 @@ class Client:
         reading = asyncio.ensure_future(connection.read_message())
         try:
             # Only waited for: a read that is cancelled may take its message with it.
-            done, _ = await asyncio.wait({reading}, timeout=QUIET_SECONDS)
+            done, _ = await asyncio.wait({reading}, timeout=self._limits.quiet_seconds)
             if not done:
                 self._send(encode(Ping()))
-                done, _ = await asyncio.wait({reading}, timeout=ANSWER_SECONDS)
+                done, _ = await asyncio.wait({reading}, timeout=self._limits.answer_seconds)
             if done:
                 return reading.result()
         finally:

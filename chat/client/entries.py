@@ -49,11 +49,12 @@ Entry = Comment | Other | Missed
 class Entries:
     """The entries that wait to be read, to be iterated over, and the ``cursor`` behind the last.
 
-    At most ``BUFFER_LIMIT`` wait; of more, the oldest become one ``Missed``.
+    At most ``limit`` wait; of more, the oldest become one ``Missed``.
     """
 
-    def __init__(self, cursor: Cursor | None) -> None:
+    def __init__(self, cursor: Cursor | None, limit: int = BUFFER_LIMIT) -> None:
         self.cursor = cursor
+        self._limit = limit
         self._buffer: deque[Entry] = deque()
         self._count_message = asyncio.Event()
         self._is_over = False
@@ -114,7 +115,7 @@ class Entries:
 
     def _keep(self, entry: Entry) -> None:
         self._buffer.append(entry)
-        if len(self._buffer) > BUFFER_LIMIT:
+        if len(self._buffer) > self._limit:
             oldest = [self._buffer.popleft(), self._buffer.popleft()]
             self._buffer.appendleft(Missed(_first_of(oldest[0]), _last_of(oldest[1]), "unread"))
         self._count_message.set()

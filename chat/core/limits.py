@@ -68,13 +68,14 @@ class SlowMode:
     """The wait between two comments of one sender, where a room asks for one.
 
     ``seconds`` may change at any time and counts at once; 0 is no wait, and then nobody is noted.
-    ``now`` is any monotonic clock in seconds. Above ``SPEAKERS_LIMIT`` whoever spoke first may
+    ``now`` is any monotonic clock in seconds. Above ``limit`` senders, whoever spoke first may
     speak again.
     """
 
-    __slots__ = ("_last", "_seconds")
+    __slots__ = ("_last", "_limit", "_seconds")
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = SPEAKERS_LIMIT) -> None:
+        self._limit = limit
         self._seconds = 0
         # sender -> (when, which comment), the earliest first
         self._last: OrderedDict[str, tuple[float, object]] = OrderedDict()
@@ -107,7 +108,7 @@ class SlowMode:
         last = self._last
         last[sender] = (now, comment)
         last.move_to_end(sender)
-        while len(last) > SPEAKERS_LIMIT or next(iter(last.values()))[0] + self._seconds <= now:
+        while len(last) > self._limit or next(iter(last.values()))[0] + self._seconds <= now:
             last.popitem(last=False)
 
     def forget(self, sender: str) -> None:

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-import chat.client
-from chat.client import Client, PostRejected
+from chat.client import Client, ClientLimits, PostRejected
 from tests.serving import ServerProcess
 from tests.support.recorded_clients import RecordedClients, read_archive
 from tests.support.tracing import Trace, strace
@@ -157,20 +156,18 @@ def test_full_disk_gives_no_false_ack_and_watching_goes_on_and_it_heals_by_itsel
 
 
 def test_python_client_sends_again_what_a_full_disk_could_not_keep_until_its_patience_ends(
-    disk: FullDisk, start_server: StartServer, room: str, monkeypatch: pytest.MonkeyPatch
+    disk: FullDisk, start_server: StartServer, room: str
 ) -> None:
     server = start_server("--post-rate", "0", database=disk.folder / "danmaku.db")
 
     async def steps() -> None:
-        async with Client(f"{server.ws_url}/ws/{room}") as client:
+        url, no_patience = f"{server.ws_url}/ws/{room}", ClientLimits(patience_seconds=0)
+        async with Client(url) as client, Client(url, limits=no_patience) as impatient:
             await client.post("before")
             disk.fill(server)
             posting = asyncio.ensure_future(client.post("during", ref="during"))
-            await asyncio.sleep(0)  # it has begun, and has all the patience there is
-            with monkeypatch.context() as patch:
-                patch.setattr(chat.client, "PATIENCE_SECONDS", 0)
-                with pytest.raises(PostRejected) as rejected:
-                    await client.post("given up", ref="ended")
+            with pytest.raises(PostRejected) as rejected:
+                await impatient.post("given up", ref="ended")
             assert (rejected.value.code, rejected.value.ref) == ("not_kept", "ended")
             assert not posting.done()
             disk.free(server)

@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 
-import chat.client
-import chat.client.entries
-from chat.client import Client, ClientClosed, Missed, PostRejected
+from chat.client import Client, ClientClosed, ClientLimits, Missed, PostRejected
 from chat.core.comment import Comment
 from chat.core.wire import Cursor
 from chat.hub import RESUME_LIMIT
@@ -79,14 +77,13 @@ def test_client_whose_cursor_is_of_another_numbering_is_told_so(
 
 
 def test_client_that_reads_too_late_is_told_what_its_buffer_did_not_hold(
-    server: ServerProcess, room: str, monkeypatch: pytest.MonkeyPatch
+    server: ServerProcess, room: str
 ) -> None:
     url = f"{server.ws_url}/ws/{room}"
-    monkeypatch.setattr(chat.client.entries, "BUFFER_LIMIT", 5)
 
     async def steps() -> None:
         await say(url, 20)
-        async with Client(url) as client:
+        async with Client(url, limits=ClientLimits(buffer=5)) as client:
             missed, *comments = await hear(client, 20)
         assert missed == Missed(1, comments[0].seq - 1, "unread")
         assert [comment.seq for comment in comments] == list(range(missed.last + 1, 21))
@@ -96,14 +93,15 @@ def test_client_that_reads_too_late_is_told_what_its_buffer_did_not_hold(
 
 
 def test_client_whose_peer_went_silent_comes_back_and_its_post_is_answered_once(
-    server: ServerProcess, room: str, monkeypatch: pytest.MonkeyPatch
+    server: ServerProcess, room: str
 ) -> None:
-    monkeypatch.setattr(chat.client, "QUIET_SECONDS", 0.3)
-    monkeypatch.setattr(chat.client, "ANSWER_SECONDS", 0.3)
-    monkeypatch.setattr(chat.client, "CONNECT_SECONDS", 1.0)
+    limits = ClientLimits(quiet_seconds=0.3, answer_seconds=0.3, connect_seconds=1.0)
 
     async def steps() -> None:
-        async with Proxy(server.port) as proxy, Client(f"{proxy.ws_url}/ws/{room}") as client:
+        async with (
+            Proxy(server.port) as proxy,
+            Client(f"{proxy.ws_url}/ws/{room}", limits=limits) as client,
+        ):
             assert (await client.post("before")).seq == 1
             proxy.is_silent = True
             posting = asyncio.ensure_future(client.post("during"))
@@ -117,12 +115,11 @@ def test_client_whose_peer_went_silent_comes_back_and_its_post_is_answered_once(
 
 
 def test_client_in_a_quiet_room_stays_as_long_as_the_server_answers(
-    server: ServerProcess, room: str, monkeypatch: pytest.MonkeyPatch
+    server: ServerProcess, room: str
 ) -> None:
-    monkeypatch.setattr(chat.client, "QUIET_SECONDS", 0.02)
-
     async def steps() -> None:
-        async with Client(f"{server.ws_url}/ws/{room}") as client:
+        limits = ClientLimits(quiet_seconds=0.02)
+        async with Client(f"{server.ws_url}/ws/{room}", limits=limits) as client:
             first = client.welcome
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(anext(client), 0.4)  # the silence itself
@@ -132,13 +129,12 @@ def test_client_in_a_quiet_room_stays_as_long_as_the_server_answers(
 
 
 def test_client_tells_that_it_is_away_that_it_fails_to_come_back_and_that_it_is_back(
-    start_server: Callable[..., ServerProcess], room: str, monkeypatch: pytest.MonkeyPatch
+    start_server: Callable[..., ServerProcess], room: str
 ) -> None:
-    monkeypatch.setattr(chat.client, "LONGEST_DELAY", 0.1)
     server = start_server()
 
     async def steps() -> None:
-        client = Client(f"{server.ws_url}/ws/{room}")
+        client = Client(f"{server.ws_url}/ws/{room}", limits=ClientLimits(longest_delay=0.1))
         assert client.state == "connecting"
         async with client:
             assert client.state == "live"
