@@ -89,12 +89,14 @@ def test_long_poll_is_answered_by_the_next_comment(server: ServerProcess, room: 
     assert [entry["text"] for entry in answers[0]["entries"]] == ["at last"]
 
 
-def test_long_poll_without_news_ends_in_time_and_says_so(server: ServerProcess, room: str) -> None:
+def test_long_poll_without_news_is_answered_after_its_wait(
+    server: ServerProcess, room: str
+) -> None:
     api = Api(server)
     epoch = api.entries(room).json["epoch"]
     began = time.monotonic()
     page = api.entries(room, after=f"{epoch}:0", wait=0.3).json
-    assert time.monotonic() - began >= 0.3
+    assert 0.3 <= time.monotonic() - began < 5
     assert (page["recovered"], page["entries"], page["last"]) == (True, [], 0)
 
 
