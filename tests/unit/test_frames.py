@@ -258,6 +258,7 @@ def test_deflated_message_cut_anywhere_is_refused(text: str, data: st.DataObject
     # what would grow otherwise (RFC 1951, section 3.2.3: bits 1 and 2 are the type, 0 is stored).
     assume(payload[0] & 0b110)
     payload = payload.removesuffix(b"\0\0\xff\xff")
+    assume(payload[0] & 0b110)  # zlib stores a text that it cannot make shorter
     assert inflate(payload, LIMIT) == text.encode()
     with pytest.raises(FrameError):
         inflate(payload[: data.draw(st.integers(0, len(payload) - 1))], LIMIT)
