@@ -96,11 +96,14 @@ class Server:
                 undo.callback(listener.close)
             try:
                 archive = Archive(settings.database)
-                undo.callback(archive.close)
+                undo.callback(archive.discard)
                 secret = load_or_create_secret(settings.secret, archive.path)
             except (ArchiveError, SecretError) as error:
                 raise StartError(str(error)) from None
             undo.pop_all()
+        if archive.is_new:
+            # Also for who expected another: it may have been moved.
+            _log.info("a new database was created: %s", archive.path)
         self.port: int = self._sockets[0].getsockname()[1]
         metrics = Metrics()
         metrics.watch("danmaku_tasks", "Tasks of the event loop", lambda: len(asyncio.all_tasks()))

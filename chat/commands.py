@@ -57,8 +57,12 @@ def run_command(command: Command) -> int:
 
 def _back_up(settings: Settings, file: str) -> str:
     source = settings.database_path
-    if not file or not source:
+    if not file:
         raise CommandError("A file is required: danmaku backup FILE [--database URL].", 2)
+    if not source:
+        raise CommandError(
+            "A database in memory (--database sqlite://) has no file that could be copied.", 2
+        )
     copy_database(source, file)
     return f"{os.path.abspath(source)} was copied to {os.path.abspath(file)}."
 

@@ -103,6 +103,11 @@ class Hub:
     def _watch_rooms(self, name: str, help: str, count: Callable[[Room], int]) -> None:
         self._metrics.watch(name, help, lambda: sum(map(count, self._rooms.values())))
 
+    @property
+    def is_healthy(self) -> bool:
+        """Whether comments can be stored, as far as is known."""
+        return self._journal.is_healthy
+
     def start(self) -> None:
         """Begin to take deliveries from the journal."""
         self._journal.start(self._deliver, self._trim)

@@ -6,27 +6,25 @@ transaction that keeps the entries, so that a batch that fails leaves no hole.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from itertools import takewhile
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.pool import StaticPool
 
-from chat.archive.file import COPY_MARK, ArchiveError, lock_file
-from chat.archive.schema import entries, migrate, rooms
+from chat.archive.database import CHECKPOINT_PAGES, Database
+from chat.archive.file import ArchiveError
+from chat.archive.identity import FileReplaced
+from chat.archive.schema import entries, rooms
 from chat.core.comment import Comment
 from chat.core.entry import Entry, NumberedEntry, number_entry
 from chat.core.retraction import Retraction, encode_retracted
 from chat.core.room_settings import RoomSettings, SettingsChange
 
-__all__ = ["Archive", "ArchiveError", "Draft", "Kept", "RoomRecord"]
+__all__ = ["Archive", "ArchiveError", "FileReplaced", "RoomRecord", "StoredEntry", "UnsavedEntry"]
 
-
-BUSY_MS = 5_000
-SCRUB_MS = 200
+_PAGE_BYTES = 4_096
 
 
 class RoomRecord(msgspec.Struct, frozen=True):
@@ -117,51 +115,18 @@ _TRIM = sa.delete(entries).where(
 )
 
 
-class Archive:
+class Archive(Database):
     """One SQL database. ``url`` is ``sqlite:///FILE``, or ``sqlite://`` for memory only.
 
-    Raises ArchiveError when it cannot be opened. Methods that write belong to one thread:
-    ``load_or_create_room``, ``append``, ``trim`` and ``scrub``. Those that read may be called from
-    others, unless ``in_memory``.
+    Raises ArchiveError when it cannot be opened, and leaves nothing behind then. Methods that write
+    belong to one thread: ``load_or_create_room``, ``append``, ``trim``, ``checkpoint`` and
+    ``scrub``. Those that read may be called from others, unless ``in_memory``. All of them raise
+    SQLAlchemyError, or FileReplaced when the file is not the one that was opened.
     """
-
-    def __init__(self, url: str) -> None:
-        self.path = path = sa.make_url(url).database or None
-        self.in_memory = path is None
-        self._lock: int | None = None
-        if path:
-            self._lock = lock_file(path)
-            self._writer = sa.create_engine(url)
-            self._reader = sa.create_engine(url, isolation_level="AUTOCOMMIT")
-            sa.event.listen(self._reader, "connect", _configure)
-        else:
-            self._writer = self._reader = sa.create_engine(
-                url, poolclass=StaticPool, connect_args={"check_same_thread": False}
-            )
-        sa.event.listen(self._writer, "connect", _configure)
-        sa.event.listen(self._writer, "begin", _begin_immediately)
-        try:
-            migrate(self._writer, path)
-            self._renew_copy()
-            # What a crash left in the log may hold texts that were retracted before it.
-            self.scrub()
-        except sa.exc.DBAPIError as error:
-            self.close()
-            raise ArchiveError(f"The database {path} cannot be used: {error.orig}.") from None
-        except ArchiveError:
-            self.close()
-            raise
-
-    def _renew_copy(self) -> None:
-        """Begin new epochs in a copy, so that no number ever means two things."""
-        with self._writer.begin() as connection:
-            if connection.exec_driver_sql("PRAGMA user_version").scalar() == COPY_MARK:
-                connection.exec_driver_sql("UPDATE rooms SET epoch = lower(hex(randomblob(4)))")
-                connection.exec_driver_sql("PRAGMA user_version=0")
 
     def load_or_create_room(self, name: str, new_epoch: str) -> RoomRecord:
         """Return the room's numbering; a room that is new here begins with ``new_epoch``."""
-        with self._writer.begin() as connection:
+        with self._writing() as connection:
             find = sa.select(rooms).where(rooms.c.name == name)
             row = connection.execute(find).one_or_none()
             if row is None:
@@ -181,7 +146,8 @@ class Archive:
         batch = list(batch)
         stored: list[StoredEntry] = []
         rows: list[tuple[Any, ...]] = []
-        with self._writer.begin() as connection:
+        size = 0
+        with self._writing() as connection:
             heads = {
                 row.id: row.head
                 for row in connection.execute(_HEADS, {"ids": list({d.room_id for d in batch})})
@@ -210,7 +176,9 @@ class Archive:
                 )
                 stored.append(StoredEntry(seq, numbered))
             if rows:
-                connection.execute(_INSERT, {"rows": msgspec.json.encode(rows).decode()})
+                encoded = msgspec.json.encode(rows).decode()
+                size = len(encoded)
+                connection.execute(_INSERT, {"rows": encoded})
                 moved = [
                     {"key": room, "seq": head}
                     for room, head in heads.items()
@@ -219,6 +187,7 @@ class Archive:
                 connection.execute(_MOVE_HEAD, moved)
             self._overwrite_retracted(connection, batch)
             self._keep_settings(connection, batch)
+        self.written_pages += 4 + 2 * size // _PAGE_BYTES
         return stored
 
     def _find_refs(
@@ -255,7 +224,7 @@ class Archive:
 
     def read(self, room_id: int, after: int, limit: int) -> list[tuple[int, bytes]]:
         """Return (seq, body) of the next ``limit`` entries after a seq, oldest first."""
-        with self._reader.connect() as connection:
+        with self._reading() as connection:
             found = connection.execute(_READ, {"key": room_id, "after": after, "limit": limit})
             return [(row.seq, row.body.encode()) for row in found]
 
@@ -263,7 +232,7 @@ class Archive:
 
     def room_ids(self) -> list[int]:
         """Return the keys of all rooms."""
-        with self._reader.connect() as connection:
+        with self._reading() as connection:
             return list(connection.execute(sa.select(rooms.c.id)).scalars())
 
     def find_old(self, room_id: int, cutoff: int, limit: int) -> tuple[int, int]:
@@ -271,53 +240,13 @@ class Archive:
 
         And how many they are, at most ``limit``. ``cutoff`` in Unix milliseconds.
         """
-        with self._reader.connect() as connection:
+        with self._reading() as connection:
             found = connection.execute(_OLDEST, {"key": room_id, "limit": limit})
             old = list(takewhile(lambda row: row.at < cutoff, found.all()))
         return (old[-1].seq, len(old)) if old else (0, 0)
 
     def trim(self, room_id: int, last: int) -> None:
         """Forget a room's entries up to ``last``, with their refs; its head stays where it is."""
-        with self._writer.begin() as connection:
+        with self._writing() as connection:
             connection.execute(_TRIM, {"key": room_id, "last": last})
-
-    def scrub(self) -> bool:
-        """Empty the write-ahead log, where overwritten texts live on.
-
-        False when a reader held it up: try again later.
-        """
-        if self.in_memory:
-            return True
-        with self._reader.connect() as connection:
-            # Comments wait meanwhile, so it does not wait long for readers.
-            connection.exec_driver_sql(f"PRAGMA busy_timeout={SCRUB_MS}")
-            try:
-                busy = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar()
-            finally:
-                connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_MS}")
-        return not busy
-
-    def close(self) -> None:
-        """Let the database go."""
-        self._writer.dispose()
-        self._reader.dispose()
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
-
-
-def _configure(connection: Any, _record: Any) -> None:
-    # The driver would begin transactions by itself, and late; _begin_immediately does it instead.
-    connection.isolation_level = None
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=FULL",
-        f"busy_timeout={BUSY_MS}",
-        # What is deleted or overwritten is gone from the file, not just hidden in it.
-        "secure_delete=ON",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_immediately(connection: sa.Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+        self.written_pages += CHECKPOINT_PAGES // 10

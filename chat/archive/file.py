@@ -1,9 +1,8 @@
-"""The archive's file as a whole: who may write to it, and how it is copied while it is in use."""
+"""Copies of a database, also of one that a server is writing to."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import sqlite3
 from pathlib import Path
@@ -17,20 +16,6 @@ What the original numbered since is not in the copy, so the server that opens it
 
 class ArchiveError(Exception):
     """The archive cannot be used; the text is one sentence for the operator."""
-
-
-def lock_file(path: str) -> int:
-    """Make sure that one server at a time numbers the entries of a file; close it to let go."""
-    try:
-        lock = os.open(path + ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise ArchiveError(f"The database {path} cannot be used: {error.strerror}.") from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(lock)
-        raise ArchiveError(f"The database {path} is in use by another server.") from None
-    return lock
 
 
 def copy_database(source: str, target: str, *, replace: bool = False) -> None:
@@ -70,7 +55,8 @@ def _address(path: str) -> str:
 
 def _remove(path: str) -> None:
     for name in (path, path + "-wal", path + "-shm", path + "-journal"):
-        with contextlib.suppress(FileNotFoundError):
+        # Where it cannot be removed, it could not be created either.
+        with contextlib.suppress(OSError):
             os.unlink(name)
 
 

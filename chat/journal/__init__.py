@@ -59,6 +59,10 @@ Trimmed = Callable[[str, int], None]
 class Journal(Protocol):
     """What the hub needs of a journal. All methods belong to the event loop's thread."""
 
+    @property
+    def is_healthy(self) -> bool:
+        """Whether what is appended can be kept, as far as is known."""
+
     def start(self, deliver: Deliver, trimmed: Trimmed) -> None:
         """Begin; ``deliver`` and ``trimmed`` are called for the open rooms."""
 

@@ -19,7 +19,7 @@ from typing import TypeVar
 import msgspec
 from sqlalchemy.exc import SQLAlchemyError
 
-from chat.archive import Archive, RoomRecord, StoredEntry, UnsavedEntry
+from chat.archive import Archive, FileReplaced, RoomRecord, StoredEntry, UnsavedEntry
 from chat.core.entry import Entry, NumberedEntry, decode_entry
 from chat.core.retraction import Retraction
 from chat.journal import (
@@ -35,6 +35,9 @@ from chat.journal import (
 from chat.metrics import Metrics
 
 LOOK_AGAIN_SECONDS = 1.0
+FILE_CHECK_SECONDS = 0.5
+LOG_WARNING_BYTES = 16 * 1_024 * 1_024
+STOP_LOCK_SECONDS = 1.5
 RECONCILE_PAGE = 1_000
 SCRUB_PAUSE = 1.0
 
@@ -92,9 +95,12 @@ class LocalJournal:
         # Rooms in which a commit or a delivery failed: the disk may have more than was delivered.
         self._inconsistent: set[str] = set()
         self._wake = asyncio.Event()
-        self._closing = False
+        self._closing = self._is_closed = False
         self._committed_at = 0.0
+        self._file_is_replaced = False
+        self._log_is_long = False
         self._task: asyncio.Task[None] | None = None
+        self._upkeep: asyncio.Task[None] | None = None
         self._scrubber: asyncio.Task[None] | None = None
         self._needs_scrub = False
         self._deliver: Deliver = lambda room, entries: None
@@ -104,17 +110,32 @@ class LocalJournal:
             "Comments waiting to be stored",
             lambda: len(self._pending),
         )
+        metrics.watch(
+            "danmaku_write_ahead_log_bytes",
+            "Size of the database's write-ahead log",
+            lambda: archive.log_bytes,
+        )
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether the database's file is in its place."""
+        return not self._file_is_replaced
 
     def start(self, deliver: Deliver, trimmed: Trimmed) -> None:
         """Begin to commit."""
         self._deliver, self._trimmed = deliver, trimmed
-        self._task = asyncio.get_running_loop().create_task(self._commit_forever())
+        loop = asyncio.get_running_loop()
+        self._task = loop.create_task(self._commit_forever())
+        if not self._archive.in_memory:
+            self._upkeep = loop.create_task(self._keep_file_up())
 
     async def open_room(self, name: str) -> JournalRoom:
         """Open a room, creating it at first use; raises ReadFailed."""
         epoch, recent = secrets.token_hex(4), self._limits.recent
 
         def open_and_read() -> tuple[RoomRecord, list[tuple[int, bytes]]]:
+            if self._closing:
+                raise ReadFailed
             record = self._archive.load_or_create_room(name, epoch)
             after = max(0, record.head - recent)
             return record, self._archive.read(record.room_id, after, recent)
@@ -171,20 +192,34 @@ class LocalJournal:
         return count
 
     async def close(self) -> None:
-        """Commit what is pending, then stop."""
-        self._closing = True
+        """Commit what is pending, then stop; does not wait long for another process's lock."""
+        if self._is_closed:
+            return
+        self._closing = self._is_closed = True
+        self._archive.hurry(STOP_LOCK_SECONDS)
         self._wake.set()
         if self._task is not None:
             await self._task
-        if self._scrubber is not None:
-            self._scrubber.cancel()
-        self._writer.shutdown()
-        self._reader.shutdown()
+        for task in (self._scrubber, self._upkeep):
+            if task is not None:
+                task.cancel()
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._close_archive)
+        self._writer.shutdown(wait=False)
+
+    def _close_archive(self) -> None:
+        # In the thread that writes, so that nothing is closed under what still runs there.
+        if self._reader is not self._writer:
+            self._reader.shutdown()
         self._archive.close()
 
     async def _call(self, executor: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
         try:
             return await asyncio.get_running_loop().run_in_executor(executor, work)
+        except JournalError:
+            raise
+        except FileReplaced as error:
+            self._set_replaced(error)
+            raise JournalError from error
         except SQLAlchemyError as error:
             _log.error("the archive failed: %s", error)
             raise JournalError from error
@@ -192,6 +227,42 @@ class LocalJournal:
             # The one task that commits must survive a bug in what it runs.
             _log.exception("the archive failed unexpectedly")
             raise JournalError from error
+
+    def _set_replaced(self, error: FileReplaced | None) -> None:
+        """Note whether the file is in its place, and log it once when that changes."""
+        if error is not None and not self._file_is_replaced:
+            _log.critical(
+                "%s while the server runs: nothing is stored any more. "
+                "Put it back, or restart the server",
+                error,
+            )
+        if error is None and self._file_is_replaced:
+            _log.info("the database is in its place again")
+        self._file_is_replaced = error is not None
+
+    async def _keep_file_up(self) -> None:
+        """Look at the file and its log also while nobody posts."""
+        while True:
+            await asyncio.sleep(FILE_CHECK_SECONDS)
+            with contextlib.suppress(JournalError):
+                await self._call(self._reader, self._archive.check_file)
+                self._set_replaced(None)
+                if self._archive.needs_checkpoint:
+                    await self._checkpoint()
+
+    async def _checkpoint(self) -> None:
+        is_done = await self._call(self._writer, self._archive.checkpoint)
+        size = self._archive.log_bytes
+        if not is_done and size > LOG_WARNING_BYTES and not self._log_is_long:
+            _log.warning(
+                "the write-ahead log of the database has %d MB and grows: "
+                "another program holds a transaction open",
+                size >> 20,
+            )
+            self._log_is_long = True
+        elif is_done and size <= LOG_WARNING_BYTES and self._log_is_long:
+            _log.info("the write-ahead log of the database has shrunk")
+            self._log_is_long = False
 
     async def _read(self, executor: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
         try:
@@ -246,6 +317,9 @@ class LocalJournal:
         self._publish(batch, stored)
         if any(isinstance(pending.unsaved.entry, Retraction) for pending in batch):
             self._scrub_soon()
+        if self._archive.needs_checkpoint:
+            with contextlib.suppress(JournalError):
+                await self._checkpoint()
 
     def _scrub_soon(self) -> None:
         self._needs_scrub = True
@@ -270,18 +344,33 @@ class LocalJournal:
         for pending, result in zip(batch, stored, strict=True):
             if result.entry is not None:
                 fresh.setdefault(pending.room, []).append(result.entry)
+        reissued = set()
         for room, entries in fresh.items():
+            position = self._rooms.get(room)
+            if position is not None and entries[0].seq <= position.delivered:
+                reissued.add(room)
+                self._inconsistent.add(room)
+                _log.error("%s: number %d was given out twice", room, entries[0].seq)
+                continue
             # Where an earlier delivery is still due, these come after it, from the disk.
             if room in self._inconsistent or not self._deliver_next(room, entries):
                 self._inconsistent.add(room)
         for pending, result in zip(batch, stored, strict=True):
-            if not pending.result.done():
+            if pending.result.done():
+                continue
+            if pending.room in reissued and not result.dup:
+                pending.result.set_exception(AppendFailed())
+            else:
                 pending.result.set_result(AppendResult(result.seq, result.dup))
 
     def _deliver_next(self, room: str, entries: list[NumberedEntry]) -> bool:
         position = self._rooms.get(room)
         if position is None:
             return True
+        if entries[0].seq != position.delivered + 1:
+            # Somebody else wrote to the archive. What is missing is looked for there.
+            _log.error("%s: %d does not follow %d", room, entries[0].seq, position.delivered)
+            return False
         try:
             self._deliver(room, entries)
         except Exception:
@@ -293,6 +382,8 @@ class LocalJournal:
 
     async def _reconcile(self) -> None:
         """After a failed commit or delivery: deliver what the disk has of it after all."""
+        if self._inconsistent:
+            await self._call(self._writer, self._archive.check_file)
         for room in list(self._inconsistent):
             if await self._deliver_from_disk(room):
                 self._inconsistent.discard(room)

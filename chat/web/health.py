@@ -19,9 +19,11 @@ class Ready(Handler):
     """``GET /readyz``: new viewers may be sent here."""
 
     def get(self) -> None:
-        """Answer 200, or 503 while the server stops."""
+        """Answer 200, or 503 while the server stops, or while it cannot store comments."""
         if self.services.hub.is_stopping:
             raise Refused(reject(Code.RESTARTING, retry_after=1))
+        if not self.services.hub.is_healthy:
+            raise Refused(reject(Code.NOT_KEPT, retry_after=1))
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.finish("ready\n")
 

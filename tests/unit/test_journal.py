@@ -269,6 +269,50 @@ def test_what_a_failed_commit_left_on_the_disk_is_delivered_after_all(
     run(steps)
 
 
+def test_number_that_is_not_the_next_is_not_delivered_before_what_is_missing(
+    open_file: OpenJournal, database: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def steps() -> None:
+        async with open_file() as recorder:
+            await recorder.journal.open_room("demo")
+            await recorder.append("demo", "a")
+            other = sqlite3.connect(database)
+            other.execute(
+                """INSERT INTO entries SELECT room_id, 2, at, kind, "user", 'k2',
+                json_set(body, '$.seq', 2, '$.text', 'b') FROM entries"""
+            )
+            other.execute("UPDATE rooms SET head = 2")
+            other.commit()
+            other.close()
+            assert (await recorder.append("demo", "c")).seq == 3
+            await recorder.append("demo", "d")
+            texts = [(seq, text) for _, seq, text in recorder.delivered]
+            assert texts == [(1, "a"), (2, "b"), (3, "c"), (4, "d")]
+            assert "3 does not follow 1" in caplog.text
+
+    run(steps)
+
+
+def test_number_that_was_given_out_before_is_neither_acked_nor_delivered(
+    open_file: OpenJournal, database: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def steps() -> None:
+        async with open_file() as recorder:
+            await recorder.journal.open_room("demo")
+            await recorder.append("demo", "a")
+            other = sqlite3.connect(database)
+            other.execute("DELETE FROM entries")
+            other.execute("UPDATE rooms SET head = 0")
+            other.commit()
+            other.close()
+            with pytest.raises(AppendFailed):
+                await recorder.append("demo", "b")
+            assert recorder.delivered == [("demo", 1, "a")]
+            assert "number 1 was given out twice" in caplog.text
+
+    run(steps)
+
+
 def test_bug_in_a_delivery_costs_neither_acks_nor_entries(
     open_journal: OpenJournal, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import stat
 from pathlib import Path
 
 _SECRET_BYTES = 32
@@ -55,6 +56,8 @@ def read_secret(chosen: str, database: str | None) -> bytes:
         ) from None
     except OSError as error:
         raise SecretError(f"The secret {path} cannot be used: {error.strerror}.") from None
+    if os.stat(path).st_mode & stat.S_IROTH:
+        _log.warning("the secret %s can be read by every user of this machine", path)
     if len(secret) < _SECRET_BYTES:
         raise SecretError(
             f"The secret {path} is too short. Delete it, and the server will generate one."
