@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from chat.core.folding import fold
 from tests.support.javascript import call_each
-from tests.unit.test_graphemes import ALL, random_texts
+from tests.support.random_texts import ALL, random_texts
 
 texts = st.text(st.characters(exclude_categories=["Cs", "Cn"]), max_size=30).map(
     lambda text: unicodedata.normalize("NFC", text)
