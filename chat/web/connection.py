@@ -32,6 +32,7 @@ from chat.fanout.batch_cache import DEFLATE, build_text_frame
 from chat.fanout.recipient import Position, ViewerState
 from chat.fanout.send_group import send_to
 from chat.room import Outcome, Room
+from chat.web.goodbye import end_sending, read_to_end
 
 if TYPE_CHECKING:
     from chat.web.connections import Connections
@@ -128,32 +129,31 @@ class Connection:
                 message = build_text_frame(wire.encode(welcome))
                 self.send_frame(self._take_handshake_response() + message)
             await self._read()
-        except StreamClosedError:
-            pass
+            await read_to_end(self._stream)
+        except OSError:
+            pass  # the peer has closed, or its connection broke
         finally:
             self.abort()
             connections.forget(self)
 
     async def _read(self) -> None:
+        """Read until the server has said goodbye."""
         reader = FrameReader(wire.MAX_MESSAGE_BYTES, deflate=self.encoding == DEFLATE)
         try:
             await self._read_frames(reader)
         except FrameError as error:
             too_large = error.code == TOO_LARGE.code
             self.close_gracefully(TOO_LARGE if too_large else Closing(error.code, str(error)), None)
-            # Closing with unread data would reset the connection, and lose the goodbye.
-            while True:
-                await self._stream.read_bytes(READ_CHUNK, partial=True)
-                await asyncio.sleep(0)
 
     async def _read_frames(self, reader: FrameReader) -> None:
         budget = READ_BEFORE_YIELD
-        while True:
+        while not self._has_left():
             data = await self._stream.read_bytes(READ_CHUNK, partial=True)
             self.awaits_pong = False
             for message in reader.feed(data):
-                if self._handle_frame(message):
+                if self._has_left():
                     return
+                self._handle_frame(message)
                 if not self._may_read:
                     await self._wait_to_read()
             if reader.fragments_read:
@@ -168,8 +168,10 @@ class Connection:
                 budget = READ_BEFORE_YIELD
                 await asyncio.sleep(0)
 
-    def _handle_frame(self, message: Message) -> bool:
-        """Handle a frame's message; return whether it was the last."""
+    def _has_left(self) -> bool:
+        return self.state is ViewerState.LEFT
+
+    def _handle_frame(self, message: Message) -> None:
         if message.opcode == frames.TEXT:
             self._handle_text(message.payload)
         elif message.opcode == frames.PING:
@@ -179,15 +181,11 @@ class Connection:
             self._charge(FRAGMENT_COST)
         elif message.opcode == frames.CLOSE:
             answer = frames.answer_close(message.payload)
-            self.send_frame(frames.build_frame(frames.CLOSE, answer))
-            return True
+            self._end(frames.build_frame(frames.CLOSE, answer))
         elif message.opcode == frames.BINARY:
             self._reject_message(None, reject(Code.BINARY))
-        return False
 
     def _handle_text(self, payload: bytes) -> None:
-        if self.state is ViewerState.LEFT:
-            return
         message = wire.decode(payload)
         if isinstance(message, Rejection):
             if message.code is Code.BAD_JSON and not frames.is_utf8(payload):
@@ -390,7 +388,7 @@ class Connection:
     # --- the end --------------------------------------------------------------------------------
 
     def close_gracefully(self, closing: Closing, reconnect_after: float | None) -> None:
-        """Say goodbye; the stream is closed once the peer has answered or a moment has passed.
+        """Say goodbye; the stream is closed once the peer has closed or a moment has passed.
 
         ``reconnect_after`` in seconds, None for a peer that should not come back.
         """
@@ -398,10 +396,14 @@ class Connection:
             return
         bye = wire.encode(wire.Bye(closing.code, closing.message, reconnect_after))
         goodbye = build_text_frame(bye) + frames.build_close(closing.code, closing.message)
-        self.send_frame(self._take_handshake_response() + goodbye)
+        self._end(self._take_handshake_response() + goodbye)
         self._connections.metrics.closed.labels(str(closing.code)).inc()
+
+    def _end(self, last: bytes) -> None:
+        """Send the last frames; what the peer sends from now on is discarded."""
+        self.send_frame(last)
         self._leave()
-        self._connections.close_later(self._stream)
+        end_sending(self._stream, self._connections.close_seconds)
 
     def abort(self) -> None:
         """Close the stream without a goodbye."""

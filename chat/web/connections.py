@@ -17,6 +17,7 @@ from chat.hub import Hub
 from chat.metrics import Metrics
 from chat.room import Room
 from chat.web.connection import Connection
+from chat.web.goodbye import read_to_end
 from chat.web.identity.guests import GuestSessions
 from chat.web.peers import Peers
 
@@ -51,7 +52,8 @@ class Connections:
         self.metrics = metrics
         self.stalled: set[Connection] = set()
         self._max_viewers = max_viewers
-        self._close_seconds = close_seconds
+        self.close_seconds = close_seconds
+        self._turned_away: set[asyncio.Task[None]] = set()
         # Connections are pinged in turn, a slot a second.
         self._slots: list[dict[Connection, asyncio.Task[None]]] = [{} for _ in range(PING_SECONDS)]
         self._count = 0
@@ -78,6 +80,9 @@ class Connections:
         if self._count >= self._max_viewers:
             self.peers.remove_connection(key)
             connection.close_gracefully(FULL, self._spread())
+            ending = asyncio.get_running_loop().create_task(read_to_end(stream))
+            self._turned_away.add(ending)
+            ending.add_done_callback(self._turned_away.discard)
             return
         connection.ping_slot = self._opened % PING_SECONDS
         self._opened += 1
@@ -108,18 +113,14 @@ class Connections:
         """Close a connection whose entries cannot be read now; the viewer should come back."""
         connection.close_gracefully(NOT_READ, self._spread())
 
-    def close_later(self, stream: IOStream) -> None:
-        """Close a stream when its peer had time to answer the close frame."""
-        asyncio.get_running_loop().call_later(self._close_seconds, stream.close)
-
     async def stop(self) -> None:
         """Say goodbye to all, and wait a moment for them to leave."""
-        tasks = [task for slot in self._slots for task in slot.values()]
+        tasks = [*self._turned_away, *(task for slot in self._slots for task in slot.values())]
         for slot in self._slots:
             for connection in list(slot):
                 connection.close_gracefully(RESTARTING, self._spread())
         if tasks:
-            _, waiting = await asyncio.wait(tasks, timeout=self._close_seconds / 2)
+            _, waiting = await asyncio.wait(tasks, timeout=self.close_seconds / 2)
             for task in waiting:
                 task.cancel()
 
