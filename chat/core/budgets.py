@@ -12,12 +12,18 @@ import msgspec
 
 
 class RateBudget(msgspec.Struct, frozen=True):
-    """So many at once (``burst``), then so many a second (``rate``)."""
+    """So many at once (``burst``), then so many a second (``rate``).
+
+    A connection is told after ``reject_after`` messages in a row that exceed its budget, and closed
+    after ``close_after``; each of them was delayed.
+    """
 
     name: str
     scope: str
     burst: int
     rate: float
+    reject_after: int = 20
+    close_after: int = 200
 
 
 class CountBudget(msgspec.Struct, frozen=True):
@@ -54,10 +60,6 @@ BUDGETS: tuple[RateBudget | CountBudget, ...] = (
 
 FRAGMENT_COST = 0.05
 """What a frame costs that does not complete a message, in messages."""
-
-OVERRUNS_UNTIL_REJECT = 20
-OVERRUNS_UNTIL_CLOSE = 200
-"""How many messages in a row are delayed before a peer is told, and before it is closed."""
 
 
 def spend(budget: RateBudget, full_at: float, now: float, cost: float = 1.0) -> float:

@@ -17,8 +17,6 @@ from tornado.iostream import IOStream, SSLIOStream, StreamBufferFullError, Strea
 from chat.core import frames, wire
 from chat.core.budgets import (
     FRAGMENT_COST,
-    OVERRUNS_UNTIL_CLOSE,
-    OVERRUNS_UNTIL_REJECT,
     POSTS_IN_FLIGHT,
     overdraft,
     spend,
@@ -314,12 +312,13 @@ class Connection:
 
     def _warn_of_overrun(self, seconds: float) -> None:
         connections = self._connections
-        connections.metrics.budget_exceeded.labels(connections.message_budget.name).inc()
+        budget = connections.message_budget
+        connections.metrics.budget_exceeded.labels(budget.name).inc()
         self._overruns += 1
-        if self._overruns == OVERRUNS_UNTIL_REJECT:
+        if self._overruns == budget.reject_after:
             rejection = reject(Code.TOO_MANY, retry_after=round(seconds, 3))
             self._send_reject(None, connections.metrics.count_rejection(rejection))
-        elif self._overruns >= OVERRUNS_UNTIL_CLOSE:
+        elif self._overruns >= budget.close_after:
             self.close_gracefully(TOO_MANY, TOO_MANY_SECONDS)
 
     def _resume_reading(self) -> None:

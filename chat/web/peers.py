@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -81,7 +82,7 @@ class Peers:
     def reject(self, budget: str, retry_after: float) -> Rejection:
         """Count that a budget was exceeded, and return the rejection."""
         self._metrics.budget_exceeded.labels(budget).inc()
-        return reject(Code.TOO_MANY, retry_after=round(retry_after, 3))
+        return reject(Code.TOO_MANY, retry_after=math.ceil(retry_after * 1000) / 1000)
 
     # --- counts ---------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ import pytest
 from websockets.frames import Opcode
 
 from chat.app import ServerLimits
-from chat.core.budgets import OVERRUNS_UNTIL_CLOSE, RateBudget
+from chat.core.budgets import RateBudget
 from chat.core.comment import Comment
 from chat.core.handshake import PREFIX
 from chat.core.history import HISTORY_LIMIT
@@ -33,6 +33,7 @@ LONG_TEXT = "弹" * 100
 AT_ONCE = 300
 # So often something is said while somebody lags that no buffer between would take it all.
 LASTING = 6
+BUDGET = RateBudget("messages", "connection", burst=20, rate=50, reject_after=10, close_after=50)
 SPEAKER = Author("g-1", "Owl")
 
 
@@ -190,7 +191,7 @@ def test_frame_that_was_taken_in_part_is_finished_before_anything_else_is_sent()
 def test_peer_that_floods_is_told_so_and_then_closed(run_scenario: RunScenario) -> None:
     async def scenario(server: InProcessServer) -> None:
         peer = await server.connect("demo")
-        for _ in range(2 * OVERRUNS_UNTIL_CLOSE):
+        for _ in range(BUDGET.burst + 2 * BUDGET.close_after):
             peer.send("ping")
         rejected = await peer.read_message("reject")
         assert (rejected["code"], rejected["ref"]) == ("too_many", None)
@@ -201,7 +202,7 @@ def test_peer_that_floods_is_told_so_and_then_closed(run_scenario: RunScenario) 
         assert server.hub.count_viewers() == 0
         peer.close()
 
-    run_scenario(scenario, messages=RateBudget("messages", "connection", burst=5, rate=500))
+    run_scenario(scenario, messages=BUDGET)
 
 
 def test_viewer_that_answers_no_ping_is_closed_with_its_code(run_scenario: RunScenario) -> None:

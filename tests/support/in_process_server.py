@@ -73,6 +73,9 @@ class Peer:
     def send(self, type: str, **fields: Any) -> None:
         self._writer.write(encode_message(type, **fields))
 
+    def send_bytes(self, data: bytes) -> None:
+        self._writer.write(data)
+
     def send_pong(self) -> None:
         self._writer.write(encode_frame(Opcode.PONG))
 
@@ -138,6 +141,13 @@ class InProcessServer:
 
     async def ask(self, room: str, port: int = 0) -> Peer:
         """Send an upgrade for a room with its query, and wait for nothing."""
+        peer = await self.connect_tcp(port)
+        head = UPGRADE.format(target=f"{PREFIX}{room}", host="x", more="")
+        peer.send_bytes(head.encode())
+        return peer
+
+    async def connect_tcp(self, port: int = 0) -> Peer:
+        """Connect, and send nothing."""
         sock = socket.socket()
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         sock.setblocking(False)
@@ -146,5 +156,4 @@ class InProcessServer:
         trust = self._certificate and self._certificate.trust
         name = "127.0.0.1" if trust else None
         reader, writer = await asyncio.open_connection(sock=sock, ssl=trust, server_hostname=name)
-        writer.write(UPGRADE.format(target=f"{PREFIX}{room}", host="x", more="").encode())
         return Peer(reader, writer)
