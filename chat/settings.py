@@ -62,6 +62,13 @@ def _address(raw: str) -> str:
     return raw
 
 
+def _base_path(raw: str) -> str:
+    path = raw.rstrip("/")
+    if not re.fullmatch(r"(/(?!\.\.?(/|$))[A-Za-z0-9._~-]+)*", path):
+        raise SettingsError("must be a path such as /danmaku")
+    return path
+
+
 def _database(raw: str) -> str:
     if not re.fullmatch(r"sqlite://(/[^?#%:]+)?", raw):
         # ?, % and :memory: have a meaning in SQLAlchemy's URLs; only a plain file name is allowed.
@@ -119,6 +126,9 @@ class Settings:
     port: int = _setting(8888, _whole(0, 65_535), "N", "port to listen on; 0 picks a free port")
     address: str = _setting(
         "127.0.0.1", _address, "IP", "address to listen on; 0.0.0.0 means all network interfaces"
+    )
+    base_path: str = _setting(
+        "", _base_path, "PATH", "path under which a reverse proxy shows this server; none: /"
     )
     database: str = _setting(
         "sqlite:///danmaku.db",
@@ -181,10 +191,10 @@ class Settings:
         return self.database.removeprefix("sqlite://")[1:]
 
     def url_at(self, port: int) -> str:
-        """Return the URL of a server with these settings on this machine and port."""
+        """Return the URL of a server with these settings on this machine; no slash at its end."""
         host = "127.0.0.1" if self.address in ("0.0.0.0", "::") else self.address
         scheme = "https" if self.certfile else "http"
-        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{self.base_path}"
 
 
 def flag(setting: Field[Any]) -> str:

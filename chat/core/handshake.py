@@ -26,7 +26,7 @@ PARAMETERS = ("name", "cursor", "history")
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _COUNT = re.compile(r"[0-9]{1,3}")
 _HEADER = rb"[!-9;-~]+:[^\r\n\0]*\r\n"
-_HEAD = re.compile(rb"GET (/ws/[\x21-\x7e]{1,2000}) HTTP/1\.1\r\n((?:%s)+)\r\n" % _HEADER)
+_HEAD = rb"GET (?:%s)?(/ws/[\x21-\x7e]{1,2000}) HTTP/1\.1\r\n((?:%s)+)\r\n"
 
 
 class Upgrade(Struct, frozen=True):
@@ -42,13 +42,23 @@ class Upgrade(Struct, frozen=True):
     deflate: bool
 
 
-def parse_head(data: bytes) -> tuple[str, dict[str, str]] | None:
+def compile_head(base_path: str = "") -> re.Pattern[bytes]:
+    """Return the pattern that ``parse_head`` takes, for a server under this path and without it."""
+    return re.compile(_HEAD % (re.escape(base_path.encode()), _HEADER))
+
+
+_ROOT_HEAD = compile_head()
+
+
+def parse_head(
+    data: bytes, pattern: re.Pattern[bytes] = _ROOT_HEAD
+) -> tuple[str, dict[str, str]] | None:
     """Read the whole head of a plain request for ``/ws/``: its target, its headers in lower case.
 
-    None for anything else, also for what is only unusual: a folded or repeated header, a head that
-    is not complete or has bytes behind it.
+    The target begins with ``/ws/``, without the base path. None for anything else, also for what is
+    only unusual: a folded or repeated header, a head that is not complete or has bytes behind it.
     """
-    match = _HEAD.fullmatch(data)
+    match = pattern.fullmatch(data)
     if match is None:
         return None
     headers: dict[str, str] = {}

@@ -41,6 +41,7 @@ class PageHandler(Handler):
             t=strings.translator(language),
             strings_json=strings.block(language),
             version=__version__,
+            base=self.services.settings.base_path,
             **names,
         )
 

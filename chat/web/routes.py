@@ -1,7 +1,12 @@
-"""The URL routes."""
+"""The URL routes.
+
+Each is served with the base path and without it: some proxies pass it on and some remove it, and
+health checks do not go through the proxy.
+"""
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
 from pathlib import Path
 
@@ -29,28 +34,33 @@ def find_hls() -> Path:
 def build_application(services: Services) -> Application:
     """Return Tornado's application with all routes."""
     given = {"services": services}
+    base_path = services.settings.base_path
+    base = f"(?:{re.escape(base_path)})?"
     name = r"([^/]+)"
+    static = str(find_folder("static"))
     return Application(
         [
-            url(rf"/ws/{name}", RoomSocket, given),
-            url(rf"/api/rooms/{name}/entries", api.Entries, given),
-            url(rf"/api/rooms/{name}/comments", api.Comments, given),
-            url(rf"/api/rooms/{name}/settings", api.RoomSettingsHandler, given),
-            url(rf"/api/rooms/{name}", api.RoomHandler, given),
-            url(r"/api/rooms", api.Rooms, given),
-            url(r"/", pages.Lobby, given),
-            url(rf"/r/{name}", pages.RoomPage, given),
-            url(rf"/r/{name}/overlay", pages.Overlay, given),
-            url(rf"/r/{name}/overlay/compose", pages.OverlayComposer, given),
-            url(r"/vendor/(hls\.js)", pages.HlsModule, {"path": str(find_hls()), **given}),
-            url(r"/healthz", health.Health, given),
-            url(r"/readyz", health.Ready, given),
-            url(r"/metrics", health.MetricsPage, given),
+            url(rf"{base}/ws/{name}", RoomSocket, given),
+            url(rf"{base}/api/rooms/{name}/entries", api.Entries, given),
+            url(rf"{base}/api/rooms/{name}/comments", api.Comments, given),
+            url(rf"{base}/api/rooms/{name}/settings", api.RoomSettingsHandler, given),
+            url(rf"{base}/api/rooms/{name}", api.RoomHandler, given),
+            url(rf"{base}/api/rooms", api.Rooms, given),
+            url(rf"{base}/r/{name}", pages.RoomPage, given),
+            url(rf"{base}/r/{name}/overlay", pages.Overlay, given),
+            url(rf"{base}/r/{name}/overlay/compose", pages.OverlayComposer, given),
+            url(rf"{base}/static/(.*)", pages.StaticFiles, {"path": static, **given}),
+            url(rf"{base}/vendor/(hls\.js)", pages.HlsModule, {"path": str(find_hls()), **given}),
+            url(rf"{base}/healthz", health.Health, given),
+            url(rf"{base}/readyz", health.Ready, given),
+            url(rf"{base}/metrics", health.MetricsPage, given),
+            url(rf"(?:{base}/|{re.escape(base_path)})", pages.Lobby, given),
         ],
         default_handler_class=pages.NotFound,
         default_handler_args=given,
         template_path=str(find_folder("templates")),
-        static_path=str(find_folder("static")),
+        static_path=static,
+        static_url_prefix=f"{base_path}/static/",
         static_handler_class=pages.StaticFiles,
         static_handler_args=dict(given),
         log_function=lambda _handler: None,

@@ -17,7 +17,7 @@ from tornado.httpserver import HTTPServer
 from tornado.iostream import IOStream, SSLIOStream
 from tornado.websocket import WebSocketHandler
 
-from chat.core.handshake import PREFIX, Upgrade, parse_head, read_upgrade
+from chat.core.handshake import PREFIX, Upgrade, compile_head, parse_head, read_upgrade
 from chat.core.reject import Rejection
 from chat.web.handler import Handler, Services
 from chat.web.upgrade import authorize_upgrade
@@ -26,7 +26,7 @@ PEEK_BYTES = 4_096
 UPGRADE_REQUIRED = 426
 DEFER_ACCEPT_SECONDS = 2
 HEALTH_DESCRIPTORS = 48
-HEALTH_REQUEST = re.compile(rb"(GET|HEAD) /(healthz|readyz|metrics)[? ]")
+HEALTH_REQUEST = rb"(GET|HEAD) (?:%s)?/(healthz|readyz|metrics)[? ]"
 
 
 class RoomSocket(Handler, WebSocketHandler):
@@ -43,7 +43,9 @@ class RoomSocket(Handler, WebSocketHandler):
     async def get(self, *_args: Any, **_kwargs: Any) -> None:
         """Upgrade, and pass the stream to a ``Connection``."""
         request, address = self.request, self.address
-        upgrade = self.require(read_upgrade(request.uri or "", request.headers, request.version))
+        path, mark, query = (request.uri or "").partition("?")
+        target = PREFIX + path.rpartition("/")[2] + mark + query  # without the base path
+        upgrade = self.require(read_upgrade(target, request.headers, request.version))
         author = self.require(authorize_upgrade(self.services, upgrade, address))
         room = await self.open_room(upgrade.room)
         self.services.connections.open(self.detach(), room, author, upgrade, address)
@@ -76,6 +78,10 @@ class FastUpgradeServer(HTTPServer):
         super().initialize(*args, **kwargs)
         self._services = services
         self._descriptor_limit = descriptor_limit
+        base_path = services.settings.base_path
+        self._beginnings = (f"GET {PREFIX}".encode(), f"GET {base_path}{PREFIX}".encode())
+        self._head = compile_head(base_path)
+        self._health = re.compile(HEALTH_REQUEST % re.escape(base_path.encode()))
 
     def add_sockets(self, sockets: Any) -> None:
         """Listen; where it can, the kernel passes on a connection only once it has sent data."""
@@ -95,7 +101,7 @@ class FastUpgradeServer(HTTPServer):
         """
         number = stream.socket.fileno()
         if number >= self._descriptor_limit and not (
-            number < self._descriptor_limit + HEALTH_DESCRIPTORS and _asks_for_health(stream)
+            number < self._descriptor_limit + HEALTH_DESCRIPTORS and self._asks_for_health(stream)
         ):
             self._services.metrics.connections_refused.inc()
             stream.close()
@@ -109,9 +115,9 @@ class FastUpgradeServer(HTTPServer):
             data = stream.socket.recv(PEEK_BYTES, socket.MSG_PEEK)
         except OSError:
             return False
-        if not data.startswith(b"GET " + PREFIX.encode()):
+        if not data.startswith(self._beginnings):
             return False
-        head = parse_head(data)
+        head = parse_head(data, self._head)
         upgrade = None if head is None else read_upgrade(*head)
         if not isinstance(upgrade, Upgrade) or not upgrade.host:
             return False
@@ -125,9 +131,8 @@ class FastUpgradeServer(HTTPServer):
         self._services.connections.open(stream, room, author, upgrade, address)
         return True
 
-
-def _asks_for_health(stream: IOStream) -> bool:
-    try:
-        return bool(HEALTH_REQUEST.match(stream.socket.recv(PEEK_BYTES, socket.MSG_PEEK)))
-    except OSError:
-        return False
+    def _asks_for_health(self, stream: IOStream) -> bool:
+        try:
+            return bool(self._health.match(stream.socket.recv(PEEK_BYTES, socket.MSG_PEEK)))
+        except OSError:
+            return False

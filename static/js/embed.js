@@ -13,10 +13,10 @@
 
 import { DEFAULT_LOOK, readLook } from './overlay/look.js';
 import { OverlayViewer } from './overlay/overlay-viewer.js';
+import { SERVER, parseServer } from './page/server.js';
 
 const STYLE = new URL('../css/stage.css', import.meta.url).href;
 const CONTROLS_PX = 72; // the height of a browser's own controls
-const SERVER = new URL(import.meta.url).origin;
 
 /** The origin of an element's absolute position, relative to the viewport. @param {HTMLElement} element */
 function originOf(element) {
@@ -88,8 +88,8 @@ export class DanmakuStage extends HTMLElement {
     const element = document.createElement('div');
     element.dataset.role = 'stage';
     this.#root.append(element);
-    const origin = new URL(this.getAttribute('src') ?? SERVER, location.href).origin;
-    const viewer = new OverlayViewer(element, { room, origin, look: this.#look() });
+    const server = parseServer(this.getAttribute('src') || SERVER);
+    const viewer = new OverlayViewer(element, { room, server, look: this.#look() });
     this.#viewer = viewer;
     viewer.stage.addEventListener('comment-click', (event) => {
       this.dispatchEvent(new CustomEvent('comment-click', { detail: /** @type {CustomEvent} */ (event).detail }));

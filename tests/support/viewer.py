@@ -25,9 +25,15 @@ class Viewer:
     header: ClassVar[list[str]] = []
 
     def __init__(
-        self, server: ServerProcess, room: str, *, origin: str | None = None, **query: Any
+        self,
+        server: ServerProcess,
+        room: str,
+        *,
+        origin: str | None = None,
+        prefix: str = "",
+        **query: Any,
     ) -> None:
-        address = f"{server.ws_url}/ws/{room}" + (f"?{urlencode(query)}" if query else "")
+        address = f"{server.ws_url}{prefix}/ws/{room}" + (f"?{urlencode(query)}" if query else "")
         self.socket = websocket.create_connection(
             address,
             timeout=SECONDS,

@@ -17,6 +17,7 @@ def test_without_flags_and_variables_the_defaults_count() -> None:
 CHOICES = {
     "port": ("9000", 9000),
     "address": ("0.0.0.0", "0.0.0.0"),
+    "base_path": ("/watch/danmaku/", "/watch/danmaku"),
     "database": ("sqlite:////tmp/a.db", "sqlite:////tmp/a.db"),
     "rooms": ("demo, music", ("demo", "music")),
     "allowed_origins": (
@@ -53,6 +54,13 @@ BAD_VALUES = [
     ("port", "80.5"),
     ("address", "example.org"),
     ("address", "127.0.0"),
+    ("base_path", "danmaku"),
+    ("base_path", "//danmaku"),
+    ("base_path", "/.."),
+    ("base_path", "/a/../b"),
+    ("base_path", '/a"b'),
+    ("base_path", "/a?b"),
+    ("base_path", "https://example.org/danmaku"),
     ("database", "danmaku.db"),
     ("database", "sqlite:///"),
     ("database", "mysql://localhost/a"),

@@ -36,7 +36,7 @@ const TRY_AGAIN_LATER = 1013; // the close code of a server that is full
 
 export class Connection extends EventTarget {
   #room;
-  #origin;
+  #server;
   #history;
   #readOnly;
   #name;
@@ -63,19 +63,19 @@ export class Connection extends EventTarget {
   /**
    * @param {object} options
    * @param {string} options.room
-   * @param {string} [options.origin]      the server, such as https://example.org
+   * @param {string} options.server        its address, such as https://example.org/danmaku
    * @param {string} [options.name]        '' lets the server choose
    * @param {number} [options.history]     recent entries at a first join
    * @param {boolean} [options.readOnly] never posts and has no identity (overlays)
    */
-  constructor({ room, origin = location.origin, name = '', history = 50, readOnly = false }) {
+  constructor({ room, server, name = '', history = 50, readOnly = false }) {
     super();
     this.#room = room;
-    this.#origin = origin;
+    this.#server = server;
     this.#name = name;
     this.#history = history;
     this.#readOnly = readOnly;
-    this.#session = new Session(origin);
+    this.#session = new Session(server);
   }
 
   /** @returns {State} */
@@ -147,7 +147,7 @@ export class Connection extends EventTarget {
   #openWith(open, message, ended) {
     this.#openedName = this.#name;
     const token = this.#readOnly ? '' : this.#session.token;
-    const address = { origin: this.#origin, room: this.#room, name: this.#name, history: this.#history, cursor: String(this.#cursor), token };
+    const address = { server: this.#server, room: this.#room, name: this.#name, history: this.#history, cursor: String(this.#cursor), token };
     return open(address, { message, ended });
   }
 

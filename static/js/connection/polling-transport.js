@@ -28,7 +28,7 @@ class ErrorResponse extends Error {
  * @returns {Transport}
  */
 export function openPolling(address, listener) {
-  const room = new URL(`/api/rooms/${address.room}`, address.origin).href;
+  const room = `${address.server}/api/rooms/${address.room}`;
   const ended = new AbortController();
   let poll = new AbortController(); // the running request; a pause aborts it
   let paused = false;

@@ -3,9 +3,9 @@ export class Session {
   #key;
   #token = '';
 
-  /** @param {string} origin the server that issued it */
-  constructor(origin) {
-    this.#key = `danmaku.session ${origin}`;
+  /** @param {string} server the server that issued it */
+  constructor(server) {
+    this.#key = `danmaku.session ${server}`;
     try {
       this.#token = localStorage.getItem(this.#key) ?? '';
     } catch {

@@ -79,8 +79,8 @@ export function openWebSocket(address, listener) {
 }
 
 /** @param {import('./wire.js').Address} address */
-function socketUrl({ origin, room, name, history, cursor }) {
-  const url = new URL(`/ws/${room}`, origin);
+function socketUrl({ server, room, name, history, cursor }) {
+  const url = new URL(`${server}/ws/${room}`);
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
   if (name) url.searchParams.set('name', name);
   if (cursor) url.searchParams.set('cursor', cursor);

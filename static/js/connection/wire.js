@@ -74,7 +74,7 @@
  * @property {(ending: Ending) => void} ended
  *
  * @typedef {object} Address the server and the parameters of a transport
- * @property {string} origin
+ * @property {string} server    such as https://example.org/danmaku
  * @property {string} room
  * @property {string} name      '' lets the server choose
  * @property {number} history   how many recent entries to request at a first join

@@ -5,6 +5,7 @@ import { attachPopover } from '../page/popover.js';
 import { find } from '../page/dom.js';
 import { t } from '../page/i18n.js';
 import { Preferences } from '../page/preferences.js';
+import { SERVER } from '../page/server.js';
 import { RoomCard } from './room-card.js';
 import { ROOM_NAME } from '../connection/wire.js';
 
@@ -43,7 +44,7 @@ function showRooms(rooms) {
 
 async function refresh() {
   try {
-    const response = await fetch('/api/rooms', { cache: 'no-store' });
+    const response = await fetch(`${SERVER}/api/rooms`, { cache: 'no-store' });
     if (!response.ok) throw new Error(`status ${response.status}`);
     const { rooms, now } = await response.json();
     clock.set(now);
@@ -92,7 +93,7 @@ function handleOpenRoom() {
   form.addEventListener('submit', (event) => {
     event.preventDefault();
     const room = field.value.trim().toLowerCase();
-    if (ROOM_NAME.test(room)) return location.assign(`/r/${room}`);
+    if (ROOM_NAME.test(room)) return location.assign(`${SERVER}/r/${room}`);
     field.setAttribute('aria-invalid', 'true');
     hint.textContent = room === '' ? t('lobby.room_missing') : t('reject.bad_room');
     field.focus();

@@ -3,6 +3,7 @@
 import { isDark } from '../stage/comment-elements.js';
 import { make } from '../page/dom.js';
 import { t } from '../page/i18n.js';
+import { SERVER } from '../page/server.js';
 import { hueOf } from '../page/user-color.js';
 
 /** @typedef {{room: string, viewers: number, title: string, last: import('../connection/wire.js').Entry[]}} LiveRoom */
@@ -28,7 +29,7 @@ export class RoomCard {
     card.style.setProperty('--turn', String(hueOf(live.room) * DEGREES_PER_HUE));
     const picture = make('div', { class: 'picture' }, card, this.#commentLayer);
     const words = make('div', { class: 'words' }, make('h3', {}, this.#heading), this.#watching);
-    this.element = make('li', { class: 'room-card', 'data-room': live.room }, make('a', { href: `/r/${live.room}` }, picture, words));
+    this.element = make('li', { class: 'room-card', 'data-room': live.room }, make('a', { href: `${SERVER}/r/${live.room}` }, picture, words));
     this.#plate.textContent = live.room;
     this.show(live);
   }

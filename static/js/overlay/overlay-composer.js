@@ -3,6 +3,7 @@
 import { RenderScheduler } from '../page/render-scheduler.js';
 import { find } from '../page/dom.js';
 import { formatNumber, t } from '../page/i18n.js';
+import { SERVER } from '../page/server.js';
 import { DEFAULT_LOOK, readLook, stageSettings, writeLook } from './look.js';
 import { Stage } from '../stage/stage.js';
 
@@ -44,8 +45,7 @@ function fillForm() {
 
 function show() {
   const query = String(writeLook(look));
-  const url = new URL(`/r/${room}/overlay${query && `?${query}`}`, location.origin);
-  address.value = open.href = url.href;
+  address.value = open.href = `${SERVER}/r/${room}/overlay${query && `?${query}`}`;
   find('copied').textContent = '';
   for (const output of form.querySelectorAll('output')) {
     const input = /** @type {HTMLInputElement} */ (output.previousElementSibling?.parentElement?.querySelector('input'));

@@ -4,6 +4,7 @@
  */
 
 import { RenderScheduler } from '../page/render-scheduler.js';
+import { SERVER } from '../page/server.js';
 import { Connection } from '../connection/connection.js';
 import { stageSettings } from './look.js';
 import { Stage } from '../stage/stage.js';
@@ -23,12 +24,12 @@ export class OverlayViewer {
 
   /**
    * @param {HTMLElement} element the `[data-role=stage]` element
-   * @param {{room: string, origin?: string, look: import('./look.js').Look, startWithinMs?: number}} options
+   * @param {{room: string, server?: string, look: import('./look.js').Look, startWithinMs?: number}} options
    */
-  constructor(element, { room, origin = location.origin, look, startWithinMs = START_WITHIN_MS }) {
+  constructor(element, { room, server = SERVER, look, startWithinMs = START_WITHIN_MS }) {
     this.#look = look;
     this.stage = new Stage(element, { scheduler: new RenderScheduler(), settings: stageSettings(look) });
-    this.#connection = new Connection({ room, origin, history: 0, readOnly: true });
+    this.#connection = new Connection({ room, server, history: 0, readOnly: true });
     this.#on('settings', ({ settings }) => this.#applySettings(settings));
     this.#on('entries', ({ entries, source }) => this.#applyEntries(entries, source));
     this.#on('lost', ({ restarted }) => restarted && this.stage.clear());

@@ -2,6 +2,7 @@
 
 import { make } from './dom.js';
 import { language, t } from './i18n.js';
+import { SERVER } from './server.js';
 
 /** @typedef {import('./preferences.js').Preferences} Preferences */
 
@@ -50,6 +51,6 @@ export function makeAppearanceFields(preferences) {
 
 /** Reloads the page in another language; the server renders it in that of the cookie. @param {string} code */
 function switchLanguage(code) {
-  document.cookie = `lang=${code}; path=/; max-age=${YEAR_SECONDS}; samesite=lax`;
+  document.cookie = `lang=${code}; path=${new URL(`${SERVER}/`).pathname}; max-age=${YEAR_SECONDS}; samesite=lax`;
   location.reload();
 }

@@ -10,6 +10,7 @@ import { showDroppedCount } from './dropped-counter.js';
 import { find } from '../page/dom.js';
 import { makeFilter } from './filters.js';
 import { hasText, t } from '../page/i18n.js';
+import { SERVER } from '../page/server.js';
 import { registerShortcuts } from './shortcuts.js';
 import { fillStylePopover, styleOf } from './comment-style.js';
 import { Player } from './player.js';
@@ -29,7 +30,7 @@ const HISTORY = 100;
 const room = document.body.dataset.room ?? '';
 const scheduler = new RenderScheduler();
 const preferences = new Preferences();
-const connection = new Connection({ room, name: preferences.values.name, history: HISTORY });
+const connection = new Connection({ room, server: SERVER, name: preferences.values.name, history: HISTORY });
 const stage = new Stage(find('stage'), { scheduler, settings: stageSettings(preferences, {}) });
 const transcript = new Transcript(
   { list: find('transcript'), empty: find('transcript-empty'), newer: /** @type {HTMLButtonElement} */ (find('newer')) },

@@ -4,6 +4,7 @@ import { makeAppearanceFields } from '../page/appearance.js';
 import { find, make, makeIcon } from '../page/dom.js';
 import { hideWord, showUser, showWord } from './filters.js';
 import { formatNumber, t } from '../page/i18n.js';
+import { SERVER } from '../page/server.js';
 
 /** @typedef {import('../page/preferences.js').Preferences} Preferences */
 /** @typedef {import('../page/preferences.js').Values} Values */
@@ -128,7 +129,7 @@ function makeGroup(legend, ...children) {
 
 /** A link to the overlay's page, for the streamer. @param {string} room */
 function makeOverlayLink(room) {
-  return make('a', { 'data-role': 'overlay-link', href: `/r/${room}/overlay/compose`, target: '_blank', rel: 'noopener' }, t('settings.overlay'));
+  return make('a', { 'data-role': 'overlay-link', href: `${SERVER}/r/${room}/overlay/compose`, target: '_blank', rel: 'noopener' }, t('settings.overlay'));
 }
 
 /** @param {Preferences} preferences */

@@ -6,10 +6,11 @@
  */
 
 import { t } from '../page/i18n.js';
+import { SERVER } from '../page/server.js';
 
 /** @typedef {import('../page/preferences.js').Preferences} Preferences */
 
-const HLS_MODULE = '/vendor/hls.js';
+const HLS_MODULE = `${SERVER}/vendor/hls.js`;
 const HLS_TYPE = 'application/vnd.apple.mpegurl';
 
 export class Video extends EventTarget {
