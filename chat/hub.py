@@ -256,13 +256,21 @@ class Hub:
         """Return the next entries after a cursor, waiting up to ``wait`` seconds for one.
 
         Without a cursor: the recent history. ``poller`` identifies who asks, so that a client that
-        polls repeatedly counts as one viewer; it is the HTTP connection.
+        polls repeatedly counts as one viewer.
         """
         room.used_at = time.monotonic()
         reason = None if cursor is None else room.resume_error(cursor)
         if cursor is None or reason is not None:
             return self._make_page(room, room.recent(limit), room.head, False, reason)
-        room.record_poller(poller, room.used_at + wait)
+        room.begin_poll(poller)
+        try:
+            return await self._read_after(room, cursor, limit, wait)
+        finally:
+            room.end_poll(poller, time.monotonic())
+
+    async def _read_after(
+        self, room: Room, cursor: Cursor, limit: int, wait: float
+    ) -> wire.Page | Rejection:
         if cursor.seq == room.head and wait > 0 and not self.is_stopping:
             if self._long_polls >= self._limits.long_polls:
                 return reject(Code.BUSY, retry_after=BUSY_SECONDS)
@@ -271,7 +279,6 @@ class Hub:
                 await self._wait_for_entries(room, cursor.seq, wait)
             finally:
                 self._long_polls -= 1
-            room.record_poller(poller, time.monotonic())
         bodies = room.entries_in_memory(cursor.seq, limit)
         if bodies is None:
             try:

@@ -280,9 +280,13 @@ class Room:
         """Send what it missed to a viewer that is writable again."""
         self._audience.catch_up(viewer)
 
-    def record_poller(self, poller: object, until: float) -> None:
-        """Count a poller as a viewer until a while after ``until``."""
-        self._audience.record_poller(poller, until)
+    def begin_poll(self, poller: object) -> None:
+        """Count a poller as a viewer, until a while after ``end_poll``."""
+        self._audience.begin_poll(poller)
+
+    def end_poll(self, poller: object, now: float) -> None:
+        """Take the end of a poll; one that is cancelled ends, too."""
+        self._audience.pollers.end_poll(poller, now)
 
     def drop_expired_pollers(self, now: float) -> None:
         """Stop counting the pollers that have stopped polling."""

@@ -106,7 +106,7 @@ _READ = (
 )
 _OLDEST = (
     sa.select(entries.c.seq, entries.c.at)
-    .where(entries.c.room_id == sa.bindparam("key"))
+    .where(entries.c.room_id == sa.bindparam("key"), entries.c.seq > sa.bindparam("after"))
     .order_by(entries.c.seq)
     .limit(sa.bindparam("limit"))
 )
@@ -235,15 +235,27 @@ class Archive(Database):
         with self._reading() as connection:
             return list(connection.execute(sa.select(rooms.c.id)).scalars())
 
-    def find_old(self, room_id: int, cutoff: int, limit: int) -> tuple[int, int]:
+    def find_old(self, room_id: int, cutoff: int, limit: int, now: int) -> tuple[int, int]:
         """Return the last of a room's oldest entries that are all from before ``cutoff``.
 
-        And how many they are, at most ``limit``. ``cutoff`` in Unix milliseconds.
+        And how many they are, at most ``limit``. ``cutoff`` and ``now`` in Unix milliseconds. An
+        entry from the future was numbered while the clock was wrong: it is as old as those after
+        it.
         """
+        after, passed = 0, 0
         with self._reading() as connection:
-            found = connection.execute(_OLDEST, {"key": room_id, "limit": limit})
-            old = list(takewhile(lambda row: row.at < cutoff, found.all()))
-        return (old[-1].seq, len(old)) if old else (0, 0)
+            while True:
+                values = {"key": room_id, "after": after, "limit": limit}
+                found = connection.execute(_OLDEST, values).all()
+                rows = list(takewhile(lambda row: row.at < cutoff or row.at > now, found))
+                old = [place for place, row in enumerate(rows, 1) if row.at < cutoff]
+                if old and not passed:
+                    return rows[old[-1] - 1].seq, old[-1]
+                if old:
+                    return after, passed
+                if len(rows) < limit:
+                    return 0, 0
+                after, passed = rows[-1].seq, passed + len(rows)
 
     def trim(self, room_id: int, last: int) -> None:
         """Forget a room's entries up to ``last``, with their refs; its head stays where it is."""

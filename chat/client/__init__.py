@@ -315,6 +315,7 @@ class Client:
             return self._entries.take_range(message)
         elif isinstance(message, Identity):
             self.identity = message
+            self.session = message.session or self.session
         elif isinstance(message, Reject) and message.code == "bad_token":
             self._take_fresh_session()
         elif isinstance(message, Ack | Reject):

@@ -119,8 +119,15 @@ class HttpPost(Struct, frozen=True, forbid_unknown_fields=True):
         return Post(self.text, self.ref, self.mode, self.color, self.size)
 
 
+class GuestRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of ``POST /api/session``: the name of a new guest."""
+
+    name: str | None = None
+
+
 _incoming = msgspec.json.Decoder(Incoming)
 _http_post = msgspec.json.Decoder(HttpPost)
+_guest_request = msgspec.json.Decoder(GuestRequest)
 _settings_patch = msgspec.json.Decoder(SettingsPatch)
 
 
@@ -139,6 +146,14 @@ def decode_http_post(data: bytes) -> HttpPost | Rejection:
         return _http_post.decode(data)
     except DECODE_ERRORS:
         return explain(data, [HttpPost])
+
+
+def decode_guest_request(data: bytes) -> GuestRequest | Rejection:
+    """Read the body of a request for a session; it may be empty."""
+    try:
+        return _guest_request.decode(data or b"{}")
+    except DECODE_ERRORS:
+        return explain(data, [GuestRequest])
 
 
 def decode_settings_patch(data: bytes) -> SettingsPatch | Rejection:
@@ -229,12 +244,13 @@ class Skip(_Outgoing, frozen=True, tag="skip"):
     settings: Raw
 
 
-class Identity(_Outgoing, frozen=True, tag="identity"):
-    """Who this viewer is from now on."""
+class Identity(_Outgoing, frozen=True, tag="identity", omit_defaults=True):
+    """Who this viewer is from now on; ``session`` has the name of now."""
 
     user: str
     name: str
     role: Role
+    session: str = ""
 
 
 class Pong(_Outgoing, frozen=True, tag="pong"):
@@ -294,7 +310,8 @@ class Page(Struct, frozen=True):
 class Posted(Struct, frozen=True, omit_defaults=True):
     """The answer of an accepted ``POST /api/rooms/{room}/comments``.
 
-    ``session`` for who posted without one: the token to be the same guest with from now on.
+    ``session`` for who posted without one, or under another name: the token to be the same guest
+    with from now on.
     """
 
     ref: str | None
@@ -302,6 +319,15 @@ class Posted(Struct, frozen=True, omit_defaults=True):
     seq: int
     dup: bool = False
     session: str = ""
+
+
+class Guest(Struct, frozen=True):
+    """The answer of ``POST /api/session``: a new guest, and its session."""
+
+    user: str
+    name: str
+    role: Role
+    session: str
 
 
 class SettingsChanged(Struct, frozen=True):

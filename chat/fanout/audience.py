@@ -91,9 +91,9 @@ class Audience:
             self._catch_up(viewer)
             self._update_metrics()
 
-    def record_poller(self, poller: object, until: float) -> None:
-        """Count a poller as a viewer until a while after ``until``."""
-        if self.pollers.record(poller, until):
+    def begin_poll(self, poller: object) -> None:
+        """Count a poller as a viewer."""
+        if self.pollers.begin_poll(poller):
             self._schedule(self)
 
     def drop_expired_pollers(self, now: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterator
 
 POLLER_SECONDS = 10.0
@@ -16,22 +17,33 @@ class Pollers:
     def __init__(self, head: int, limit: int = POLLER_LIMIT) -> None:
         self.notified_head = head
         self._limit = limit
+        # When a poller stops being counted; never while a poll of it waits.
         self._until: dict[object, float] = {}
+        self._polls: dict[object, int] = {}
         self._waiters: set[asyncio.Future[None]] = set()
 
     def __len__(self) -> int:
         return len(self._until)
 
-    def record(self, poller: object, until: float) -> bool:
-        """Count a poller as a viewer until a while after ``until``; return whether it is new.
+    def begin_poll(self, poller: object) -> bool:
+        """Count a poller as a viewer from now on; return whether it is new.
 
         Above the limit a new poller is answered, but not counted.
         """
         is_new = poller not in self._until
         if is_new and len(self._until) >= self._limit:
             return False
-        self._until[poller] = until + POLLER_SECONDS
+        self._until[poller] = math.inf
+        self._polls[poller] = self._polls.get(poller, 0) + 1
         return is_new
+
+    def end_poll(self, poller: object, now: float) -> None:
+        """Count a poller for a while longer, however its poll ended."""
+        polls = self._polls.pop(poller, 0) - 1
+        if polls > 0:
+            self._polls[poller] = polls
+        elif polls == 0:
+            self._until[poller] = now + POLLER_SECONDS
 
     def drop_expired(self, now: float) -> bool:
         """Stop counting those that have stopped polling; return whether there were any."""

@@ -176,9 +176,10 @@ class LocalJournal:
     async def trim(self, cutoff: int) -> int:
         """Remove old entries, a step at a time."""
         archive, count = self._archive, 0
+        now = time.time_ns() // 1_000_000
         for room_id in await self._read(self._reader, archive.room_ids):
             while not self._closing:
-                find = partial(archive.find_old, room_id, cutoff, self._limits.trim_step)
+                find = partial(archive.find_old, room_id, cutoff, self._limits.trim_step, now)
                 last, found = await self._read(self._reader, find)
                 if not found:
                     break

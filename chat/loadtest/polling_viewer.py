@@ -87,6 +87,7 @@ class PollingViewer(Viewer, HttpConnection):
             is_live = self.state is ViewerState.LIVE
             wait = LONG_POLL_SECONDS if options.transport == "long-poll" and is_live else 0
             query = f"after={self.tracker.cursor}&wait={wait}&limit={PAGE_LIMIT}"
+        query += f"&poller={id(self):x}"
         self.send(f"GET {self.path}/entries?{query}{self.headers}\r\n".encode())
         if self.paused:
             self.stop_reading()

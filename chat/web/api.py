@@ -17,6 +17,7 @@ PAGE_DEFAULT = 50
 MAX_PAGE = 300
 MAX_WAIT = 30.0
 LOBBY_ENTRIES = 5
+MAX_POLLER_LENGTH = 64
 
 
 class ApiHandler(Handler):
@@ -128,7 +129,7 @@ class RoomSettingsHandler(ApiHandler):
 class Entries(ApiHandler):
     """``GET /api/rooms/{room}/entries?after=&wait=&limit=``: the next entries after a cursor."""
 
-    PARAMETERS = ("after", "wait", "limit")
+    PARAMETERS = ("after", "wait", "limit", "poller")
 
     _waiting: asyncio.Task[wire.Page | Rejection] | None = None
 
@@ -139,8 +140,7 @@ class Entries(ApiHandler):
         wait = self.read_number("wait", 0, 0, MAX_WAIT)
         limit = int(self.read_number("limit", PAGE_DEFAULT, 1, MAX_PAGE, whole=True))
         room = await self.open_room(name)
-        # Who asks again over the same connection is the same viewer.
-        poller = getattr(self.request.connection, "context", self)
+        poller = (self.address, self._read_poller())
         with self.services.peers.hold_long_poll(self.address) as rejection:
             if wait and rejection is not None:
                 raise Refused(rejection)
@@ -150,10 +150,30 @@ class Entries(ApiHandler):
         if not self._waiting.cancelled():
             self.write_json(self.require(self._waiting.result()))
 
+    def _read_poller(self) -> str:
+        """Return what the client calls itself, to be counted as one viewer."""
+        poller = self.query.get("poller", "")
+        if len(poller) > MAX_POLLER_LENGTH:
+            detail = f"poller must have at most {MAX_POLLER_LENGTH} characters"
+            raise Refused(reject(Code.BAD_PARAMETER, detail=detail))
+        return poller
+
     def on_connection_close(self) -> None:
         """Stop waiting when the client has disconnected."""
         if self._waiting is not None:
             self._waiting.cancel()
+
+
+class Session(ApiHandler):
+    """``POST /api/session``: become a guest, before the first post over HTTP."""
+
+    def post(self) -> None:
+        """Answer 201 with a new guest and its session."""
+        body = self.require(wire.decode_guest_request(self.read_body()))
+        guest = self.require(self.services.guests.create_guest(body.name))
+        self.set_status(201)
+        session = self.services.guests.sign(guest)
+        self.write_json(wire.Guest(guest.user, guest.name, guest.role, session))
 
 
 class Comments(ApiHandler):
@@ -163,7 +183,7 @@ class Comments(ApiHandler):
         """Answer 201 once the comment is durable."""
         body = self.require(wire.decode_http_post(self.read_body()))
         session = self.read_token()
-        author = self._find_author(session, body)
+        author = self._find_author(session, body, name)
         if self.services.hub.find_room(name) is None and (
             rejection := self.services.peers.admit_opening(self.address)
         ):
@@ -173,13 +193,15 @@ class Comments(ApiHandler):
         outcome = asyncio.shield(self.services.hub.post(room, author, body.to_post()))
         ack = self.require(await outcome)
         self.set_status(201)
-        offered = self.services.guests.sign(author) if session is None else ""
+        # Who repeats a post without a session may be somebody else who saw it.
+        is_offered = author.chose_name if session is not None else not ack.dup
+        offered = self.services.guests.sign(author) if is_offered else ""
         self.write_json(wire.Posted(ack.ref, ack.epoch, ack.seq, ack.dup, offered))
 
-    def _find_author(self, session: str | None, body: wire.HttpPost) -> Author:
+    def _find_author(self, session: str | None, body: wire.HttpPost, room: str) -> Author:
         guests = self.services.guests
         return self.require(
-            guests.create_guest_for_request(self.address, body.name, body.ref)
+            guests.create_guest_for_request(self.address, room, body)
             if session is None
             else guests.verify(session, body.name)
         )

@@ -255,7 +255,8 @@ class Connection:
 
     def _send_identity(self) -> None:
         author = self._author
-        self.send_message(wire.Identity(author.user, author.name, author.role))
+        session = self._connections.guests.sign(author)
+        self.send_message(wire.Identity(author.user, author.name, author.role, session))
 
     def _reject_message(self, ref: str | None, rejection: Rejection) -> None:
         """Reject a message; too many in a row end the connection."""

@@ -7,7 +7,7 @@ import urllib.request
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, WebSocketRoute, expect
 
 from tests.browser.room_page import TEXTS, block_websocket, enter, say
 from tests.serving import ServerProcess
@@ -56,4 +56,32 @@ def test_session_of_another_server_is_replaced_without_a_message(
     expect(page.locator("[data-role=composer] [aria-invalid=true]")).to_have_count(0)
     page.reload()
     say_and_see(enter(page, server, room), ["first", "second"])
+    assert len(set(authors(server, room))) == 1
+
+
+def test_first_post_over_polling_whose_answer_is_lost_is_shown_once(
+    server: ServerProcess, room: str, new_page: Callable[..., Page]
+) -> None:
+    page = new_page()
+    lost: list[int] = []
+
+    def connect(socket: WebSocketRoute) -> None:
+        if lost:
+            socket.connect_to_server()
+        else:
+            socket.close()
+
+    def lose_answer(route: Route) -> None:
+        if lost:
+            route.continue_()
+            return
+        lost.append(route.fetch().status)
+        route.abort()
+
+    page.route_web_socket("**/ws/**", connect)
+    page.route("**/comments", lose_answer)
+    say_and_see(enter(page, server, room), ["once"])
+    assert lost == [201]
+    say_and_see(page, ["once", "and this"])
+    assert len(authors(server, room)) == 2
     assert len(set(authors(server, room))) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 from msgspec import Raw
@@ -59,6 +60,30 @@ def test_long_polls_over_the_limit_are_told_when_to_come_back() -> None:
                 await post(hub, room, "hi")
                 assert (await waiting).last == 1
             assert read_metric(hub, "danmaku_long_polls") == 0
+
+    run(steps)
+
+
+def test_cancelled_long_poll_is_counted_for_ten_seconds_and_no_longer() -> None:
+    async def steps() -> None:
+        async with open_hub() as hub:
+            room = await enter(hub, "demo")
+            cursor = Cursor(room.epoch, 0)
+            polls = [
+                asyncio.ensure_future(hub.read_page(room, cursor, 50, 30, "somebody"))
+                for _ in range(2)
+            ]
+            await asyncio.sleep(0)
+            polls[0].cancel()
+            await asyncio.wait([polls[0]])
+            hub.release_rooms(time.monotonic() + 100)
+            assert room.viewer_count == 1  # another poll of it waits still
+            polls[1].cancel()
+            await asyncio.wait([polls[1]])
+            hub.release_rooms(time.monotonic() + 9)
+            assert room.viewer_count == 1
+            hub.release_rooms(time.monotonic() + 11)
+            assert room.viewer_count == 0
 
     run(steps)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.serving import ServerProcess
-from tests.support.api import Api
+from tests.support.api import Api, state_of
 from tests.support.viewer import Viewer
 
 StartServer = Callable[..., ServerProcess]
@@ -107,8 +107,23 @@ def test_who_polls_again_and_again_is_one_viewer(server: ServerProcess, room: st
         api.entries(room, after=f"{epoch}:0")
     assert api.get(f"/api/rooms/{room}").json["viewers"] == 1
     other = Api(server)
-    other.entries(room, after=f"{epoch}:0")
+    other.entries(room, after=f"{epoch}:0", poller="another")
     assert api.get(f"/api/rooms/{room}").json["viewers"] == 2
+
+
+def test_many_polls_of_one_program_over_connections_of_their_own_are_one_viewer(
+    server: ServerProcess, room: str
+) -> None:
+    epoch = Api(server).entries(room).json["epoch"]
+    for poller in ({}, {"poller": "p1"}):
+        for _ in range(20):
+            Api(server).entries(room, after=f"{epoch}:0", **poller)
+    assert state_of(server, room)["viewers"] == 2
+
+
+def test_poller_with_too_long_a_name_is_refused(server: ServerProcess, room: str) -> None:
+    answer = Api(server).entries(room, poller="p" * 65)
+    assert (answer.status, answer.error["code"]) == (400, "bad_parameter")
 
 
 def test_posting_is_answered_with_the_place_of_the_comment(

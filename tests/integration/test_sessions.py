@@ -48,6 +48,12 @@ def post_over_http(
         return error.code, json.load(error)
 
 
+def become_guest(server: ServerProcess, **body: Any) -> dict[str, Any]:
+    request = urllib.request.Request(f"{server.url}/api/session", json.dumps(body).encode())
+    with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:
+        return json.load(answer)
+
+
 def author_of_last(server: ServerProcess, room: str) -> tuple[str, str]:
     with urllib.request.urlopen(f"{server.url}/api/rooms/{room}/entries?limit=1") as answer:
         (entry,) = json.load(answer)["entries"]
@@ -110,6 +116,69 @@ def test_posting_over_http_gives_a_session_that_is_good_everywhere(
     socket, _ = join(server, room)
     identity = ask(socket, "identity", type="auth", token=posted["session"])
     assert (identity["user"], identity["name"]) == (user, "Ana")
+    socket.close()
+
+
+def test_two_posts_without_a_session_that_differ_in_their_text_are_both_kept(
+    server: ServerProcess, room: str
+) -> None:
+    same = {"name": "Ana", "ref": "1"}
+    answers = [post_over_http(server, room, None, text=text, **same)[1] for text in ("a", "b")]
+    assert [answer["seq"] for answer in answers] == [1, 2]
+    assert not any("dup" in answer for answer in answers)
+    guests = {
+        jwt.decode(answer["session"], options={"verify_signature": False})["sub"]
+        for answer in answers
+    }
+    assert len(guests) == 2
+
+
+def test_session_is_given_to_who_posted_first_and_to_nobody_who_repeats_the_post(
+    server: ServerProcess, room: str
+) -> None:
+    post = {"text": "hi", "name": "Ana", "ref": "1"}
+    first, again = (post_over_http(server, room, None, **post)[1] for _ in range(2))
+    assert "session" in first
+    assert (again["seq"], again["dup"], "session" in again) == (1, True, False)
+    _, elsewhere = post_over_http(server, room + "-2", None, **post)
+    assert elsewhere["session"] != first["session"]
+
+
+def test_post_over_http_whose_answer_was_lost_is_said_once_over_websocket(
+    server: ServerProcess, room: str
+) -> None:
+    guest = become_guest(server, name="Ana")
+    assert (guest["name"], guest["role"]) == ("Ana", "viewer")
+    kept = post_over_http(server, room, guest["session"], text="hi", ref="k1")[1]
+    socket, _ = join(server, room)
+    identity = ask(socket, "identity", type="auth", token=guest["session"])
+    assert (identity["user"], identity["name"]) == (guest["user"], "Ana")
+    again = ask(socket, "ack", type="post", ref="k1", text="hi")
+    assert (again["seq"], again["dup"]) == (kept["seq"], True)
+    socket.close()
+
+
+def test_guest_with_a_name_that_is_none_is_refused(server: ServerProcess) -> None:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        become_guest(server, name=" ")
+    assert (refused.value.code, json.load(refused.value)["error"]["code"]) == (422, "name_empty")
+
+
+def test_renamed_guest_has_the_newest_name_with_the_session_that_came_with_it(
+    server: ServerProcess, room: str
+) -> None:
+    socket, welcome = join(server, room, "name=Ana")
+    renamed = ask(socket, "identity", type="rename", name="Anna")
+    socket.close()
+    socket, _ = join(server, room)
+    identity = ask(socket, "identity", type="auth", token=renamed["session"])
+    assert (identity["user"], identity["name"]) == (welcome["user"], "Anna")
+    socket.close()
+    status, posted = post_over_http(server, room, identity["session"], text="hi", name="Annabel")
+    assert status == 201
+    socket, _ = join(server, room)
+    identity = ask(socket, "identity", type="auth", token=posted["session"])
+    assert (identity["user"], identity["name"]) == (welcome["user"], "Annabel")
     socket.close()
 
 

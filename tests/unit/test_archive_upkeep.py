@@ -66,9 +66,29 @@ def test_old_entries_are_found_from_the_oldest_on_and_in_steps(open_archive: Ope
     demo = archive.load_or_create_room("demo", "e1").room_id
     archive.append([draft(demo, at=at) for at in (OLD, OLD, OLD, NEW, OLD)])
     # The last is younger than its time says: the clock was set back. It stays with its neighbours.
-    assert archive.find_old(demo, 5_000, 100) == (3, 3)
-    assert archive.find_old(demo, 5_000, 2) == (2, 2)
-    assert archive.find_old(demo, OLD, 100) == (0, 0)
+    assert archive.find_old(demo, 5_000, 100, NEW) == (3, 3)
+    assert archive.find_old(demo, 5_000, 2, NEW) == (2, 2)
+    assert archive.find_old(demo, OLD, 100, NEW) == (0, 0)
+
+
+def test_entry_from_the_future_is_as_old_as_those_after_it(open_archive: OpenArchive) -> None:
+    archive = open_archive()
+    demo = archive.load_or_create_room("demo", "e1").room_id
+    archive.append([draft(demo, at=at) for at in (NEW + 1, OLD, NEW + 1, NEW + 1, OLD, NEW + 1)])
+    assert archive.find_old(demo, 5_000, 100, NEW) == (5, 5)
+    archive.append([draft(demo, at=NEW)])
+    assert archive.find_old(demo, 5_000, 100, NEW) == (5, 5)
+
+
+def test_many_entries_from_the_future_are_found_in_steps(open_archive: OpenArchive) -> None:
+    archive = open_archive()
+    demo = archive.load_or_create_room("demo", "e1").room_id
+    archive.append([draft(demo, at=NEW + 1) for _ in range(10)])
+    assert archive.find_old(demo, 5_000, 4, NEW) == (0, 0)
+    archive.append([draft(demo, at=OLD), draft(demo, at=NEW)])
+    while (found := archive.find_old(demo, 5_000, 4, NEW)) != (0, 0):
+        archive.trim(demo, found[0])
+    assert seqs(archive, demo) == [12]
 
 
 def test_trimmed_room_keeps_its_head_and_epoch_over_a_restart(open_archive: OpenArchive) -> None:

@@ -15,6 +15,7 @@ import msgspec
 from chat.core.comment import clean_name, guest_name
 from chat.core.reject import Code, Rejection, reject
 from chat.core.room_state import Author
+from chat.core.wire import HttpPost
 
 ALGORITHM = "HS256"
 ISSUER = "danmaku"
@@ -35,17 +36,18 @@ class GuestSessions:
         return _named(user, name, secrets.randbelow(_NAMES))
 
     def create_guest_for_request(
-        self, address: str, name: str | None, ref: str | None
+        self, address: str, room: str, post: HttpPost
     ) -> Author | Rejection:
         """Return a guest for a post over HTTP without a session; the address's rate limit applies.
 
-        A retry with the same ref, name and address gets the same guest, so that it is recognized as
-        a retry; nobody else behind the address is that guest.
+        A post with a ref that is the same in every way, and from the same address, gets the same
+        guest, so that it is recognized as a retry.
         """
-        if ref is None:
+        name = post.name
+        if post.ref is None:
             user, number = secrets.token_hex(5), secrets.randbelow(_NAMES)
         else:
-            told = msgspec.json.encode((address, name, ref))
+            told = msgspec.json.encode((address, room, post))
             digest = hashlib.blake2b(told, key=self._address_key, digest_size=9).digest()
             user, number = digest[:5].hex(), int.from_bytes(digest[5:], "big")
         author = _named("g-" + user, name, number)

@@ -41,6 +41,7 @@ export class Connection extends EventTarget {
   #readOnly;
   #name;
   #openedName = '';
+  #openedToken = '';
   #session;
   #cursor = new Cursor();
   #outbox = new Outbox((message) => this.#transport?.send(message));
@@ -146,7 +147,7 @@ export class Connection extends EventTarget {
    */
   #openWith(open, message, ended) {
     this.#openedName = this.#name;
-    const token = this.#readOnly ? '' : this.#session.token;
+    const token = (this.#openedToken = this.#readOnly ? '' : this.#session.token);
     const address = { server: this.#server, room: this.#room, name: this.#name, history: this.#history, cursor: String(this.#cursor), token };
     return open(address, { message, ended });
   }
@@ -225,8 +226,10 @@ export class Connection extends EventTarget {
         return this.#emit('accepted', { ref: message.ref, seq: message.seq, post: this.#outbox.accept(message.ref) });
       case 'reject':
         return this.#onReject(message);
-      case 'viewers':
       case 'identity':
+        if (message.session && !this.#readOnly) this.#session.store(message.session); // it has the newest name
+        return this.#emit('identity', message);
+      case 'viewers':
         return this.#emit(message.type, message);
     }
   }
@@ -268,6 +271,10 @@ export class Connection extends EventTarget {
     if (!first && !(same && welcome.recovered)) this.#emit('lost', { reason: welcome.reason ?? '', restarted: !same });
     if (entries.length) this.#emitEntries(entries, same ? 'missed' : 'history');
     if (this.#name !== this.#openedName) this.#transport?.send({ type: 'rename', name: this.#name }); // changed while it connected
+    const { token } = this.#session;
+    if (kind === 'websocket' && !this.#readOnly && token !== this.#openedToken && token !== welcome.session) {
+      this.#transport?.send({ type: 'auth', token }); // of a guest that polling created while this WebSocket was opened
+    }
     this.#outbox.open();
     if (this.#paused) this.#transport?.send({ type: 'pause' });
   }

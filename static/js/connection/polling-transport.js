@@ -10,6 +10,7 @@ const WAIT_SECONDS = 25;
 const TIMEOUT_MS = (WAIT_SECONDS + 10) * 1000;
 const PAGE_ENTRIES = 300;
 const ROOM_INFO_EVERY_MS = 15_000;
+const POLLER = crypto.getRandomValues(new Uint32Array(2)).join('-'); // this page counts as one viewer
 
 /** A response with an error status. */
 class ErrorResponse extends Error {
@@ -64,6 +65,7 @@ export function openPolling(address, listener) {
     for (;;) {
       if (paused) await /** @type {Promise<void>} */ (new Promise((resolve) => { wake = resolve; }));
       const query = new URLSearchParams({ wait: String(joined ? WAIT_SECONDS : 0) });
+      query.set('poller', POLLER);
       query.set('limit', String(after ? PAGE_ENTRIES : Math.max(1, address.history)));
       if (after) query.set('after', after);
       poll = new AbortController();
@@ -91,12 +93,20 @@ export function openPolling(address, listener) {
     if (!ended.signal.aborted) listener.message(message);
   }
 
+  /** Before the first post: a post that is sent again, also over another transport, must be the same guest's. */
+  async function becomeGuest() {
+    const guest = await request(`${address.server}/api/session`, { method: 'POST', body: JSON.stringify(name ? { name } : {}) });
+    token = guest.session;
+    emit({ type: 'identity', ...guest });
+  }
+
   /** @param {import('./wire.js').PostMessage} message */
   async function post({ type: _, ...fields }) {
     const body = JSON.stringify(name ? { ...fields, name } : fields);
     try {
+      if (!token) await becomeGuest();
       const response = await request(`${room}/comments`, { method: 'POST', body, headers: { 'Content-Type': 'application/json' } });
-      token = response.session ?? token; // a post without a token creates a guest
+      token = response.session ?? token; // it has the newest name
       emit({ type: 'ack', ...response });
     } catch (error) {
       if (error instanceof ErrorResponse && error.code === 'bad_token') token = '';
@@ -115,7 +125,7 @@ export function openPolling(address, listener) {
     kind: 'polling',
     send(message) {
       if (ended.signal.aborted) return false;
-      // One at a time: keeps the order, and the first response creates the guest that makes the next posts.
+      // One at a time: keeps the order, and the first post creates the guest that makes the next ones.
       if (message.type === 'post') postQueue = postQueue.then(() => post(message));
       if (message.type === 'rename') {
         name = message.name;

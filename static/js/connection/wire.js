@@ -48,7 +48,7 @@
  * @typedef {{type: 'reject', ref?: string | null, code: string, message: string, retry_after?: number | null}} Reject
  * @typedef {{type: 'viewers', count: number}} Viewers
  * @typedef {{type: 'skip', first: number, last: number, why: string, settings?: RoomSettings}} Skip
- * @typedef {{type: 'identity', user: string, name: string, role: string}} Identity
+ * @typedef {{type: 'identity', user: string, name: string, role: string, session?: string}} Identity
  * @typedef {{type: 'bye', code: number, message: string, reconnect_after: number | null}} Bye
  * @typedef {{type: 'pong'}} Pong
  * @typedef {Welcome | Batch | Ack | Reject | Viewers | Skip | Identity | Bye | Pong} ServerMessage
