@@ -6,10 +6,17 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 
+import hypothesis
 import pytest
 
-from tests.certificates import Certificate, issue_certificate
-from tests.serving import ServerProcess
+from tests.support.certificates import Certificate, issue_certificate
+from tests.support.server_process import ServerProcess
+
+# How long one example takes says more about the machine, which two workers share, than about us.
+hypothesis.settings.register_profile(
+    "shared machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("shared machine")
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Locator, Page, expect
 
-from tests.serving import ServerProcess
+from tests.support.server_process import ServerProcess
 
 LIVE = '[data-role=status][data-state="live"]'
 FIELD = "[data-role=composer] [data-role=text]"

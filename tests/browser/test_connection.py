@@ -17,8 +17,8 @@ from tests.browser.room_page import (
     say,
     set_hidden,
 )
-from tests.room_admin import choose
-from tests.serving import ServerProcess
+from tests.support.room_admin import change_settings
+from tests.support.server_process import ServerProcess
 
 NewPage = Callable[..., Page]
 StartServer = Callable[..., ServerProcess]
@@ -160,7 +160,7 @@ def test_outdated_welcome_is_no_new_epoch_and_applies_no_old_settings(
 
     page.route_web_socket("**/ws/**", overtake)
     enter(page, server, room)
-    choose(server, room, title="new")
+    change_settings(server, room, title="new")
     for text in ("one", "two"):
         say(other, text)
     expect(page.locator(TEXTS)).to_have_text(["one", "two"])
@@ -197,7 +197,7 @@ def test_skip_applies_the_settings_it_carries(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     page, other = new_page(), enter(new_page(), server, room)
-    choose(server, room, title="before")
+    change_settings(server, room, title="before")
     skip_after(page, "away", {"title": "changed meanwhile"})
     enter(page, server, room)
     expect(page.locator("[data-role=room-title]")).to_have_text("before")
@@ -209,7 +209,7 @@ def test_skip_applies_its_settings_to_an_overlay(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     overlay, other = new_page(), enter(new_page(), server, room)
-    choose(server, room, delay=600)
+    change_settings(server, room, delay=600)
     skip_after(overlay, "away", {"delay": 0})
     overlay.goto(f"{server.url}/r/{room}/overlay")
     expect(other.locator("[data-role=viewer-count]")).to_have_text("2")

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.serving import ServerProcess
+from tests.support.server_process import ServerProcess
 
 NewPage = Callable[..., Page]
 

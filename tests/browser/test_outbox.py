@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
 from tests.browser.room_page import FIELD, HINT, TEXTS, enter, expect_state, say
-from tests.serving import ServerProcess
+from tests.support.server_process import ServerProcess
 
 NewPage = Callable[..., Page]
 

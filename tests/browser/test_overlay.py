@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.room_page import ON_STAGE
-from tests.room_admin import choose
+from tests.support.room_admin import change_settings
 
 NewPage = Callable[..., Page]
 StartServer = Callable[..., Any]
@@ -228,7 +228,7 @@ def test_embedded_stage_applies_the_room_delay_and_avoids_the_video_controls(
     assert foot is not None
     assert video is not None
     assert foot["y"] + foot["height"] <= video["y"] + video["height"] - 60
-    choose(server, room, delay=2.5)
+    change_settings(server, room, delay=2.5)
     began = time.monotonic()
     post(server.url, room, "a goal")
     page.locator(ON_STAGE, has_text="a goal").wait_for(state="attached")

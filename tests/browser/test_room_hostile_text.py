@@ -13,8 +13,8 @@ from playwright.sync_api import Page, expect
 from websocket import create_connection
 
 from tests.browser.room_page import ON_STAGE, enter
-from tests.room_admin import choose
-from tests.serving import ServerProcess
+from tests.support.room_admin import change_settings
+from tests.support.server_process import ServerProcess
 
 NewPage = Callable[..., Page]
 
@@ -175,7 +175,7 @@ def test_hostile_titles_are_shown_as_text(
     expect(lobby.locator(f"[data-room={room}] h3")).to_have_text(room)
     before = [detector.count() for detector in detectors]
     for title in HOSTILE:
-        choose(server, room, title=title)
+        change_settings(server, room, title=title)
         expect(page.locator("[data-role=room-title]")).to_have_text(title)
     expect(lobby.locator(f"[data-room={room}] h3")).to_have_text(title)
     assert [detector.count() for detector in detectors] == before

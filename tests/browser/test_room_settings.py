@@ -8,9 +8,9 @@ from collections.abc import Callable
 from playwright.sync_api import Page, expect
 
 from tests.browser.room_page import FIELD, HINT, LIVE, ON_STAGE, ROWS, enter, say
-from tests.room_admin import choose
-from tests.serving import ServerProcess
 from tests.support.api import Api
+from tests.support.room_admin import change_settings
+from tests.support.server_process import ServerProcess
 
 NewPage = Callable[..., Page]
 
@@ -30,14 +30,14 @@ def test_title_is_shown_to_present_and_later_viewers_as_text(
     enter(page, server, room)
     expect(page.locator(TITLE)).to_have_text(room)
     for title in ("周五电影", "<img src=x onerror=alert(1)>"):
-        choose(server, room, title=title)
+        change_settings(server, room, title=title)
         expect(page.locator(TITLE)).to_have_text(title)
     later = new_page()
     enter(later, server, room)
     expect(later.locator(TITLE)).to_have_text(title)
     later.goto(server.url)
     expect(later.locator(f"[data-room={room}] h3")).to_have_text(title)
-    choose(server, room, title=None)
+    change_settings(server, room, title=None)
     expect(page.locator(TITLE)).to_have_text(room)
 
 
@@ -45,7 +45,7 @@ def test_newest_settings_in_the_history_apply(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     for number in range(5):
-        choose(server, room, title=f"Title {number}", slow_mode=0 if number == 4 else 600)
+        change_settings(server, room, title=f"Title {number}", slow_mode=0 if number == 4 else 600)
     page = new_page()
     enter(page, server, room)
     expect(page.locator(TITLE)).to_have_text("Title 4")
@@ -58,13 +58,13 @@ def test_settings_survive_a_server_restart_for_a_connected_viewer(
     start_server: Callable[..., ServerProcess], room: str, new_page: NewPage
 ) -> None:
     server = start_server()
-    choose(server, room, title="Friday")
+    change_settings(server, room, title="Friday")
     page = new_page()
     enter(page, server, room)
     server.restart()
     expect(page.locator(LIVE)).to_be_visible(timeout=20_000)
     expect(page.locator(TITLE)).to_have_text("Friday")
-    choose(server, room, title="Saturday")
+    change_settings(server, room, title="Saturday")
     expect(page.locator(TITLE)).to_have_text("Saturday")
     server.restart()
     later = new_page()
@@ -77,7 +77,7 @@ def test_room_delay_applies_to_the_stage_and_not_to_the_transcript(
 ) -> None:
     pages = [new_page(), new_page()]
     enter(pages[0], server, room)
-    choose(server, room, delay=3)
+    change_settings(server, room, delay=3)
     pages[1].goto(f"{server.url}/r/{room}/overlay")
     api = Api(server)
     expect(pages[0].locator("[data-role=viewer-count]")).to_have_text("2")
@@ -91,7 +91,7 @@ def test_room_delay_applies_to_the_stage_and_not_to_the_transcript(
         expect(page.locator(ON_STAGE)).to_have_count(1)
         late = int(page.evaluate("document.documentElement.dataset.shown")) - said_at
         assert 2900 <= late <= 6000, late
-    choose(server, room, delay=0)
+    change_settings(server, room, delay=0)
     assert api.post(room, "and another").status == 201
     for page in pages:
         expect(page.locator(ON_STAGE, has_text="and another")).to_have_count(1, timeout=2500)
@@ -101,7 +101,7 @@ def test_room_delay_applies_to_the_stage_and_not_to_the_transcript(
 def test_slow_mode_counts_down_at_the_composer_and_ends_when_it_is_turned_off(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
-    choose(server, room, slow_mode=60)
+    change_settings(server, room, slow_mode=60)
     page = new_page()
     enter(page, server, room)
     expect(page.locator(WAIT)).to_be_hidden()
@@ -111,13 +111,13 @@ def test_slow_mode_counts_down_at_the_composer_and_ends_when_it_is_turned_off(
     say(page, "two")
     expect(page.locator(HINT)).to_have_text(re.compile(r"^You can send again in 5\d s\.$"))
     expect(page.locator(FIELD)).to_have_value("two")
-    choose(server, room, slow_mode=6)
+    change_settings(server, room, slow_mode=6)
     expect(page.locator(WAIT)).to_have_text(re.compile("^[0-6]$"))
     expect(page.locator(WAIT)).to_be_hidden(timeout=10_000)
     expect(page.locator(HINT)).to_be_hidden()
     say(page, "three")
     expect(page.locator(WAIT)).to_be_visible()
-    choose(server, room, slow_mode=0)
+    change_settings(server, room, slow_mode=0)
     expect(page.locator(WAIT)).to_be_hidden()
     say(page, "four")
     say(page, "five")
@@ -127,7 +127,7 @@ def test_slow_mode_counts_down_at_the_composer_and_ends_when_it_is_turned_off(
 def test_slow_mode_unknown_to_the_page_shows_a_message_and_keeps_the_text(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
-    choose(server, room, slow_mode=60)
+    change_settings(server, room, slow_mode=60)
     page = new_page()
     enter(page, server, room)
     say(page, "one")
@@ -138,7 +138,7 @@ def test_slow_mode_unknown_to_the_page_shows_a_message_and_keeps_the_text(
     expect(page.locator(HINT)).to_contain_text("slow mode")
     expect(page.locator(FIELD)).to_have_value("two")
     expect(page.locator(WAIT)).to_have_text(re.compile(r"^[45]\d$"))
-    choose(server, room, slow_mode=0)
+    change_settings(server, room, slow_mode=0)
     expect(page.locator(WAIT)).to_be_hidden()
     page.locator(FIELD).press("Enter")
     expect(page.locator(ROWS)).to_have_count(2)
@@ -147,7 +147,7 @@ def test_slow_mode_unknown_to_the_page_shows_a_message_and_keeps_the_text(
 def test_slow_mode_message_is_in_the_viewers_language(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
-    choose(server, room, slow_mode=60)
+    change_settings(server, room, slow_mode=60)
     page = new_page(locale="zh-CN")
     enter(page, server, room)
     say(page, "一")
@@ -161,7 +161,7 @@ def test_slow_mode_message_is_in_the_viewers_language(
 def test_polling_viewer_gets_the_settings_and_every_change(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
-    choose(server, room, title="Friday", slow_mode=60)
+    change_settings(server, room, title="Friday", slow_mode=60)
     page = new_page()
     page.route_web_socket("**/ws/**", lambda socket: socket.close())
     page.goto(f"{server.url}/r/{room}")
@@ -169,6 +169,6 @@ def test_polling_viewer_gets_the_settings_and_every_change(
     expect(page.locator(TITLE)).to_have_text("Friday")
     say(page, "one")
     expect(page.locator(WAIT)).to_be_visible()
-    choose(server, room, title="Saturday", slow_mode=0)
+    change_settings(server, room, title="Saturday", slow_mode=0)
     expect(page.locator(TITLE)).to_have_text("Saturday")
     expect(page.locator(WAIT)).to_be_hidden()

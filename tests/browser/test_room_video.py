@@ -14,8 +14,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from chat.web.routes import find_hls
 from tests.browser.room_page import enter
-from tests.room_admin import choose
-from tests.serving import ServerProcess
+from tests.support.room_admin import change_settings
+from tests.support.server_process import ServerProcess
 
 NewPage = Callable[..., Page]
 
@@ -137,7 +137,7 @@ def wait_in_page(page: Page, condition: str) -> bool:
 
 def watch_film(server: ServerProcess, room: str, new_page: NewPage, media: MediaSite) -> Page:
     """Return a page of the room on which its film plays."""
-    choose(server, room, video_url=f"{media.url}/film.mp4")
+    change_settings(server, room, video_url=f"{media.url}/film.mp4")
     page = new_page()
     enter(page, server, room)
     assert wait_in_page(page, PLAYS)
@@ -164,7 +164,7 @@ PLAYS = "document.querySelector('video').currentTime > 0.2"
 def test_video_of_the_room_replaces_the_test_card(
     server: ServerProcess, room: str, new_page: NewPage, media: MediaSite, name: str
 ) -> None:
-    choose(server, room, video_url=f"{media.url}/{name}", title="Film")
+    change_settings(server, room, video_url=f"{media.url}/{name}", title="Film")
     page = new_page()
     enter(page, server, room)
     expect(page.locator(VIDEO)).to_be_visible()
@@ -181,10 +181,10 @@ def test_change_of_the_video_is_shown_at_once(
     page.evaluate("document.documentElement.dataset.mark = 'the same page'")
     expect(page.locator(TESTCARD)).to_be_visible()
     for name in ("clip.webm", "film.mp4"):
-        choose(server, room, video_url=f"{media.url}/{name}")
+        change_settings(server, room, video_url=f"{media.url}/{name}")
         expect(page.locator(VIDEO)).to_have_attribute("src", f"{media.url}/{name}")
         assert wait_in_page(page, PLAYS)
-    choose(server, room, video_url=None)
+    change_settings(server, room, video_url=None)
     expect(page.locator(TESTCARD)).to_be_visible()
     expect(page.locator(VIDEO)).to_be_hidden()
     expect(page.locator(NOTICE)).to_be_hidden()
@@ -200,7 +200,7 @@ def test_change_of_other_settings_does_not_restart_the_video(
         """document.querySelector('video').addEventListener(
             'loadstart', () => document.documentElement.dataset.mark = 'begun again')"""
     )
-    choose(server, room, title="Friday", delay=1)
+    change_settings(server, room, title="Friday", delay=1)
     expect(page.locator("[data-role=room-title]")).to_have_text("Friday")
     assert page.evaluate("document.documentElement.dataset.mark") is None
     assert wait_in_page(page, "document.querySelector('video').currentTime > 0.5")
@@ -211,7 +211,7 @@ def test_hls_stream_plays_with_hls_js_where_the_browser_does_not_support_it(
 ) -> None:
     if not (find_hls() / "hls.mjs").is_file():
         pytest.skip("hls.js is not there; npm ci brings it")
-    choose(server, room, video_url=f"{media.url}/film.m3u8")
+    change_settings(server, room, video_url=f"{media.url}/film.m3u8")
     page = new_page()
     page.add_init_script(NO_NATIVE_HLS)
     enter(page, server, room)
@@ -220,7 +220,7 @@ def test_hls_stream_plays_with_hls_js_where_the_browser_does_not_support_it(
     assert wait_in_page(page, "document.querySelector('video').currentTime > 1.5")
     assert page.locator(VIDEO).get_attribute("src").startswith("blob:")
     expect(page.locator(NOTICE)).to_be_hidden()
-    choose(server, room, video_url=f"{media.url}/clip.webm")
+    change_settings(server, room, video_url=f"{media.url}/clip.webm")
     expect(page.locator(VIDEO)).to_have_attribute("src", f"{media.url}/clip.webm")
     assert wait_in_page(page, PLAYS)
 
@@ -228,7 +228,7 @@ def test_hls_stream_plays_with_hls_js_where_the_browser_does_not_support_it(
 def test_hls_stream_plays_natively_where_the_browser_supports_it(
     server: ServerProcess, room: str, new_page: NewPage, media: MediaSite
 ) -> None:
-    choose(server, room, video_url=f"{media.url}/film.m3u8")
+    change_settings(server, room, video_url=f"{media.url}/film.m3u8")
     page = new_page()
     if not page.evaluate(f"document.createElement('video').canPlayType('{HLS_TYPE}')"):
         return  # then the test above is this one
@@ -240,7 +240,7 @@ def test_hls_stream_plays_natively_where_the_browser_supports_it(
 def test_hls_stream_without_hls_js_shows_a_message(
     server: ServerProcess, room: str, new_page: NewPage, media: MediaSite
 ) -> None:
-    choose(server, room, video_url=f"{media.url}/film.m3u8")
+    change_settings(server, room, video_url=f"{media.url}/film.m3u8")
     page = new_page()
     page.add_init_script(NO_NATIVE_HLS)
     page.route("**/vendor/**", lambda route: route.fulfill(status=404, body=""))
@@ -253,13 +253,13 @@ def test_hls_stream_without_hls_js_shows_a_message(
 def test_video_that_cannot_be_played_shows_a_message_over_the_test_card(
     server: ServerProcess, room: str, new_page: NewPage, media: MediaSite, name: str
 ) -> None:
-    choose(server, room, video_url=f"{media.url}/{name}")
+    change_settings(server, room, video_url=f"{media.url}/{name}")
     page = new_page()
     enter(page, server, room)
     expect(page.locator(NOTICE)).to_be_visible()
     expect(page.locator(TESTCARD)).to_be_visible()
     expect(page.locator("[data-role=on-air-text]")).to_have_text("No stream")
-    choose(server, room, video_url=f"{media.url}/clip.webm")
+    change_settings(server, room, video_url=f"{media.url}/clip.webm")
     expect(page.locator(VIDEO)).to_be_visible()
     expect(page.locator(NOTICE)).to_be_hidden()
 
@@ -325,7 +325,7 @@ def test_comments_stop_while_the_video_is_paused(
 def test_mute_key_and_button_share_a_state_that_survives_a_reload(
     server: ServerProcess, room: str, new_page: NewPage, media: MediaSite
 ) -> None:
-    choose(server, room, video_url=f"{media.url}/clip.webm")
+    change_settings(server, room, video_url=f"{media.url}/clip.webm")
     page = new_page()
     enter(page, server, room)
     expect(page.locator(VIDEO)).to_be_visible()

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, Route, WebSocketRoute, expect
 
 from tests.browser.room_page import TEXTS, block_websocket, enter, say
-from tests.serving import ServerProcess
+from tests.support.server_process import ServerProcess
 
 
 def authors(server: ServerProcess, room: str) -> list[str]:

@@ -15,7 +15,7 @@ from typing import IO
 import pytest
 from websocket import create_connection
 
-from tests.serving import ROOT, ServerProcess
+from tests.support.server_process import ROOT, ServerProcess
 
 ANSWER_SECONDS = 20
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.serving import ROOT, ServerProcess
+from tests.support.server_process import ROOT, ServerProcess
 
 ADDRESS = "ws://127.0.0.1:8888/ws/demo"
 HEAR_SECONDS = 20

@@ -17,7 +17,7 @@ from select import select
 
 import pytest
 
-from tests.serving import ROOT
+from tests.support.server_process import ROOT
 
 WAIT = 1.0
 PATIENCE = 20

@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 
 from tests.faults.conftest import CHURN_SECONDS
-from tests.serving import ServerProcess
 from tests.support.recorded_clients import RecordedClients, Viewer
 from tests.support.server_metrics import wait_for_metric
+from tests.support.server_process import ServerProcess
 
 StartServer = Callable[..., ServerProcess]
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.serving import ServerProcess
 from tests.support.recorded_clients import RecordedClients, read_archive
+from tests.support.server_process import ServerProcess
 
 StartServer = Callable[..., ServerProcess]
 

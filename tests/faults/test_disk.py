@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from chat.client import Client, ClientLimits, PostRejected
-from tests.serving import ServerProcess
 from tests.support.recorded_clients import RecordedClients, read_archive
+from tests.support.server_process import ServerProcess
 from tests.support.tracing import Trace, strace
 
 StartServer = Callable[..., ServerProcess]

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Callable
 
 from tests.faults.conftest import LONG
-from tests.serving import ServerProcess
 from tests.support.proxy import Proxy
 from tests.support.recorded_clients import RecordedClients
 from tests.support.server_metrics import read_metric
+from tests.support.server_process import ServerProcess
 
 StartServer = Callable[..., ServerProcess]
 

@@ -15,8 +15,8 @@ import pytest
 from chat.client import Client
 from chat.core.comment import Comment
 from tests.faults.conftest import LONG
-from tests.serving import ServerProcess
 from tests.support.recorded_clients import RecordedClients, restart
+from tests.support.server_process import ServerProcess
 from tests.support.tracing import strace
 
 StartServer = Callable[..., ServerProcess]

@@ -14,7 +14,7 @@ from websockets.frames import Opcode
 from chat.app import ServerLimits
 from chat.core.handshake import PREFIX
 from chat.web import goodbye
-from tests.certificates import Certificate
+from tests.support.certificates import Certificate
 from tests.support.in_process_server import UPGRADE, InProcessServer
 from tests.support.websocket_frames import (
     close_code_of,

@@ -22,7 +22,7 @@ from chat.core.room_state import Author
 from chat.core.wire import Pong, Post
 from chat.journal.local import JournalLimits
 from chat.web.connections import PING_SECONDS, PONG_SECONDS
-from tests.certificates import Certificate
+from tests.support.certificates import Certificate
 from tests.support.in_process_server import RECEIVE_BUFFER, UPGRADE, InProcessServer, Peer
 from tests.support.proxy import Proxy
 from tests.support.websocket_frames import decode_messages

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from chat.core.reject import REJECTIONS
-from tests.serving import ServerProcess
 from tests.support.api import Answer, Api
+from tests.support.server_process import ServerProcess
 from tests.support.viewer import Viewer
 
 StartServer = Callable[..., ServerProcess]

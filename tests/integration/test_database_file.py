@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from chat.core.handshake import PREFIX
-from tests.integration.test_lifecycle import run_program, sentence_of
-from tests.serving import ServerProcess
 from tests.support.api import Answer, Api
 from tests.support.in_process_server import UPGRADE
+from tests.support.program import run_program, sentence_of
+from tests.support.server_process import ServerProcess
 from tests.support.viewer import Viewer
 
 StartServer = Callable[..., ServerProcess]

@@ -13,9 +13,9 @@ from websockets.frames import Opcode
 from websockets.sync.client import ClientConnection, connect
 
 from chat.core.handshake import PREFIX
-from tests.certificates import Certificate
-from tests.serving import ServerProcess
+from tests.support.certificates import Certificate
 from tests.support.in_process_server import UPGRADE
+from tests.support.server_process import ServerProcess
 from tests.support.viewer import Viewer
 from tests.support.websocket_frames import (
     close_code_of,

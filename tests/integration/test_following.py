@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.serving import ServerProcess
 from tests.support.followers import TRANSPORTS, Follower, WebSocketFollower
+from tests.support.server_process import ServerProcess
 from tests.support.viewer import Viewer
 
 Follow = Callable[..., Follower]

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.serving import ServerProcess
 from tests.support.api import Api, state_of
+from tests.support.server_process import ServerProcess
 from tests.support.viewer import Viewer
 
 StartServer = Callable[..., ServerProcess]

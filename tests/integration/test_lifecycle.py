@@ -15,35 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.certificates import Certificate
-from tests.serving import ROOT, ServerProcess
 from tests.support.api import Api
+from tests.support.certificates import Certificate
+from tests.support.program import run_program, sentence_of
 from tests.support.server_metrics import read_seconds_queued
+from tests.support.server_process import ROOT, ServerProcess
 from tests.support.viewer import Viewer
 
 StartServer = Callable[..., ServerProcess]
 FREE = ("--post-rate", "0", "--delivery-rate", "0")
-
-
-def run_program(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the program to its end."""
-    return subprocess.run(
-        [sys.executable, str(ROOT / "server.py"), *arguments],
-        capture_output=True,
-        text=True,
-        timeout=20,
-        env={**os.environ, **environment},
-        check=False,
-    )
-
-
-def sentence_of(ended: subprocess.CompletedProcess[str]) -> str:
-    """Return the one sentence that a program said before it could not go on."""
-    assert ended.stdout == ""
-    assert ended.stderr.startswith("danmaku: ")
-    assert ended.stderr.endswith(".\n")
-    assert ended.stderr.count("\n") == 1
-    return ended.stderr
 
 
 # --- the end --------------------------------------------------------------------------------------

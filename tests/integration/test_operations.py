@@ -10,8 +10,8 @@ from contextlib import ExitStack
 from prometheus_client.parser import text_string_to_metric_families
 
 from chat.app import SPARE_DESCRIPTORS
-from tests.serving import ServerProcess
 from tests.support.api import Api
+from tests.support.server_process import ServerProcess
 from tests.support.viewer import Viewer
 
 StartServer = Callable[..., ServerProcess]

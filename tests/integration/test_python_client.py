@@ -12,8 +12,8 @@ from chat.client import Client, ClientClosed, ClientLimits, Missed, PostRejected
 from chat.core.comment import Comment
 from chat.core.wire import Cursor
 from chat.hub import RESUME_LIMIT
-from tests.serving import ServerProcess
 from tests.support.proxy import Proxy
+from tests.support.server_process import ServerProcess
 
 
 def run(steps: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.serving import ServerProcess
 from tests.support.api import Api
+from tests.support.server_process import ServerProcess
 
 UPGRADE = {
     "Connection": "keep-alive, Upgrade",

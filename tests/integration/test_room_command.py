@@ -17,8 +17,8 @@ import trustme
 
 from chat.commands import run_command
 from chat.settings import read_command
-from tests.serving import ROOT, ServerProcess
 from tests.support.api import state_of
+from tests.support.server_process import ROOT, ServerProcess
 
 StartServer = Callable[..., ServerProcess]
 FILM = "https://example.org/film.mp4"

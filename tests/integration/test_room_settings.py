@@ -14,9 +14,9 @@ import jwt
 import pytest
 
 from chat.web.identity.room_tokens import RoomTokens
-from tests.room_admin import choose, permit, secret_of
-from tests.serving import ServerProcess
 from tests.support.api import Answer, Api, state_of
+from tests.support.room_admin import change_settings, secret_of, sign_room_token
+from tests.support.server_process import ServerProcess
 from tests.support.viewer import Viewer
 
 StartServer = Callable[..., ServerProcess]
@@ -43,13 +43,13 @@ def test_change_is_an_entry_for_everybody_and_the_welcome_of_who_comes_later(
     with Viewer(server, room) as early:
         assert early.welcome["settings"] == {}
         early.say("before")
-        changed = choose(server, room, title="Friday", video_url=FILM, delay=4.5)
+        changed = change_settings(server, room, title="Friday", video_url=FILM, delay=4.5)
         settings = {"title": "Friday", "video_url": FILM, "delay": 4.5}
         assert changed == {"epoch": early.welcome["epoch"], "seq": 2, "settings": settings}
         _, entry = early.take(2)
         assert entry.pop("at") > 1_700_000_000_000
         assert entry == {"kind": "settings", "seq": 2, "settings": settings}
-        choose(server, room, video_url=None, slow_mode=7)
+        change_settings(server, room, video_url=None, slow_mode=7)
         (entry,) = early.take(1)
         settings = {"title": "Friday", "delay": 4.5, "slow_mode": 7}
         assert (entry["seq"], entry["settings"]) == (3, settings)
@@ -60,13 +60,13 @@ def test_change_is_an_entry_for_everybody_and_the_welcome_of_who_comes_later(
 
 
 def test_patch_that_changes_nothing_is_no_entry(server: ServerProcess, room: str) -> None:
-    empty = choose(server, room)
+    empty = change_settings(server, room)
     assert (empty["seq"], empty["settings"]) == (0, {})
-    assert choose(server, room, title="", delay=0, video_url=None)["seq"] == 0
-    changed = choose(server, room, title="Friday", delay=4)
+    assert change_settings(server, room, title="", delay=0, video_url=None)["seq"] == 0
+    changed = change_settings(server, room, title="Friday", delay=4)
     with Viewer(server, room) as viewer:
         for patch in ({}, {"title": "Friday"}, {"title": " Friday ", "delay": 4.0}):
-            assert choose(server, room, **patch) == changed
+            assert change_settings(server, room, **patch) == changed
         viewer.say("next")
         assert [entry["seq"] for entry in viewer.take(2)] == [1, 2]
 
@@ -78,7 +78,7 @@ def test_change_comes_again_at_resume_and_over_every_transport(
         viewer.say("before")
         viewer.take(1)
         cursor = viewer.cursor
-    choose(server, room, title="while away")
+    change_settings(server, room, title="while away")
     with Viewer(server, room, cursor=cursor) as back:
         assert back.welcome["recovered"]
         (entry,) = back.take(1)
@@ -90,7 +90,7 @@ def test_change_comes_again_at_resume_and_over_every_transport(
 
 
 def test_title_is_on_the_lobbys_card(server: ServerProcess, room: str) -> None:
-    choose(server, room, title="Friday film")
+    change_settings(server, room, title="Friday film")
     api = Api(server)
     (card,) = [card for card in api.get("/api/rooms").json["rooms"] if card["room"] == room]
     assert card["title"] == "Friday film"
@@ -101,7 +101,7 @@ def test_settings_survive_restart_closing_and_trimming(
     start_server: StartServer, room: str
 ) -> None:
     server = start_server("--keep-days", "1")
-    epoch = choose(server, room, title="Friday", video_url=FILM)["epoch"]
+    epoch = change_settings(server, room, title="Friday", video_url=FILM)["epoch"]
     assert server.stop() == 0
     with contextlib.closing(sqlite3.connect(server.database, isolation_level=None)) as database:
         database.execute("UPDATE entries SET at = 1")  # so old that the server forgets it
@@ -124,7 +124,7 @@ def test_settings_survive_restart_closing_and_trimming(
 def test_changes_at_the_same_time_are_all_kept(server: ServerProcess, room: str) -> None:
     fields = [{"title": "Friday"}, {"video_url": FILM}, {"delay": 3}, {"slow_mode": 5}]
     with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda field: choose(server, room, **field), fields))
+        answers = list(pool.map(lambda field: change_settings(server, room, **field), fields))
     assert sorted(answer["seq"] for answer in answers) == [1, 2, 3, 4]
     whole = {name: value for field in fields for name, value in field.items()}
     assert state_of(server, room)["settings"] == whole
@@ -138,7 +138,7 @@ def sign(server: ServerProcess, **claims: Any) -> str:
     return jwt.encode(claims, secret_of(server), "HS256")
 
 
-def test_permit_is_needed(server: ServerProcess, room: str) -> None:
+def test_changing_settings_needs_a_token_of_the_room(server: ServerProcess, room: str) -> None:
     good = {"iss": "danmaku", "aud": "danmaku:room", "room": room, "exp": int(time.time()) + 60}
     foreign = RoomTokens(b"another secret, long enough, 32 bytes").sign(room)
     unsigned = jwt.encode(good, None, "none")
@@ -152,7 +152,7 @@ def test_permit_is_needed(server: ServerProcess, room: str) -> None:
         session = viewer.welcome["session"]
     others = [
         session,
-        permit(server, "another-room"),
+        sign_room_token(server, "another-room"),
         sign(server, **{**good, "aud": "somebody"}),
         sign(server, **{**good, "room": [room]}),
         sign(server, **{name: value for name, value in good.items() if name != "exp"}),
@@ -164,8 +164,8 @@ def test_permit_is_needed(server: ServerProcess, room: str) -> None:
     assert patch(server, room, {"title": "mine"}, sign(server, **good)).status == 200
 
 
-def test_permit_is_no_session(server: ServerProcess, room: str) -> None:
-    token = permit(server, room)
+def test_room_token_is_no_session(server: ServerProcess, room: str) -> None:
+    token = sign_room_token(server, room)
     api = Api(server)
     answer = api.post_body(room, b'{"text":"hi"}', Authorization=f"Bearer {token}")
     assert (answer.status, answer.error["code"]) == (401, "bad_token")
@@ -182,7 +182,7 @@ def test_page_of_another_site_may_not(server: ServerProcess, room: str) -> None:
         f"/api/rooms/{room}/settings",
         b"{}",
         Origin="https://evil.example",
-        Authorization=f"Bearer {permit(server, room)}",
+        Authorization=f"Bearer {sign_room_token(server, room)}",
     )
     assert (answer.status, answer.error["code"]) == (403, "forbidden_origin")
     api.close()
@@ -219,8 +219,8 @@ def test_page_of_another_site_may_not(server: ServerProcess, room: str) -> None:
 def test_what_cannot_be_set_is_refused_with_a_sentence_and_changes_nothing(
     server: ServerProcess, room: str, body: bytes, status: int, code: str
 ) -> None:
-    choose(server, room, delay=3)
-    answer = patch(server, room, body, permit(server, room))
+    change_settings(server, room, delay=3)
+    answer = patch(server, room, body, sign_room_token(server, room))
     assert (answer.status, answer.error["code"]) == (status, code)
     assert answer.error["message"].endswith(".")
     state = state_of(server, room)
@@ -228,12 +228,12 @@ def test_what_cannot_be_set_is_refused_with_a_sentence_and_changes_nothing(
 
 
 def test_room_that_cannot_be_is_refused(server: ServerProcess, start_server: StartServer) -> None:
-    assert patch(server, "No%20room", {}, permit(server, "No room")).error["code"] in (
+    assert patch(server, "No%20room", {}, sign_room_token(server, "No room")).error["code"] in (
         "bad_room",
         "not_allowed",
     )
     chosen = start_server("--rooms", "demo")
-    answer = patch(chosen, "other", {"delay": 1}, permit(chosen, "other"))
+    answer = patch(chosen, "other", {"delay": 1}, sign_room_token(chosen, "other"))
     assert (answer.status, answer.error["code"]) == (404, "no_such_room")
 
 
@@ -243,7 +243,7 @@ def test_room_that_cannot_be_is_refused(server: ServerProcess, start_server: Sta
 def test_slow_mode_counts_over_every_door_and_changes_at_once(
     server: ServerProcess, room: str
 ) -> None:
-    choose(server, room, slow_mode=600)
+    change_settings(server, room, slow_mode=600)
     with Viewer(server, room) as viewer:
         assert viewer.say("one", ref="k1")["type"] == "ack"
         refused = viewer.say("two", ref="k2")
@@ -260,7 +260,7 @@ def test_slow_mode_counts_over_every_door_and_changes_at_once(
         answer = api.post(room, "and from the same address")
         assert (answer.status, answer.error["code"]) == (429, "slow_mode")
         api.close()
-        choose(server, room, slow_mode=0)
+        change_settings(server, room, slow_mode=0)
         assert viewer.say("two", ref="k2")["type"] == "ack"
         assert viewer.say("three")["type"] == "ack"
 
@@ -269,7 +269,7 @@ def test_retry_after_a_restart_is_a_duplicate_in_slow_mode_too(
     start_server: StartServer, room: str
 ) -> None:
     server = start_server()
-    choose(server, room, slow_mode=600)
+    change_settings(server, room, slow_mode=600)
     with Viewer(server, room) as viewer:
         assert viewer.say("one", ref="k1")["seq"] == 2
         session = viewer.welcome["session"]

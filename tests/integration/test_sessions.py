@@ -15,7 +15,7 @@ import pytest
 from websocket import WebSocket, create_connection
 
 from chat.client import Client
-from tests.serving import ServerProcess
+from tests.support.server_process import ServerProcess
 
 ANSWER_SECONDS = 20
 FOREIGN = jwt.encode({"iss": "danmaku", "sub": "g-1", "name": "Eve"}, "x" * 64, "HS256")

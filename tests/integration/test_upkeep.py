@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.serving import ROOT, ServerProcess
 from tests.support.api import Api
+from tests.support.server_process import ROOT, ServerProcess
 from tests.support.viewer import Viewer
 
 StartServer = Callable[..., ServerProcess]

@@ -16,9 +16,9 @@ import pytest
 import websocket
 from websockets.frames import Opcode
 
-from tests.certificates import Certificate
-from tests.serving import ServerProcess
 from tests.support.api import Api
+from tests.support.certificates import Certificate
+from tests.support.server_process import ServerProcess
 from tests.support.viewer import Viewer
 from tests.support.websocket_frames import encode_close, encode_frame
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving import ROOT, ServerProcess
 from tests.support.api import Api
+from tests.support.server_process import ROOT, ServerProcess
 from tests.support.viewer import Viewer
 
 SOURCES = ["chat", "static", "templates", "pyproject.toml", "README.md", "LICENSE"]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.serving import ROOT
+from tests.support.server_process import ROOT
 
 STUB = [sys.executable, "-m", "tests.loadtest.stub_server"]
 

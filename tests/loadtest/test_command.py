@@ -18,7 +18,7 @@ import websocket
 from chat.loadtest import Options, UsageError
 from chat.loadtest.options import choose_processes, read_arguments
 from chat.loadtest.schedule import foresee_rejections
-from tests.serving import ROOT
+from tests.support.server_process import ROOT
 
 StartStub = Callable[[str], str]
 QUICK = [

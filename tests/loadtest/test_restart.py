@@ -6,7 +6,7 @@ from pathlib import Path
 
 from chat.loadtest import Options
 from chat.loadtest.coordinator import Coordinator
-from tests.serving import ServerProcess
+from tests.support.server_process import ServerProcess
 
 VIEWERS = 20
 

@@ -7,7 +7,7 @@ import json
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from tests.serving import ServerProcess
+from tests.support.server_process import ServerProcess
 
 
 class Answer(NamedTuple):

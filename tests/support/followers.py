@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, Protocol
 
-from tests.serving import ServerProcess
 from tests.support.api import Api
+from tests.support.server_process import ServerProcess
 from tests.support.viewer import Viewer
 
 Entry = dict[str, Any]

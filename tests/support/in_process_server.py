@@ -14,7 +14,7 @@ from websockets.frames import Frame, Opcode
 from chat.app import Server, ServerLimits
 from chat.core.handshake import PREFIX
 from chat.settings import Settings
-from tests.certificates import Certificate
+from tests.support.certificates import Certificate
 from tests.support.websocket_frames import (
     FrameDecoder,
     close_code_of,

@@ -20,8 +20,6 @@ from urllib.parse import urlsplit
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidHandshake, WebSocketException
 
-from tests.room_admin import choose
-from tests.serving import ServerProcess
 from tests.support.delivery_checker import (
     Acked,
     Body,
@@ -32,7 +30,9 @@ from tests.support.delivery_checker import (
     Took,
     check,
 )
+from tests.support.room_admin import change_settings
 from tests.support.server_metrics import read_seconds_queued
+from tests.support.server_process import ServerProcess
 
 RETRY_SECONDS = 0.1
 LONGEST_RETRY = 1.0
@@ -315,7 +315,7 @@ class RecordedClients:
             title = f"title {next(_numbers)}"
             with contextlib.suppress(OSError, HTTPException):  # as with a post: it may be kept
                 self.settings_answers.append(
-                    await asyncio.to_thread(choose, server, self.room, title=title)
+                    await asyncio.to_thread(change_settings, server, self.room, title=title)
                 )
             await asyncio.sleep(SETTINGS_SECONDS)
 

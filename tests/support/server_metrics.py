@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.serving import ServerProcess
+from tests.support.server_process import ServerProcess
 
 
 def read_metric(server: ServerProcess, name: str) -> float:

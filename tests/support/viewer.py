@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import websocket
 
-from tests.serving import ServerProcess
+from tests.support.server_process import ServerProcess
 
 SECONDS = 15
 

@@ -13,9 +13,9 @@ import sys
 import threading
 from pathlib import Path
 
-from tests.certificates import Certificate
+from tests.support.certificates import Certificate
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 20
 STOP_SECONDS = 10
 _BAD = re.compile(r"\b(WARNING|ERROR|CRITICAL|Traceback)\b")

@@ -1,0 +1,30 @@
+"""The program run to its end: its exit code, and what it printed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from tests.support.server_process import ROOT
+
+
+def run_program(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the program to its end."""
+    return subprocess.run(
+        [sys.executable, str(ROOT / "server.py"), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        env={**os.environ, **environment},
+        check=False,
+    )
+
+
+def sentence_of(ended: subprocess.CompletedProcess[str]) -> str:
+    """Return the one sentence that a program said before it could not go on."""
+    assert ended.stdout == ""
+    assert ended.stderr.startswith("danmaku: ")
+    assert ended.stderr.endswith(".\n")
+    assert ended.stderr.count("\n") == 1
+    return ended.stderr
