@@ -26,6 +26,7 @@ from chat.hub import Hub, HubLimits
 from chat.journal import JournalError
 from chat.journal.local import JournalLimits, LocalJournal
 from chat.load import LoadMonitor
+from chat.log import configure_logging
 from chat.metrics import Metrics
 from chat.settings import Settings, read_command
 from chat.web.answers import ANSWER_SECONDS, PendingAnswers
@@ -275,12 +276,7 @@ async def _serve(settings: Settings) -> None:
 
 def main() -> None:
     """Run a command, or serve until SIGINT or SIGTERM; exits with 1 if the server cannot start."""
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    # One line per malformed request would let any peer fill the log.
-    logging.getLogger("tornado.general").setLevel(logging.WARNING)
+    configure_logging()
     command = read_command(sys.argv[1:], os.environ)
     if command.name:
         raise SystemExit(run_command(command))

@@ -56,6 +56,12 @@ class Metrics:
             ["budget"],
             registry=registry,
         )
+        self.peer_errors = Counter(
+            "danmaku_peer_errors",
+            "Connections that ended with an error of the socket or of TLS",
+            ["kind"],
+            registry=registry,
+        )
         self.unread_answers = Counter(
             "danmaku_unread_answers",
             "HTTP connections closed because the peer did not read an answer",

@@ -25,6 +25,7 @@ class Code(StrEnum):
     BAD_CURSOR = "bad_cursor"
     BAD_PARAMETER = "bad_parameter"
     TOO_LARGE = "too_large"
+    HEAD_TOO_LARGE = "head_too_large"
     BAD_TOKEN = "bad_token"
     TOKEN_NEEDED = "token_needed"
     NOT_ALLOWED = "not_allowed"
@@ -90,6 +91,7 @@ REJECTIONS: dict[Code, _Rule] = {
     ),
     Code.BAD_PARAMETER: _Rule(400, "A query parameter is invalid: {detail}."),
     Code.TOO_LARGE: _Rule(413, "The message is larger than 8 KiB."),
+    Code.HEAD_TOO_LARGE: _Rule(431, "The head of the request is larger than 16 KiB."),
     Code.BAD_TOKEN: _Rule(
         401, "The token was not signed by this server. Continue without one as a new guest."
     ),

@@ -122,6 +122,12 @@ class StaticFiles(AnsweringHandler, StaticFileHandler):
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Access-Control-Allow-Origin", "*")
 
+    def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
+        """Answer 404 for a name that no file can have, such as one with a NUL."""
+        if "\0" in absolute_path:
+            raise HTTPError(404)
+        return super().validate_absolute_path(root, absolute_path)
+
     def set_extra_headers(self, path: str) -> None:
         """Module URLs have no version in them, so browsers must revalidate them."""
         self.set_header("Cache-Control", "no-cache")

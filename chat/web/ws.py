@@ -13,13 +13,13 @@ import re
 import socket
 from typing import Any
 
-from tornado.httpserver import HTTPServer
 from tornado.iostream import IOStream, SSLIOStream
 from tornado.websocket import WebSocketHandler
 
 from chat.core.handshake import PREFIX, Upgrade, compile_head, parse_head, read_upgrade
 from chat.core.reject import Rejection
 from chat.web.handler import Handler, Services
+from chat.web.http_server import RequestServer
 from chat.web.upgrade import authorize_upgrade
 
 PEEK_BYTES = 4_096
@@ -63,8 +63,8 @@ class RoomSocket(Handler, WebSocketHandler):
         super().write_error(status_code, **kwargs)
 
 
-class FastUpgradeServer(HTTPServer):
-    """Tornado's HTTP server, with a fast path for upgrades to rooms that are open.
+class FastUpgradeServer(RequestServer):
+    """The HTTP server, with a fast path for upgrades to rooms that are open.
 
     The fast path only accepts; whatever has to be refused is passed to the handler. It is for plain
     connections: under TLS the head cannot be looked at before Tornado's stream has decrypted it,
@@ -75,7 +75,7 @@ class FastUpgradeServer(HTTPServer):
         self, *args: Any, services: Services, descriptor_limit: int, **kwargs: Any
     ) -> None:
         """Tornado's hook: receive the constructor's arguments."""
-        super().initialize(*args, **kwargs)
+        super().initialize(*args, metrics=services.metrics, **kwargs)
         self._services = services
         self._descriptor_limit = descriptor_limit
         base_path = services.settings.base_path

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 LAYERS = [
     {"core"},
-    {"settings", "metrics", "load", "descriptors"},
+    {"settings", "metrics", "load", "descriptors", "log"},
     {"archive", "migrations", "journal", "fanout", "client"},
     {"room", "loadtest"},
     {"hub"},

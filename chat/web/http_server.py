@@ -1,0 +1,268 @@
+"""Tornado's HTTP server, where it falls short of the protocol of this server.
+
+Tornado answers what it cannot parse with an empty 400, and a head that is too large not at all;
+here both get the JSON body of every error. A request target in absolute form is answered. Sockets
+that break are counted, and leave no traceback in the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import socket
+import ssl
+import sys
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any
+
+from tornado.http1connection import HTTP1Connection, HTTP1ServerConnection
+from tornado.httpserver import HTTPServer, _HTTPRequestContext
+from tornado.httputil import (
+    HTTPConnection,
+    HTTPHeaders,
+    HTTPInputError,
+    HTTPMessageDelegate,
+    HTTPServerConnectionDelegate,
+    RequestStartLine,
+    ResponseStartLine,
+    parse_request_start_line,
+)
+from tornado.iostream import IOStream, SSLIOStream, StreamClosedError, UnsatisfiableReadError
+from tornado.netutil import ssl_wrap_socket
+
+from chat.core.reject import Code, Rejection, reject
+from chat.core.wire import Failure, encode
+from chat.metrics import Metrics
+from chat.web.connections import CLOSE_SECONDS
+from chat.web.goodbye import close_gracefully
+
+_ABSOLUTE = re.compile(r"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
+
+_log = logging.getLogger(__name__)
+
+
+class Malformed(Exception):
+    """A request cannot be read, and neither can what follows it on its connection."""
+
+    def __init__(self, rejection: Rejection) -> None:
+        super().__init__(rejection.message)
+        self.rejection = rejection
+
+
+class _PeerStream(IOStream):
+    """A peer's socket; ``on_error`` is told the error that ends it."""
+
+    def __init__(self, *args: Any, on_error: Callable[[OSError], None], **options: Any) -> None:
+        self._on_error = on_error
+        super().__init__(*args, **options)
+
+    def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
+        """Read the head of a request; one over the limit is returned as far as it has come.
+
+        Tornado would close the connection, and nobody could answer.
+        """
+        if max_bytes is not None:
+            regex = rb"(?s)%s|\A(?=.{%d})(?!.{,%d}%s).+" % (regex, max_bytes + 1, max_bytes, regex)
+        return super().read_until_regex(regex)
+
+    def close(self, exc_info: Any = False) -> None:
+        """Close, and report the error for which it happens."""
+        if exc_info and not self.closed():
+            error = exc_info if isinstance(exc_info, BaseException) else sys.exc_info()[1]
+            if isinstance(error, OSError):
+                self._on_error(error)
+        super().close(exc_info)
+
+    def _handle_events(self, fd: Any, events: int) -> None:
+        try:
+            super()._handle_events(fd, events)
+        except OSError as error:
+            self.close(error)
+
+
+class _PlainStream(_PeerStream):
+    pass
+
+
+class _EncryptedStream(_PeerStream, SSLIOStream):
+    pass
+
+
+class _RequestConnection(HTTP1Connection):
+    """Reads one request; raises Malformed where Tornado would write an empty answer."""
+
+    def _parse_headers(self, data: bytes) -> tuple[str, HTTPHeaders]:
+        if len(data) > self.params.max_header_size:
+            raise Malformed(reject(Code.HEAD_TOO_LARGE))
+        try:
+            start_line, headers = super()._parse_headers(data)
+            parse_request_start_line(start_line)
+        except HTTPInputError:
+            raise Malformed(reject(Code.BAD_REQUEST)) from None
+        return start_line, headers
+
+    def _read_body(
+        self, code: int, headers: HTTPHeaders, delegate: HTTPMessageDelegate
+    ) -> Awaitable[None] | None:
+        try:
+            reading = super()._read_body(code, headers, delegate)
+        except HTTPInputError as error:
+            raise _explain(error) from None
+        return None if reading is None else _read_well_formed(reading)
+
+
+async def _read_well_formed(reading: Awaitable[None]) -> None:
+    try:
+        await reading
+    except HTTPInputError as error:
+        raise _explain(error) from None
+
+
+def _explain(error: HTTPInputError) -> Malformed:
+    # Tornado's words are "Content-Length too long" and "chunked body too large".
+    is_too_large = " too l" in str(error)
+    return Malformed(reject(Code.TOO_LARGE if is_too_large else Code.BAD_REQUEST))
+
+
+class _ServerConnection(HTTP1ServerConnection):
+    """The requests of one connection, one after the other."""
+
+    async def _server_request_loop(self, delegate: HTTPServerConnectionDelegate) -> None:
+        try:
+            is_open = True
+            while is_open:
+                is_open = await self._serve_request(delegate)
+                # Buffered requests are read without a turn of the loop.
+                await asyncio.sleep(0)
+        except Malformed as error:
+            await self._refuse(error.rejection)
+        except (StreamClosedError, UnsatisfiableReadError, asyncio.CancelledError):
+            pass
+        except OSError as error:
+            self.stream.close(error)
+        except Exception:
+            _log.exception("a request failed")
+            self.stream.close()
+        finally:
+            delegate.on_close(self)
+
+    async def _serve_request(self, delegate: HTTPServerConnectionDelegate) -> bool:
+        connection = _RequestConnection(self.stream, False, self.params, self.context)
+        request = delegate.start_request(self, connection)
+        return await connection.read_response(_Request(request, connection))
+
+    async def _refuse(self, rejection: Rejection) -> None:
+        start_line, headers, body = _build_refusal(rejection)
+        lines = [f"HTTP/1.1 {start_line.code} {start_line.reason}"]
+        lines += [f"{name}: {value}" for name, value in headers.get_all()]
+        try:
+            self.stream.write("\r\n".join([*lines, "", ""]).encode() + body)
+        except StreamClosedError:
+            return
+        await close_gracefully(self.stream, CLOSE_SECONDS)
+
+
+class _Request(HTTPMessageDelegate):
+    """Passes a request on to the application, in the form in which the application expects it."""
+
+    def __init__(self, request: HTTPMessageDelegate, connection: HTTPConnection) -> None:
+        self._request: HTTPMessageDelegate | None = request
+        self._connection = connection
+
+    def headers_received(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
+        assert isinstance(start_line, RequestStartLine)
+        assert self._request is not None
+        absolute = _ABSOLUTE.fullmatch(start_line.path)
+        if absolute:
+            # RFC 9112, section 3.2.2: the Host header does not count then.
+            path = absolute[2]
+            path = path if path.startswith("/") else "/" + path
+            start_line = start_line._replace(path=path)
+            headers["Host"] = absolute[1]
+        try:
+            return self._request.headers_received(start_line, headers)
+        except HTTPInputError:
+            # It can be read, only not understood, such as a Host that is no host.
+            self._request = None
+            start_line, headers, body = _build_refusal(reject(Code.BAD_REQUEST))
+            self._connection.write_headers(start_line, headers, body)
+            self._connection.finish()
+            return None
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        return None if self._request is None else self._request.data_received(chunk)
+
+    def finish(self) -> None:
+        if self._request is not None:
+            self._request.finish()
+
+    def on_connection_close(self) -> None:
+        if self._request is not None:
+            self._request.on_connection_close()
+
+
+def _build_refusal(rejection: Rejection) -> tuple[ResponseStartLine, HTTPHeaders, bytes]:
+    body = encode(Failure(rejection))
+    status = HTTPStatus(rejection.status)
+    headers = HTTPHeaders(
+        {
+            "Content-Type": "application/json; charset=utf-8",
+            "Content-Length": str(len(body)),
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+            "Connection": "close",
+        }
+    )
+    return ResponseStartLine("HTTP/1.1", status, status.phrase), headers, body
+
+
+class RequestServer(HTTPServer):
+    """Tornado's HTTP server with the connections of this module."""
+
+    def initialize(self, *args: Any, metrics: Metrics, **kwargs: Any) -> None:  # type: ignore[override]
+        """Tornado's hook: receive the constructor's arguments."""
+        super().initialize(*args, **kwargs)
+        self._metrics = metrics
+
+    def _handle_connection(self, connection: socket.socket, address: Any) -> None:
+        """Tornado's hook: take an accepted socket."""
+        try:
+            stream = self._open_stream(connection)
+        except OSError as error:
+            # It was closed before it could be looked at.
+            self._count_error(error)
+            connection.close()
+            return
+        try:
+            self.handle_stream(stream, address)
+        except Exception:
+            _log.exception("a connection could not be handled")
+            stream.close()
+
+    def _open_stream(self, connection: socket.socket) -> IOStream:
+        options: dict[str, Any] = {
+            "max_buffer_size": self.max_buffer_size,
+            "read_chunk_size": self.read_chunk_size,
+            "on_error": self._count_error,
+        }
+        if self.ssl_options is None:
+            return _PlainStream(connection, **options)
+        encrypted = ssl_wrap_socket(
+            connection, self.ssl_options, server_side=True, do_handshake_on_connect=False
+        )
+        return _EncryptedStream(encrypted, **options)
+
+    def _count_error(self, error: OSError) -> None:
+        kind = "tls" if isinstance(error, ssl.SSLError) else "socket"
+        self._metrics.peer_errors.labels(kind).inc()
+
+    def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
+        """Serve the requests of a new connection."""
+        context = _HTTPRequestContext(stream, address, self.protocol)
+        connection = _ServerConnection(stream, self.conn_params, context)
+        self._connections.add(connection)
+        connection.start_serving(self)
