@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.room_page import LIVE, TEXTS, block_websocket, say
-from tests.serving import ServerProcess
+from tests.support.server_process import ServerProcess
 
 NewPage = Callable[..., Page]
 BASE = "/danmaku"

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from chat.client import Client
-from tests.serving import ROOT, ServerProcess
 from tests.support.api import Api
+from tests.support.server_process import ROOT, ServerProcess
 from tests.support.viewer import Viewer
 
 BASE = "/danmaku"

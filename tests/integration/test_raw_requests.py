@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.certificates import Certificate
-from tests.serving import ServerProcess
 from tests.support.api import Api
+from tests.support.certificates import Certificate
+from tests.support.server_process import ServerProcess
 from tests.support.websocket_frames import encode_message
 
 StartServer = Callable[..., ServerProcess]
