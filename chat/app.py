@@ -10,7 +10,6 @@ import logging
 import os
 import signal
 import socket
-import ssl
 import sys
 import time
 
@@ -18,6 +17,7 @@ import msgspec
 from tornado.netutil import bind_sockets
 
 from chat.archive import Archive, ArchiveError
+from chat.command_line import PROGRAM, read_command
 from chat.commands import run_command
 from chat.core.budgets import MESSAGES, RateBudget
 from chat.descriptors import raise_descriptor_limit
@@ -28,8 +28,9 @@ from chat.journal.local import JournalLimits, LocalJournal
 from chat.load import LoadMonitor
 from chat.log import configure_logging
 from chat.metrics import Metrics
-from chat.settings import Settings, read_command
+from chat.settings import Settings
 from chat.web.answers import ANSWER_SECONDS, PendingAnswers
+from chat.web.certificate import REREAD_SECONDS, Certificate, CertificateError
 from chat.web.connections import CLOSE_SECONDS, Connections
 from chat.web.handler import Services
 from chat.web.identity.guests import GuestSessions
@@ -61,7 +62,8 @@ class ServerLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of a server's parts.
 
     ``sweep_seconds``: between two sweeps; ``close_seconds``: for a peer to answer a goodbye;
-    ``answer_seconds``: for a peer to read an HTTP answer.
+    ``answer_seconds``: for a peer to read an HTTP answer; ``certificate_seconds``: between two
+    looks at the certificate's files.
     """
 
     hub: HubLimits = HubLimits()
@@ -69,6 +71,7 @@ class ServerLimits(msgspec.Struct, frozen=True, kw_only=True):
     sweep_seconds: float = 1.0
     close_seconds: float = CLOSE_SECONDS
     answer_seconds: float = ANSWER_SECONDS
+    certificate_seconds: float = REREAD_SECONDS
     messages: RateBudget = MESSAGES
 
 
@@ -89,7 +92,11 @@ class Server:
         self._sweep_seconds = limits.sweep_seconds
         descriptors = raise_descriptor_limit()
         max_viewers = _cap_viewers(settings.max_viewers, descriptors)
-        certificate = _load_certificate(settings)
+        try:
+            self._certificate = _load_certificate(settings)
+        except CertificateError as error:
+            raise StartError(str(error)) from None
+        self._certificate_seconds = limits.certificate_seconds
         with contextlib.ExitStack() as undo:
             # Listen first: if the port is in use, no file must be created.
             self._sockets = _listen(settings)
@@ -147,7 +154,7 @@ class Server:
             build_application(services),
             services=services,
             descriptor_limit=descriptors - LAST_DESCRIPTORS,
-            ssl_options=certificate,
+            ssl_options=self._certificate and self._certificate.context,
             chunk_size=READ_CHUNK,
             max_header_size=HEADER_LIMIT,
             max_body_size=BODY_LIMIT,
@@ -165,6 +172,8 @@ class Server:
         background_tasks = [self._sweep_forever()]
         if self.settings.keep_days:
             background_tasks.append(self._trim_forever(self.settings.keep_days * DAY))
+        if self._certificate is not None:
+            background_tasks.append(self._reload_forever(self._certificate))
         self._tasks = [asyncio.get_running_loop().create_task(task) for task in background_tasks]
 
     async def stop(self) -> None:
@@ -200,6 +209,12 @@ class Server:
                 await self._journal.trim(int((time.time() - age) * 1000))
             await asyncio.sleep(TRIM_SECONDS)
 
+    async def _reload_forever(self, certificate: Certificate) -> None:
+        while True:
+            await asyncio.sleep(self._certificate_seconds)
+            certificate.reload()
+            self._http.ssl_options = certificate.context  # for connections from now on
+
 
 def _listen(settings: Settings) -> list[socket.socket]:
     where = f"{settings.address}:{settings.port}"
@@ -216,17 +231,12 @@ def _listen(settings: Settings) -> list[socket.socket]:
     return sockets
 
 
-def _load_certificate(settings: Settings) -> ssl.SSLContext | None:
-    if not settings.certfile:
-        if settings.keyfile:
-            raise StartError("--keyfile requires --certfile.")
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(settings.certfile, settings.keyfile or None)
-    except (OSError, ssl.SSLError) as error:
-        raise StartError(f"Cannot load the certificate {settings.certfile}: {error}.") from None
-    return context
+def _load_certificate(settings: Settings) -> Certificate | None:
+    if settings.certfile:
+        return Certificate(settings.certfile, settings.keyfile)
+    if settings.keyfile:
+        raise StartError("--keyfile requires --certfile.")
+    return None
 
 
 def _cap_viewers(wanted: int, descriptors: int) -> int:
@@ -258,8 +268,9 @@ def _greet(server: Server) -> None:
 async def _serve(settings: Settings) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
+            loop.add_signal_handler(number, stopped.set)
     server = Server(settings)
     server.start()
     # Objects that live as long as the server need not be scanned by every collection.
@@ -275,9 +286,11 @@ async def _serve(settings: Settings) -> None:
 
 
 def main() -> None:
-    """Run a command, or serve until SIGINT or SIGTERM; exits with 1 if the server cannot start."""
+    """Run a command, or serve until SIGINT, SIGTERM or SIGHUP; exits with 1 if it cannot start."""
     configure_logging()
-    command = read_command(sys.argv[1:], os.environ)
+    typed = os.path.basename(sys.argv[0])
+    program = f"python {typed}" if typed.endswith(".py") else PROGRAM
+    command = read_command(sys.argv[1:], os.environ, program)
     if command.name:
         raise SystemExit(run_command(command))
     try:

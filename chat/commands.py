@@ -15,17 +15,20 @@ import ssl
 import sys
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from chat.archive.file import ArchiveError, copy_database
-from chat.settings import Command, Settings
+from chat.command_line import Command
+from chat.core.reject import Rejection
+from chat.core.wire import parse_room
+from chat.settings import Settings
 from chat.web.identity.room_tokens import RoomTokens
 from chat.web.identity.secret import SecretError, read_secret
 
 ANSWER_SECONDS = 10.0
 
 _UNITS = {"delay": "s", "slow_mode": "s"}
-_NUMBER = re.compile(r"\d+(\.\d+)?")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]{1,2})?", re.IGNORECASE)
 
 
 class CommandError(Exception):
@@ -68,7 +71,9 @@ def _back_up(settings: Settings, file: str) -> str:
 
 
 def _set_room(settings: Settings, room: str, server: str, **given: str | None) -> str:
-    address = f"/api/rooms/{quote(room, safe='')}"
+    if isinstance(rejection := parse_room(room), Rejection):
+        raise CommandError(rejection.message)
+    address = f"/api/rooms/{room}"
     patch = {name: _read_value(name, raw) for name, raw in given.items() if raw is not None}
     if not patch:
         return _describe(room, _ask(settings, server, "GET", address)["settings"])
@@ -84,7 +89,8 @@ def _read_value(name: str, raw: str) -> Any:
         return None
     if name not in _UNITS or not _NUMBER.fullmatch(raw):
         return raw
-    return float(raw) if "." in raw else int(raw)
+    value = float(raw)
+    return int(value) if value.is_integer() else value
 
 
 def _describe(room: str, chosen: Mapping[str, Any]) -> str:

@@ -1,22 +1,18 @@
 """The server's settings: each field of a frozen dataclass is a flag and a ``DANMAKU_*`` variable.
 
-Only this module reads the command line and the environment. docs/settings.md lists the same.
+``command_line.py`` reads them. docs/settings.md lists the same.
 """
 
 from __future__ import annotations
 
-import argparse
-import difflib
 import ipaddress
 import os
 import re
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, field, fields
-from typing import Any, NamedTuple, NoReturn
+from collections.abc import Callable
+from dataclasses import MISSING, Field, dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
-from chat import __version__
 from chat.core.reject import Rejection
 from chat.core.wire import parse_room
 
@@ -214,128 +210,3 @@ def show_default(setting: Field[Any]) -> str:
     if isinstance(value, tuple):
         return ",".join(value) or "none"
     return f"{value:g}" if isinstance(value, float) else str(value) or "none"
-
-
-class Command(NamedTuple):
-    """A parsed command line: a command and its options; an empty ``name`` means serve."""
-
-    name: str
-    options: Mapping[str, Any]
-    settings: Settings
-
-
-class _Parser(argparse.ArgumentParser):
-    def __init__(self, **options: Any) -> None:
-        def width_80(prog: str) -> argparse.HelpFormatter:
-            return argparse.HelpFormatter(prog, max_help_position=30, width=80)
-
-        super().__init__(allow_abbrev=False, formatter_class=width_80, **options)
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"danmaku: {message}. See {self.prog} --help.\n")
-
-
-def _build_parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="danmaku",
-        description="A live danmaku server: viewers' comments fly across the video "
-        "and reach everybody at once.",
-        epilog="Each flag can also be set by an environment variable: --wave-gap-ms is "
-        "DANMAKU_WAVE_GAP_MS. A flag overrides its variable.",
-    )
-    parser.add_argument("--version", action="version", version=f"danmaku {__version__}")
-    _add_settings(parser, shown=True)
-    commands = parser.add_subparsers(
-        dest="command", metavar="COMMAND", title="commands (without one, the server starts)"
-    )
-    _describe_commands(commands)
-    return parser
-
-
-def _add_settings(parser: argparse.ArgumentParser, *, shown: bool) -> None:
-    # No defaults here: a subparser's default would override a flag given before the command.
-    for setting in fields(Settings):
-        described = f"{setting.metadata['help']} (default: {show_default(setting)})"
-        parser.add_argument(
-            flag(setting),
-            metavar=setting.metadata["value"],
-            default=argparse.SUPPRESS,
-            help=described if shown else argparse.SUPPRESS,
-        )
-
-
-def _describe_commands(commands: Any) -> None:
-    about = "The server's flags and variables also apply here, to find the server and its secret."
-    backup = commands.add_parser(
-        "backup", help="copy the database, even while the server is running", epilog=about
-    )
-    backup.add_argument("file", metavar="FILE", nargs="?", default="", help="the copy to create")
-    room = commands.add_parser(
-        "room",
-        help="show or change a room's settings",
-        description="Shows a room's settings, or changes the given ones. Changes take effect at "
-        "once for everybody in the room. An empty value ('') resets a setting.",
-        epilog=about,
-    )
-    room.add_argument("room", metavar="NAME", help="name of the room")
-    for name, value, explained in (
-        ("title", "TEXT", "title of the room"),
-        (
-            "video-url",
-            "URL",
-            "video to play: mp4, webm or HLS; an http(s) address or a path on this server",
-        ),
-        ("delay", "S", "seconds to hold comments back, to match a delayed stream"),
-        ("slow-mode", "S", "minimum seconds between two comments of a user; 0 turns it off"),
-    ):
-        room.add_argument(f"--{name}", metavar=value, help=explained)
-    room.add_argument(
-        "--server", metavar="URL", default="", help="URL of the server (default: on this machine)"
-    )
-    for command in (backup, room):
-        _add_settings(command, shown=False)
-
-
-def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
-    """Return the settings; an invalid one prints one sentence and raises SystemExit(2)."""
-    return read_command(arguments, environment).settings
-
-
-def read_command(arguments: Sequence[str], environment: Mapping[str, str]) -> Command:
-    """Return the command and the settings; flags may stand before or after the command.
-
-    Raises SystemExit(2) as ``read_settings`` does. Variables that begin with ``DANMAKU_`` but are
-    not settings are reported on stderr and otherwise ignored.
-    """
-    parsed = vars(_build_parser().parse_args(arguments))
-    settings = _choose({s.name: parsed.pop(s.name, None) for s in fields(Settings)}, environment)
-    _warn_of_strangers(environment)
-    return Command(parsed.pop("command") or "", parsed, settings)
-
-
-def _warn_of_strangers(environment: Mapping[str, str]) -> None:
-    """Report variables that look like settings but are not: probably misspelt."""
-    known = {variable(setting).removeprefix(PREFIX) for setting in fields(Settings)}
-    for name, raw in sorted(environment.items()):
-        if not raw or not name.startswith(PREFIX) or name.removeprefix(PREFIX) in known:
-            continue
-        near = difflib.get_close_matches(name.removeprefix(PREFIX), sorted(known), 1)
-        advice = f"did you mean {PREFIX}{near[0]}?" if near else "see danmaku --help."
-        print(f"danmaku: {name} is not a setting and is ignored; {advice}", file=sys.stderr)
-
-
-def _choose(parsed: Mapping[str, str | None], environment: Mapping[str, str]) -> Settings:
-    chosen: dict[str, Any] = {}
-    for setting in fields(Settings):
-        raw, where = parsed[setting.name], flag(setting)
-        if raw is None:
-            raw, where = environment.get(variable(setting)) or None, variable(setting)
-        if raw is None:
-            continue
-        try:
-            chosen[setting.name] = setting.metadata["parse"](raw)
-        except SettingsError as error:
-            given = "" if setting.name == "secret" else f", not {raw!r}"
-            print(f"danmaku: {where} {error}{given}.", file=sys.stderr)
-            raise SystemExit(2) from None
-    return Settings(**chosen)

@@ -31,6 +31,9 @@ _URL = regex.compile(
 )
 
 
+_WITH_PASSWORD = regex.compile(r"(?i:https?)://[^/?\#\\]*@")
+
+
 class RoomSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The settings of a room; those that nobody chose are left out of the JSON.
 
@@ -74,6 +77,9 @@ def change(settings: RoomSettings, patch: SettingsPatch) -> RoomSettings | Rejec
             return reject(Code.BAD_FIELD, detail=f"title is longer than {most}")
     if isinstance(url, str):
         url = url.strip()
+        if _WITH_PASSWORD.match(url):
+            detail = "video_url must not contain a user name or password: everybody would see it"
+            return reject(Code.BAD_FIELD, detail=detail)
         if url and not _is_playable(url):
             detail = "video_url must be an http or https address, or a path that begins with /"
             return reject(Code.BAD_FIELD, detail=detail)

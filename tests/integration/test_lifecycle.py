@@ -23,13 +23,14 @@ from tests.support.server_process import ROOT, ServerProcess
 from tests.support.viewer import Viewer
 
 StartServer = Callable[..., ServerProcess]
+SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 FREE = ("--post-rate", "0", "--delivery-rate", "0")
 
 
 # --- the end --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 @pytest.mark.parametrize("over_tls", [False, True], ids=["plain", "tls"])
 def test_signal_ends_the_server_in_order(
     start_server: StartServer,
@@ -158,6 +159,38 @@ def test_database_of_a_running_server_is_one_sentence_and_exit_1(server: ServerP
     ended = run_program("--port", "0", "--database", f"sqlite:///{server.database}")
     assert ended.returncode == 1
     assert "in use by another server" in sentence_of(ended)
+
+
+def test_limit_of_open_files_that_is_too_low_is_one_sentence_and_exit_1() -> None:
+    limit = "ulimit -n 60 && exec"
+    program = [sys.executable, str(ROOT / "server.py"), "--port", "0", "--database", "sqlite://"]
+    ended = subprocess.run(
+        ["sh", "-c", f'{limit} "$@"', "sh", *program],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert "The limit of open files is 60 (ulimit -n)" in sentence_of(ended)
+
+
+def test_certificate_that_cannot_be_used_is_one_sentence_and_exit_1(tmp_path: Path) -> None:
+    file = tmp_path / "junk.pem"
+    file.write_text("junk")
+    ended = run_program("--port", "0", "--database", "sqlite://", "--certfile", str(file))
+    assert ended.returncode == 1
+    assert f"{file} contains no certificate" in sentence_of(ended)
+
+
+def test_server_under_nohup_goes_on_after_sighup(start_server: StartServer) -> None:
+    ignored = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        server = start_server()
+    finally:
+        signal.signal(signal.SIGHUP, ignored)
+    server.send_signal(signal.SIGHUP)
+    assert Api(server).get("/healthz").status == 200
 
 
 def test_bad_value_is_one_sentence_and_exit_2() -> None:

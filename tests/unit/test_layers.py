@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LAYERS = [
     {"core"},
     {"settings", "metrics", "load", "descriptors", "log"},
-    {"archive", "migrations", "journal", "fanout", "client"},
+    {"archive", "migrations", "journal", "fanout", "client", "command_line"},
     {"room", "loadtest"},
     {"hub"},
     {"web"},

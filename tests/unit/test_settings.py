@@ -6,7 +6,8 @@ from dataclasses import fields
 
 import pytest
 
-from chat.settings import Settings, flag, read_settings, show_default, variable
+from chat.command_line import read_command, read_settings
+from chat.settings import Settings, flag, show_default, variable
 
 
 def test_without_flags_and_variables_the_defaults_count() -> None:
@@ -102,8 +103,8 @@ def test_bad_value_is_one_sentence_and_exit_2(
     assert said.endswith(".\n")
 
 
-@pytest.mark.parametrize("arguments", [["--prot", "1"], ["--port"], ["demo"], ["--por", "1"]])
-def test_unknown_argument_is_one_sentence_and_exit_2(
+@pytest.mark.parametrize("arguments", [["--port"], ["demo"], ["backup", "a.db", "b.db"]])
+def test_command_line_that_is_wrong_is_one_sentence_and_exit_2(
     capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -141,8 +142,43 @@ def test_secret_that_is_too_short_is_refused_and_not_shown(
     assert "hunter2" not in said
 
 
-def test_empty_variable_is_as_good_as_none() -> None:
-    assert read_settings([], {"DANMAKU_PORT": ""}) == read_settings([], {})
+@pytest.mark.parametrize("setting", fields(Settings), ids=lambda setting: setting.name)
+def test_empty_value_means_the_default_as_flag_and_as_variable(setting) -> None:
+    raw, _ = CHOICES[setting.name]
+    assert read_settings([], {variable(setting): ""}) == Settings()
+    assert read_settings([flag(setting), ""], {}) == Settings()
+    assert read_settings([f"{flag(setting)}="], {variable(setting): raw}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("--prot 9000", "--prot is not a flag; did you mean --port?"),
+        ("--por 9000", "--por is not a flag; did you mean --port?"),
+        ("--prot=9000", "--prot is not a flag; did you mean --port?"),
+        ("--port 1 --databse x", "--databse is not a flag; did you mean --database?"),
+        ("room --prot 9000 demo", "--prot is not a flag; did you mean --port?"),
+        ("room demo --titel x", "--titel is not a flag; did you mean --title?"),
+        ("--colour red", "--colour is not a flag; see danmaku --help."),
+        ("-p 9000", "-p is not a flag; see danmaku --help."),
+        ("--title Friday", "--title belongs to a command: danmaku room NAME --title …"),
+        ("bakcup copy.db", "'bakcup' is not a command; did you mean backup?"),
+        ("--port 1 9000", "'9000' is not a command; see danmaku --help."),
+    ],
+)
+def test_unknown_flag_or_command_is_named_and_not_the_word_behind_it(
+    capsys: pytest.CaptureFixture[str], arguments: str, sentence: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        read_settings(arguments.split(), {})
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"danmaku: {sentence}\n"
+
+
+def test_value_may_look_like_a_flag_or_a_command() -> None:
+    assert read_command(["--database", "sqlite:///room", "room", "demo"], {}).name == "room"
+    assert read_command(["room", "demo", "--delay", "-1"], {}).options["delay"] == "-1"
+    assert read_command(["room", "demo", "--title=--prot"], {}).options["title"] == "--prot"
 
 
 @pytest.mark.parametrize(
