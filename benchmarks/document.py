@@ -8,17 +8,15 @@ written by hand.
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 
 import msgspec
 
 from benchmarks.charts import CHARTS, draw_charts
-from benchmarks.figures import Results, Table, show
+from benchmarks.figures import Results, Table
+from benchmarks.markdown import DOCS, replace_blocks, write_rows
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
-MARKED = re.compile(r"(<!-- bench:(\w+) -->\n).*?(<!-- /bench -->)", re.DOTALL)
 VERDICT = {True: "yes", False: "**no**", None: ""}
 GIGABIT = 1e9 / 8  # bytes a second
 
@@ -40,22 +38,7 @@ def write_documents(results: Results, docs: Path = DOCS) -> None:
             blocks[name] = picture + write_rows(table.columns, table.rows)
     page = docs / "capacity.md"
     text = page.read_text(encoding="utf-8")
-    page.write_text(
-        MARKED.sub(lambda found: found[1] + blocks[found[2]] + found[3], text), encoding="utf-8"
-    )
-
-
-def write_rows(columns: list[str], rows: list[list[object]]) -> str:
-    """Return a Markdown table; columns of numbers are aligned right."""
-    numeric = [all(isinstance(row[at], int | float) for row in rows) for at in range(len(columns))]
-    rules = ["---:" if right else "---" for right in numeric]
-    lines = [columns, rules, *([write_cell(cell) for cell in row] for row in rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def write_cell(cell: object) -> str:
-    """Return a cell as text."""
-    return show(cell) if isinstance(cell, int | float) else str(cell)
+    page.write_text(replace_blocks(text, blocks), encoding="utf-8")
 
 
 def describe_run(results: Results) -> str:

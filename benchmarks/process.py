@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -33,11 +34,19 @@ class Server:
     """A process that listens on ``port``; ``command`` has ``{port}`` and ``{folder}`` filled in.
 
     ``folder`` is a new directory on disk that is deleted with the process; our server keeps its
-    database there. ``root`` is the source tree to run in.
+    database there. ``root`` is the source tree to run in, ``open_files`` its limit of descriptors.
     """
 
-    def __init__(self, name: str, command: list[str], core: int, root: Path = ROOT) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: list[str],
+        core: int,
+        root: Path = ROOT,
+        open_files: int | None = None,
+    ) -> None:
         self.name = name
+        self._open_files = open_files
         self.port = find_free_port()
         self._core = core
         self._root = root
@@ -64,7 +73,7 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                preexec_fn=lambda: os.sched_setaffinity(0, {self._core}),
+                preexec_fn=self._limit,
             )
         try:
             self._wait_until_ready()
@@ -87,6 +96,19 @@ class Server:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(STOP_SECONDS)
         return self._log.read_text(errors="replace")
+
+    def _limit(self) -> None:
+        os.sched_setaffinity(0, {self._core})
+        if self._open_files is not None:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (self._open_files, self._open_files))
+
+    def read_output(self) -> str:
+        """Return what it has written so far."""
+        return self._log.read_text(errors="replace")
+
+    def count_descriptors(self) -> int:
+        """Return how many files and sockets it has open."""
+        return len(os.listdir(f"/proc/{self._process.pid}/fd"))
 
     def memory(self) -> int:
         """Return the resident bytes."""

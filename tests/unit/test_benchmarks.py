@@ -9,6 +9,9 @@ import pytest
 from msgspec import structs
 
 from benchmarks.figures import Figure, Outcome, Results
+from benchmarks.hostile.__main__ import take_medians
+from benchmarks.hostile.side import Figures
+from benchmarks.markdown import replace_blocks
 from benchmarks.pairs import PairedRun, compare_pairs, find_rank, is_first_leading
 from benchmarks.quietness import Reading, find_disturbances, find_fastest, is_slow
 from benchmarks.scenarios import NAMES, find_scenario
@@ -164,3 +167,16 @@ def test_scenario_imports_and_has_a_title(name: str) -> None:
     title, measure = find_scenario(name)
     assert title
     assert callable(measure)
+
+
+def test_generated_blocks_are_replaced_and_the_text_around_them_is_kept() -> None:
+    text = "a\n<!-- bench:one -->\nold\n<!-- /bench -->\nb\n<!-- bench:two -->\n<!-- /bench -->\n"
+    assert replace_blocks(text, {"one": "new\n", "two": "2\n"}) == (
+        "a\n<!-- bench:one -->\nnew\n<!-- /bench -->\nb\n<!-- bench:two -->\n2\n<!-- /bench -->\n"
+    )
+
+
+def test_figures_that_were_measured_repeatedly_are_medians() -> None:
+    repeated: list[Figures] = [{"ms": 1.0, "exit": "it runs"}, {"ms": 4.0, "exit": 1}]
+    assert take_medians(repeated) == {"ms": 2.5, "exit": 1}
+    assert take_medians([]) == {}
