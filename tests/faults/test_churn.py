@@ -36,7 +36,7 @@ async def come_and_go(url: str, room: str, end: float, dice: random.Random) -> N
         await asyncio.gather(following, return_exceptions=True)
 
 
-def test_churn_leaves_no_memory_descriptor_task_or_ghost_behind(
+def test_churn_leaks_no_memory_descriptor_task_or_viewer(
     start_server: StartServer, room: str
 ) -> None:
     server = start_server("--post-rate", "0")

@@ -80,7 +80,7 @@ async def post(socket: ClientConnection, ref: str) -> dict[str, Any]:
             return message
 
 
-def test_limit_on_posting_neither_opens_nor_sticks_when_the_clock_jumps(
+def test_rate_limit_is_unaffected_by_a_clock_that_jumps(
     start_server: StartServer, room: str, tmp_path: Path, set_clock: Callable[[int], None]
 ) -> None:
     server = start(start_server, tmp_path, "--post-burst", "1", "--post-rate", "0.2")

@@ -58,7 +58,7 @@ def test_honest_history_has_no_violation() -> None:
     assert find(seen, acked=acked) == ""
 
 
-def test_new_epoch_and_what_is_told_to_be_lost_are_no_violation() -> None:
+def test_new_epoch_and_reported_gaps_are_no_violation() -> None:
     archive = {("f", 1): said(1, "anew"), **KEPT}
     seen = [
         Joined("e", 3, False, [said(3)]),
@@ -126,7 +126,7 @@ def test_retraction_is_no_violation() -> None:
     assert find(before, archive, acked) == find(after, archive, acked) == ""
 
 
-def test_retracted_text_that_comes_back_is_found() -> None:
+def test_retracted_text_that_is_sent_again_is_found() -> None:
     archive = keep(gone(1), retract(2, 1))
     seen = [
         FRESH,
@@ -147,7 +147,7 @@ def test_retracted_text_that_comes_back_is_found() -> None:
         [FRESH, Took(1, 3, [said(1), said(3)], thinned=1)],
     ],
 )
-def test_text_that_was_retracted_before_it_was_given_to_somebody_is_found(seen: list) -> None:
+def test_text_sent_after_its_retraction_is_found(seen: list) -> None:
     archive = keep(gone(1), retract(2, 1), said(3))
     assert find(seen, archive) == "back from the dead"
 
@@ -157,7 +157,7 @@ def test_retracted_text_that_is_still_kept_is_found() -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_any_entry_that_is_taken_out_of_a_stream_is_missed(seed: int) -> None:
+def test_any_entry_removed_from_a_stream_is_detected(seed: int) -> None:
     dice = random.Random(seed)
     seen: list = [FRESH]
     at = 0

@@ -55,9 +55,7 @@ def test_nothing_is_acked_or_shown_before_it_is_synced(
     assert trace.syncs >= count
 
 
-def test_sync_that_fails_is_an_error_to_the_sender_and_loud_in_the_log(
-    start_server: StartServer, room: str
-) -> None:
+def test_failed_sync_rejects_the_post_and_is_logged(start_server: StartServer, room: str) -> None:
     server = start_server("--post-rate", "0")
 
     async def steps() -> None:
@@ -124,7 +122,7 @@ def disk(tmp_path: Path) -> Iterator[FullDisk]:
     made.close()
 
 
-def test_full_disk_gives_no_false_ack_and_watching_goes_on_and_it_heals_by_itself(
+def test_full_disk_rejects_posts_keeps_serving_viewers_and_recovers_when_freed(
     disk: FullDisk, start_server: StartServer, room: str
 ) -> None:
     server = start_server("--post-rate", "0", database=disk.folder / "danmaku.db")
@@ -155,7 +153,7 @@ def test_full_disk_gives_no_false_ack_and_watching_goes_on_and_it_heals_by_itsel
     assert server.stop() == 0
 
 
-def test_python_client_sends_again_what_a_full_disk_could_not_keep_until_its_patience_ends(
+def test_python_client_retries_over_a_full_disk_within_its_patience(
     disk: FullDisk, start_server: StartServer, room: str
 ) -> None:
     server = start_server("--post-rate", "0", database=disk.folder / "danmaku.db")

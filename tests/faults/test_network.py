@@ -17,7 +17,7 @@ RESETS = 200 if LONG else 9
 SILENCE_SECONDS = 30 + 10 + 5  # between pings, for the answer, and to spare
 
 
-def test_reset_delayed_and_dripped_connections_miss_nothing_in_silence(
+def test_resets_delays_and_small_pieces_leave_no_unreported_gap(
     start_server: StartServer, room: str
 ) -> None:
     server = start_server("--post-rate", "0")
@@ -41,7 +41,7 @@ def test_reset_delayed_and_dripped_connections_miss_nothing_in_silence(
 
 if LONG:
 
-    def test_peer_that_died_without_a_word_is_gone_after_a_ping(
+    def test_silent_peer_is_removed_after_an_unanswered_ping(
         start_server: StartServer, room: str
     ) -> None:
         server = start_server()

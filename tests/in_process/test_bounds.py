@@ -21,7 +21,7 @@ def read_metric(hub: Hub, name: str) -> float | None:
     return hub._metrics.registry.get_sample_value(name)
 
 
-def test_posts_over_the_pending_limit_are_told_when_to_come_back_and_the_others_are_kept() -> None:
+def test_posts_over_the_pending_limit_are_rejected_with_retry_after() -> None:
     async def steps() -> None:
         async with open_hub(journal_limits=JournalLimits(pending=10), post_rate=0) as hub:
             room = await enter(hub, "demo")
@@ -40,7 +40,7 @@ def test_posts_over_the_pending_limit_are_told_when_to_come_back_and_the_others_
     run(steps)
 
 
-def test_long_polls_over_the_limit_are_told_when_to_come_back() -> None:
+def test_long_polls_over_the_limit_are_rejected_with_retry_after() -> None:
     async def steps() -> None:
         async with open_hub(limits=HubLimits(long_polls=3)) as hub:
             # The limit is the server's, not a room's.
@@ -103,7 +103,7 @@ def test_pollers_over_the_limit_are_answered_and_not_counted() -> None:
     run(steps)
 
 
-def test_what_is_made_once_for_all_who_join_is_counted_and_bounded() -> None:
+def test_cached_history_json_is_counted_and_bounded() -> None:
     async def steps() -> None:
         async with open_hub(post_rate=0) as hub:
             room = await enter(hub, "demo")
@@ -123,7 +123,7 @@ def test_what_is_made_once_for_all_who_join_is_counted_and_bounded() -> None:
 
 
 @pytest.mark.parametrize("deflate", [False, True])
-def test_batches_made_for_viewers_that_lag_are_bounded_in_bytes(
+def test_cached_batches_for_lagging_viewers_are_bounded_in_bytes(
     deflate: bool,
 ) -> None:
     history = History()
@@ -139,7 +139,7 @@ def test_batches_made_for_viewers_that_lag_are_bounded_in_bytes(
     assert batches.count_bytes() == 0
 
 
-def test_rooms_over_the_limit_are_told_when_to_come_back() -> None:
+def test_rooms_over_the_limit_are_rejected_with_retry_after() -> None:
     async def steps() -> None:
         async with open_hub(limits=HubLimits(rooms=3)) as hub:
             for number in range(3):

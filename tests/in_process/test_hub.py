@@ -23,7 +23,7 @@ def names_of(hub: Hub) -> list[str]:
     return [room.name for room in hub.live_rooms()]
 
 
-def test_room_is_let_go_when_nobody_watched_for_five_minutes() -> None:
+def test_room_without_viewers_closes_after_five_minutes() -> None:
     async def steps() -> None:
         async with open_hub() as hub:
             demo = await enter(hub, "demo")
@@ -42,7 +42,7 @@ def test_room_is_let_go_when_nobody_watched_for_five_minutes() -> None:
     run(steps)
 
 
-def test_room_that_is_polled_is_kept_and_let_go_after() -> None:
+def test_polled_room_stays_open_and_closes_after_the_last_poll() -> None:
     async def steps() -> None:
         async with open_hub() as hub:
             demo = await enter(hub, "demo")
@@ -70,7 +70,7 @@ def test_room_opens_once_for_all_who_enter_at_the_same_time() -> None:
     run(steps)
 
 
-def test_who_stops_waiting_for_a_room_does_not_take_it_from_the_others() -> None:
+def test_cancelled_opening_leaves_the_room_to_the_other_callers() -> None:
     async def steps() -> None:
         async with open_hub() as hub:
             impatient = asyncio.ensure_future(hub.open_room("demo"))
@@ -94,7 +94,7 @@ def test_long_poll_ends_with_the_next_entry() -> None:
     run(steps)
 
 
-def test_hub_that_stops_refuses_and_wakes_the_long_polls() -> None:
+def test_stopping_hub_rejects_posts_and_answers_long_polls() -> None:
     async def steps() -> None:
         async with open_hub() as hub:
             demo = await enter(hub, "demo")
@@ -110,7 +110,7 @@ def test_hub_that_stops_refuses_and_wakes_the_long_polls() -> None:
     run(steps)
 
 
-def test_retry_before_the_disk_is_done_has_the_first_ones_answer_and_costs_no_token() -> None:
+def test_retry_during_the_commit_shares_its_answer_and_costs_no_token() -> None:
     async def steps() -> None:
         async with open_hub(post_burst=5) as hub:
             demo = await enter(hub, "demo")
@@ -126,7 +126,7 @@ def test_retry_before_the_disk_is_done_has_the_first_ones_answer_and_costs_no_to
     run(steps)
 
 
-def test_retries_of_a_post_on_its_way_are_bounded() -> None:
+def test_retries_of_a_pending_post_are_bounded() -> None:
     async def steps() -> None:
         async with open_hub(post_burst=1) as hub:
             demo = await enter(hub, "demo")
@@ -139,7 +139,7 @@ def test_retries_of_a_post_on_its_way_are_bounded() -> None:
     run(steps)
 
 
-def test_post_that_was_rejected_for_a_full_queue_costs_nothing() -> None:
+def test_post_rejected_for_a_full_queue_costs_no_token() -> None:
     async def steps() -> None:
         async with open_hub(journal_limits=JournalLimits(pending=1), post_burst=1) as hub:
             demo = await enter(hub, "demo")
@@ -154,7 +154,7 @@ def test_post_that_was_rejected_for_a_full_queue_costs_nothing() -> None:
     run(steps)
 
 
-def test_viewer_that_is_told_of_a_hole_is_told_the_settings() -> None:
+def test_skip_carries_the_current_settings() -> None:
     async def steps() -> None:
         async with open_hub(post_rate=0) as hub:
             demo = await enter(hub, "demo")

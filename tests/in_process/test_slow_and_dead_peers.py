@@ -91,7 +91,7 @@ async def answer_ping(peer: Peer) -> None:
     await peer.read_message("pong")  # and so the server has read what came before
 
 
-def test_viewer_that_takes_nothing_is_closed_with_its_code_and_others_lose_nothing(
+def test_viewer_that_reads_nothing_is_closed_with_4008_and_others_lose_nothing(
     run_scenario: RunScenario,
 ) -> None:
     async def scenario(server: InProcessServer) -> None:
@@ -116,7 +116,7 @@ def test_viewer_that_takes_nothing_is_closed_with_its_code_and_others_lose_nothi
     run_scenario(scenario)
 
 
-def test_viewer_that_reads_on_too_late_is_told_what_it_lost_and_goes_on_with_the_others(
+def test_viewer_that_resumes_reading_too_late_gets_one_skip_and_then_every_batch(
     run_scenario: RunScenario,
 ) -> None:
     async def scenario(server: InProcessServer) -> None:
@@ -150,7 +150,7 @@ def test_viewer_that_reads_on_too_late_is_told_what_it_lost_and_goes_on_with_the
     run_scenario(scenario)
 
 
-def test_frame_that_was_taken_in_part_is_finished_before_anything_else_is_sent() -> None:
+def test_partly_sent_frame_is_completed_before_the_next_frame() -> None:
     async def scenario() -> None:
         loop = asyncio.get_running_loop()
         async with InProcessServer() as server:
@@ -205,7 +205,7 @@ def test_peer_that_floods_is_told_so_and_then_closed(run_scenario: RunScenario) 
     run_scenario(scenario, messages=BUDGET)
 
 
-def test_viewer_that_answers_no_ping_is_closed_with_its_code(run_scenario: RunScenario) -> None:
+def test_viewer_that_answers_no_ping_is_closed_with_4009(run_scenario: RunScenario) -> None:
     async def scenario(server: InProcessServer) -> None:
         peer = await server.connect("demo")
         await server.sweep(PING_SECONDS + PONG_SECONDS)
@@ -215,7 +215,7 @@ def test_viewer_that_answers_no_ping_is_closed_with_its_code(run_scenario: RunSc
     run_scenario(scenario)
 
 
-def test_viewer_that_died_without_a_word_is_gone_when_its_pong_was_due(
+def test_dead_viewer_is_removed_when_its_pong_is_overdue(
     run_scenario: RunScenario,
 ) -> None:
     async def scenario(server: InProcessServer) -> None:
@@ -236,7 +236,7 @@ def test_viewer_that_died_without_a_word_is_gone_when_its_pong_was_due(
     run_scenario(scenario, close_seconds=0.05)
 
 
-def test_viewer_that_answers_its_ping_stays(run_scenario: RunScenario) -> None:
+def test_viewer_that_answers_pings_stays_connected(run_scenario: RunScenario) -> None:
     async def scenario(server: InProcessServer) -> None:
         peer = await server.connect("demo")
         await server.sweep(PING_SECONDS)
@@ -284,7 +284,7 @@ class SlowRead:
         return read
 
 
-def test_nothing_goes_out_before_the_handshake_is_answered(
+def test_no_frame_is_sent_before_the_handshake_is_answered(
     run_scenario: RunScenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario(server: InProcessServer) -> None:
@@ -301,7 +301,7 @@ def test_nothing_goes_out_before_the_handshake_is_answered(
     run_scenario(scenario, journal=JournalLimits(recent=1))
 
 
-def test_connection_that_ends_while_the_archive_is_read_for_it_is_no_viewer_after(
+def test_connection_closed_during_an_archive_read_becomes_no_viewer(
     run_scenario: RunScenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scenario(server: InProcessServer) -> None:

@@ -120,7 +120,7 @@ def test_text_with_invalid_utf_8_over_http_is_refused(server: ServerProcess, roo
     check(Api(server).post_body(room, b'{"text":"\xff"}').error, "bad_json")
 
 
-def test_wrong_type_over_http_is_refused_though_it_may_be_left_out(
+def test_wrong_type_over_http_is_rejected_although_type_is_optional(
     server: ServerProcess, room: str
 ) -> None:
     api = Api(server)

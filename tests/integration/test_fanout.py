@@ -40,7 +40,7 @@ def read_until(viewer: ClientConnection, kind: str) -> dict:
 # --- compression --------------------------------------------------------------------------------
 
 
-def test_viewer_that_offers_compression_says_and_hears_the_same(
+def test_compressed_and_plain_viewers_get_the_same_entries(
     server: ServerProcess, room: str
 ) -> None:
     text = "compress me " * 8
@@ -55,7 +55,7 @@ def test_viewer_that_offers_compression_says_and_hears_the_same(
         assert plain.take(1) == [entry]
 
 
-def test_viewer_that_limits_the_window_is_served_plainly(server: ServerProcess, room: str) -> None:
+def test_offer_with_a_limited_window_is_declined(server: ServerProcess, room: str) -> None:
     with websocket_raw(
         server, room, "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=9\r\n"
     ) as (head, _):
@@ -130,7 +130,9 @@ def read_close(sock) -> int:
         data += received
 
 
-def test_both_doors_answer_an_upgrade_with_the_same_head(server: ServerProcess, room: str) -> None:
+def test_fast_path_and_handler_answer_an_upgrade_with_the_same_head(
+    server: ServerProcess, room: str
+) -> None:
     with websocket_raw(server, room) as (at_gate, _):
         pass
     with websocket_raw(server, room, "X-Twice: 1\r\nX-Twice: 2\r\n") as (by_handler, _):
@@ -144,7 +146,7 @@ def test_both_doors_answer_an_upgrade_with_the_same_head(server: ServerProcess, 
 # --- a flood ------------------------------------------------------------------------------------
 
 
-def test_flood_is_thinned_live_and_whole_in_the_archive(
+def test_flood_is_thinned_for_viewers_and_complete_in_the_archive(
     start_server: Callable[..., ServerProcess], room: str
 ) -> None:
     server = start_server("--post-rate", "0", "--delivery-rate", "20")

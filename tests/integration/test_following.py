@@ -74,7 +74,7 @@ def test_every_transport_is_given_the_same_entries(
     assert entries[0].keys() == {"kind", "seq", "user", "name", "text", "at"}
 
 
-def test_two_who_post_at_once_are_seen_alike_by_all(
+def test_concurrent_posts_have_one_order_for_all_viewers(
     server: ServerProcess, room: str, follow: Follow
 ) -> None:
     first, second = follow(server, room), follow(server, room)
@@ -93,7 +93,7 @@ def test_two_who_post_at_once_are_seen_alike_by_all(
         assert mine == [f"{who} {n}" for n in range(20)]
 
 
-def test_who_comes_later_is_given_the_recent_history(
+def test_new_viewer_gets_the_recent_history(
     server: ServerProcess, room: str, follow: Follow
 ) -> None:
     texts = [f"comment {number}" for number in range(60)]
@@ -104,7 +104,7 @@ def test_who_comes_later_is_given_the_recent_history(
     assert follower.reason is None
 
 
-def test_who_comes_back_with_a_cursor_misses_nothing(
+def test_viewer_that_resumes_from_a_cursor_misses_nothing(
     server: ServerProcess, room: str, follow: Follow
 ) -> None:
     follower = follow(server, room)
@@ -118,7 +118,7 @@ def test_who_comes_back_with_a_cursor_misses_nothing(
     assert [entry["seq"] for entry in missed] == list(range(3, 103))
 
 
-def test_who_comes_back_to_a_quiet_room_missed_nothing(
+def test_resume_in_a_quiet_room_returns_no_entries(
     server: ServerProcess, room: str, follow: Follow
 ) -> None:
     post_all(server, room, ["a", "b"])
@@ -127,7 +127,7 @@ def test_who_comes_back_to_a_quiet_room_missed_nothing(
     assert (again.recovered, again.reason, again.first) == (True, None, [])
 
 
-def test_restart_of_the_server_loses_nothing(
+def test_server_restart_loses_no_entry(
     start_server: StartServer, room: str, follow: Follow
 ) -> None:
     server = start_server(*FREE)
@@ -145,7 +145,7 @@ def test_restart_of_the_server_loses_nothing(
     assert again.cursor == f"{cursor.split(':')[0]}:4"
 
 
-def test_what_was_acked_survives_a_server_that_is_killed(
+def test_acked_comments_survive_a_killed_server(
     start_server: StartServer, room: str, follow: Follow
 ) -> None:
     server = start_server(*FREE)
@@ -163,7 +163,7 @@ def test_what_was_acked_survives_a_server_that_is_killed(
     ("cursor", "reason"),
     [("0unknown:1", "epoch"), ("{epoch}:4", "ahead"), ("{epoch}:9999", "ahead")],
 )
-def test_cursor_of_another_numbering_is_told_so_and_given_the_history(
+def test_cursor_of_another_epoch_is_reported_with_the_recent_history(
     server: ServerProcess, room: str, follow: Follow, cursor: str, reason: str
 ) -> None:
     post_all(server, room, ["a", "b", "c"])
@@ -176,7 +176,7 @@ def test_cursor_of_another_numbering_is_told_so_and_given_the_history(
     assert texts_of(follower.take(1)) == ["d"]
 
 
-def test_whole_room_can_be_had_also_what_is_in_the_archive_alone(
+def test_whole_room_can_be_read_from_the_archive(
     start_server: StartServer, room: str, follow: Follow
 ) -> None:
     server = start_server(*FREE)
@@ -199,9 +199,7 @@ def test_whole_room_can_be_had_also_what_is_in_the_archive_alone(
         assert texts_of(read) == texts
 
 
-def test_own_post_is_acked_and_seen_by_oneself(
-    server: ServerProcess, room: str, follow: Follow
-) -> None:
+def test_own_post_is_acked_and_delivered(server: ServerProcess, room: str, follow: Follow) -> None:
     follower = follow(server, room)
     ack = follower.post("mine", ref="k1")
     (entry,) = follower.take(1)

@@ -36,7 +36,7 @@ def test_most_watched_room_comes_first(start_server: StartServer) -> None:
         assert [(card["room"], card["viewers"]) for card in rooms] == [("busy", 2), ("quiet", 1)]
 
 
-def test_room_says_where_it_stands(server: ServerProcess, room: str) -> None:
+def test_room_has_its_head_viewers_and_settings(server: ServerProcess, room: str) -> None:
     with Viewer(server, room) as viewer:
         viewer.say("hi")
         assert Api(server).get(f"/api/rooms/{room}").json == {
@@ -48,7 +48,7 @@ def test_room_says_where_it_stands(server: ServerProcess, room: str) -> None:
         }
 
 
-def test_page_of_entries_has_the_shape_of_the_contract(server: ServerProcess, room: str) -> None:
+def test_page_of_entries_has_the_documented_shape(server: ServerProcess, room: str) -> None:
     api = Api(server)
     empty = api.entries(room).json
     assert empty == {
@@ -100,7 +100,7 @@ def test_long_poll_without_news_is_answered_after_its_wait(
     assert (page["recovered"], page["entries"], page["last"]) == (True, [], 0)
 
 
-def test_who_polls_again_and_again_is_one_viewer(server: ServerProcess, room: str) -> None:
+def test_poller_is_counted_as_one_viewer(server: ServerProcess, room: str) -> None:
     api = Api(server)
     epoch = api.entries(room).json["epoch"]
     for _ in range(5):
@@ -126,9 +126,7 @@ def test_poller_with_too_long_a_name_is_refused(server: ServerProcess, room: str
     assert (answer.status, answer.error["code"]) == (400, "bad_parameter")
 
 
-def test_posting_is_answered_with_the_place_of_the_comment(
-    server: ServerProcess, room: str
-) -> None:
+def test_post_is_answered_with_epoch_and_seq(server: ServerProcess, room: str) -> None:
     api = Api(server)
     answer = api.post(
         room, "hi", ref="k1", name="Owl", mode="bottom", color="#00FF00", size="small"
@@ -187,7 +185,7 @@ def test_method_that_is_not_answered_is_405(server: ServerProcess, method: str, 
 
 
 @pytest.mark.parametrize("path", ["/r/Bad.Room", "/r/%E6%88%BF"])
-def test_page_of_a_bad_room_says_so_to_a_person(server: ServerProcess, path: str) -> None:
+def test_page_of_an_invalid_room_is_html(server: ServerProcess, path: str) -> None:
     answer = Api(server).get(path)
     assert answer.status == 400
     assert answer.headers.get_content_type() == "text/html"
@@ -196,7 +194,7 @@ def test_page_of_a_bad_room_says_so_to_a_person(server: ServerProcess, path: str
 @pytest.mark.parametrize(
     "path", ["/static/../server.py", "/static/%2e%2e/server.py", "/static/js/nothing.js"]
 )
-def test_file_that_is_no_page_of_ours_is_not_served(server: ServerProcess, path: str) -> None:
+def test_file_outside_the_static_folder_is_not_served(server: ServerProcess, path: str) -> None:
     assert Api(server).get(path).status in (403, 404)
 
 
@@ -243,14 +241,14 @@ def test_own_page_may_post(server: ServerProcess, room: str) -> None:
 @pytest.mark.parametrize(
     "path", ["/", "/r/demo", "/api/rooms", "/static/js/room/room.js", "/nothing"]
 )
-def test_answer_lets_no_browser_guess_and_names_no_server(server: ServerProcess, path: str) -> None:
+def test_responses_forbid_sniffing_and_name_no_server(server: ServerProcess, path: str) -> None:
     answer = Api(server).get(path)
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert "Server" not in answer.headers
 
 
 @pytest.mark.parametrize("path", ["/", "/r/demo"])
-def test_page_lets_run_only_what_is_its_own(server: ServerProcess, path: str) -> None:
+def test_content_security_policy_allows_only_own_scripts(server: ServerProcess, path: str) -> None:
     answer = Api(server).get(path)
     assert answer.status == 200
     policy = dict(
@@ -261,7 +259,7 @@ def test_page_lets_run_only_what_is_its_own(server: ServerProcess, path: str) ->
     assert policy["frame-ancestors"] == "'self'"
 
 
-def test_api_answers_are_for_this_moment_only(server: ServerProcess, room: str) -> None:
+def test_api_answers_are_not_cached(server: ServerProcess, room: str) -> None:
     for path in ("/api/rooms", f"/api/rooms/{room}", f"/api/rooms/{room}/entries"):
         assert Api(server).get(path).headers["Cache-Control"] == "no-store"
 
@@ -275,7 +273,7 @@ def test_api_answers_are_for_this_moment_only(server: ServerProcess, room: str) 
         ({"Accept_Language": "zh", "Cookie": "lang=en"}, "en"),
     ],
 )
-def test_page_speaks_the_language_of_the_browser(
+def test_page_is_in_the_browsers_language(
     server: ServerProcess, headers: dict[str, str], language: str
 ) -> None:
     page = Api(server).get("/", **headers).body.decode()

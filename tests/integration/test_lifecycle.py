@@ -60,7 +60,7 @@ def test_signal_ends_the_server_in_order(
         assert [entry["text"] for entry in again.welcome["entries"]] == ["a", "b", "c"]
 
 
-def test_comments_on_their_way_at_the_end_are_acked_and_kept_or_neither_is_claimed(
+def test_comments_pending_at_shutdown_are_stored_if_they_were_acked(
     start_server: StartServer, room: str
 ) -> None:
     server = start_server(*FREE)
@@ -86,7 +86,7 @@ def test_comments_on_their_way_at_the_end_are_acked_and_kept_or_neither_is_claim
     assert len(viewer.entries) <= len(kept)
 
 
-def test_long_poll_is_answered_at_the_end(start_server: StartServer, room: str) -> None:
+def test_long_poll_is_answered_at_shutdown(start_server: StartServer, room: str) -> None:
     server = start_server()
     api = Api(server)
     epoch = api.entries(room).json["epoch"]
@@ -199,7 +199,7 @@ def test_bad_value_is_one_sentence_and_exit_2() -> None:
     assert "DANMAKU_PORT" in sentence_of(ended)
 
 
-def test_misspelt_variable_is_one_sentence_and_the_server_starts_all_the_same(
+def test_misspelt_variable_is_reported_in_one_sentence_and_ignored(
     start_server: StartServer, room: str
 ) -> None:
     server = start_server(environment={"DANMAKU_POST_BRUST": "1"})
@@ -213,7 +213,7 @@ def test_misspelt_variable_is_one_sentence_and_the_server_starts_all_the_same(
     )
 
 
-def test_help_and_version_are_told_and_exit_0() -> None:
+def test_help_and_version_are_printed_and_exit_0() -> None:
     told = run_program("--help", COLUMNS="200")
     assert told.returncode == 0
     assert "--database" in told.stdout
@@ -221,7 +221,7 @@ def test_help_and_version_are_told_and_exit_0() -> None:
     assert run_program("--version").stdout.startswith("danmaku ")
 
 
-def test_server_that_keeps_nothing_needs_no_file(tmp_path: Path) -> None:
+def test_server_with_a_database_in_memory_writes_no_file(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "server.py"), "--port", "0", "--database", "sqlite://"],
         stdout=subprocess.PIPE,

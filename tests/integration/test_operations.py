@@ -30,7 +30,7 @@ def read_metrics(server: ServerProcess) -> dict[str, float]:
     return samples
 
 
-def test_health_and_readiness_are_told(server: ServerProcess) -> None:
+def test_health_and_readiness_checks_answer_200(server: ServerProcess) -> None:
     for path in ("/healthz", "/readyz"):
         answer = Api(server).get(path)
         assert answer.status == 200
@@ -71,7 +71,7 @@ def test_duplicate_is_not_counted_as_accepted(start_server: StartServer) -> None
     assert read_metrics(server)["danmaku_comments_accepted_total"] == 1
 
 
-def test_connections_over_the_limit_are_told_to_come_back(start_server: StartServer) -> None:
+def test_connections_over_the_limit_are_closed_with_1013(start_server: StartServer) -> None:
     server = start_server("--max-viewers", "2")
     with Viewer(server, "demo") as first:
         second = Viewer(server, "demo")
@@ -88,7 +88,7 @@ def test_connections_over_the_limit_are_told_to_come_back(start_server: StartSer
     assert json.loads(Api(server).get("/api/rooms").body)["rooms"][0]["viewers"] <= 1
 
 
-def test_connections_for_the_last_descriptors_are_closed_and_who_is_there_is_served(
+def test_connections_for_the_last_descriptors_are_closed_and_viewers_are_served(
     start_server: StartServer,
 ) -> None:
     open_files = 300

@@ -43,9 +43,7 @@ async def wait_for_state(client: Client, state: str) -> None:
         await asyncio.sleep(0.01)
 
 
-def test_client_that_was_away_too_long_is_told_which_entries_it_missed(
-    server: ServerProcess, room: str
-) -> None:
+def test_client_away_too_long_gets_the_range_it_missed(server: ServerProcess, room: str) -> None:
     url, head = f"{server.ws_url}/ws/{room}", RESUME_LIMIT + 20
 
     async def steps() -> None:
@@ -59,7 +57,7 @@ def test_client_that_was_away_too_long_is_told_which_entries_it_missed(
 
 
 @pytest.mark.parametrize(("cursor", "why"), [("{}:99", "ahead"), ("0unknown:1", "epoch")])
-def test_client_whose_cursor_is_of_another_numbering_is_told_so(
+def test_cursor_of_another_epoch_yields_missed_with_the_reason(
     server: ServerProcess, room: str, cursor: str, why: str
 ) -> None:
     url = f"{server.ws_url}/ws/{room}"
@@ -76,7 +74,7 @@ def test_client_whose_cursor_is_of_another_numbering_is_told_so(
     run(steps)
 
 
-def test_client_that_reads_too_late_is_told_what_its_buffer_did_not_hold(
+def test_entries_that_overflow_the_buffer_become_one_missed(
     server: ServerProcess, room: str
 ) -> None:
     url = f"{server.ws_url}/ws/{room}"
@@ -92,7 +90,7 @@ def test_client_that_reads_too_late_is_told_what_its_buffer_did_not_hold(
     run(steps)
 
 
-def test_client_whose_peer_went_silent_comes_back_and_its_post_is_answered_once(
+def test_client_reconnects_when_its_peer_goes_silent_and_its_post_is_acked_once(
     server: ServerProcess, room: str
 ) -> None:
     limits = ClientLimits(quiet_seconds=0.3, answer_seconds=0.3, connect_seconds=1.0)
@@ -114,7 +112,7 @@ def test_client_whose_peer_went_silent_comes_back_and_its_post_is_answered_once(
     run(steps)
 
 
-def test_client_in_a_quiet_room_stays_as_long_as_the_server_answers(
+def test_client_in_a_quiet_room_stays_connected_while_pings_are_answered(
     server: ServerProcess, room: str
 ) -> None:
     async def steps() -> None:
@@ -128,7 +126,7 @@ def test_client_in_a_quiet_room_stays_as_long_as_the_server_answers(
     run(steps)
 
 
-def test_client_tells_that_it_is_away_that_it_fails_to_come_back_and_that_it_is_back(
+def test_state_follows_loss_failed_attempts_and_reconnection(
     start_server: Callable[..., ServerProcess], room: str
 ) -> None:
     server = start_server()
@@ -150,7 +148,7 @@ def test_client_tells_that_it_is_away_that_it_fails_to_come_back_and_that_it_is_
     run(steps)
 
 
-def test_who_speaks_too_fast_is_told_which_post_can_be_sent_again_and_when(
+def test_post_rejected_as_too_fast_carries_its_ref_and_retry_after(
     start_server: Callable[..., ServerProcess], room: str
 ) -> None:
     server = start_server("--post-burst", "1", "--post-rate", "0.5")

@@ -45,7 +45,7 @@ def danmaku(*arguments: str, **environment: str) -> Done:
     return Done(code, output.getvalue(), errors.getvalue())
 
 
-def test_command_is_the_programs(server: ServerProcess, room: str) -> None:
+def test_room_command_runs_from_the_program(server: ServerProcess, room: str) -> None:
     command = [sys.executable, str(ROOT / "server.py"), *flags_of(server), "room", room]
     done = subprocess.run([*command, "--delay", "3"], capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{room}:\n  delay: 3 s\n", "")
@@ -88,7 +88,7 @@ def test_command_changes_and_shows_a_room_with_flags_before_and_after(
     assert state_of(server, room)["settings"] == {}
 
 
-def test_command_says_in_a_sentence_what_is_wrong(
+def test_command_prints_one_sentence_for_each_error(
     server: ServerProcess, room: str, tmp_path: Path
 ) -> None:
     flags = flags_of(server)
@@ -137,7 +137,7 @@ def stranger() -> Iterator[int]:
     running.server_close()
 
 
-def test_command_tells_a_stranger_and_silence_apart(stranger: int, start_server) -> None:
+def test_command_tells_another_web_server_from_no_server(stranger: int, start_server) -> None:
     said = said_of(danmaku("room", "demo", "--port", str(stranger)))
     assert "is not a danmaku server" in said
     gone = start_server()
@@ -146,7 +146,7 @@ def test_command_tells_a_stranger_and_silence_apart(stranger: int, start_server)
     assert f"No server answers at http://127.0.0.1:{gone.port}" in said
 
 
-def test_command_speaks_https_and_trusts_its_own_certificate_alone(
+def test_command_uses_https_and_trusts_only_the_servers_certificate(
     start_server: StartServer, room: str, tmp_path: Path
 ) -> None:
     authority, certificate = trustme.CA(), tmp_path / "server.pem"

@@ -37,7 +37,7 @@ def patch(
 # --- what a change does ---------------------------------------------------------------------------
 
 
-def test_change_is_an_entry_for_everybody_and_the_welcome_of_who_comes_later(
+def test_change_is_an_entry_for_viewers_and_in_later_welcomes(
     server: ServerProcess, room: str
 ) -> None:
     with Viewer(server, room) as early:
@@ -71,7 +71,7 @@ def test_patch_that_changes_nothing_is_no_entry(server: ServerProcess, room: str
         assert [entry["seq"] for entry in viewer.take(2)] == [1, 2]
 
 
-def test_change_comes_again_at_resume_and_over_every_transport(
+def test_change_is_delivered_at_resume_and_over_every_transport(
     server: ServerProcess, room: str
 ) -> None:
     with Viewer(server, room) as viewer:
@@ -89,7 +89,7 @@ def test_change_comes_again_at_resume_and_over_every_transport(
     api.close()
 
 
-def test_title_is_on_the_lobbys_card(server: ServerProcess, room: str) -> None:
+def test_lobby_lists_the_title(server: ServerProcess, room: str) -> None:
     change_settings(server, room, title="Friday film")
     api = Api(server)
     (card,) = [card for card in api.get("/api/rooms").json["rooms"] if card["room"] == room]
@@ -175,7 +175,7 @@ def test_room_token_is_no_session(server: ServerProcess, room: str) -> None:
         assert viewer.wait_for("identity", "reject")["code"] == "bad_token"
 
 
-def test_page_of_another_site_may_not(server: ServerProcess, room: str) -> None:
+def test_page_of_another_site_may_not_change_settings(server: ServerProcess, room: str) -> None:
     api = Api(server)
     answer = api.call(
         "PATCH",
@@ -216,7 +216,7 @@ def test_page_of_another_site_may_not(server: ServerProcess, room: str) -> None:
         (b'{"title":"' + b"a" * 9000 + b'"}', 413, "too_large"),
     ],
 )
-def test_what_cannot_be_set_is_refused_with_a_sentence_and_changes_nothing(
+def test_invalid_settings_are_rejected_with_a_sentence_and_change_nothing(
     server: ServerProcess, room: str, body: bytes, status: int, code: str
 ) -> None:
     change_settings(server, room, delay=3)
@@ -227,7 +227,9 @@ def test_what_cannot_be_set_is_refused_with_a_sentence_and_changes_nothing(
     assert (state["seq"], state["settings"]) == (1, {"delay": 3})
 
 
-def test_room_that_cannot_be_is_refused(server: ServerProcess, start_server: StartServer) -> None:
+def test_invalid_or_closed_room_is_rejected(
+    server: ServerProcess, start_server: StartServer
+) -> None:
     assert patch(server, "No%20room", {}, sign_room_token(server, "No room")).error["code"] in (
         "bad_room",
         "not_allowed",
@@ -240,7 +242,7 @@ def test_room_that_cannot_be_is_refused(server: ServerProcess, start_server: Sta
 # --- slow mode ------------------------------------------------------------------------------------
 
 
-def test_slow_mode_counts_over_every_door_and_changes_at_once(
+def test_slow_mode_applies_over_every_transport_and_changes_at_once(
     server: ServerProcess, room: str
 ) -> None:
     change_settings(server, room, slow_mode=600)

@@ -76,7 +76,9 @@ def test_session_makes_the_next_connection_the_same_guest(server: ServerProcess,
     second.close()
 
 
-def test_name_chosen_since_is_newer_than_the_sessions(server: ServerProcess, room: str) -> None:
+def test_name_chosen_at_the_connection_replaces_the_sessions(
+    server: ServerProcess, room: str
+) -> None:
     first, welcome = join(server, room, "name=Ana")
     first.close()
     second, _ = join(server, room, "name=Anna")
@@ -86,7 +88,7 @@ def test_name_chosen_since_is_newer_than_the_sessions(server: ServerProcess, roo
 
 
 @pytest.mark.parametrize("how", ["changed", "foreign", "unsigned", "nonsense"])
-def test_token_of_nobody_is_rejected_and_the_viewer_stays_a_fresh_guest(
+def test_invalid_token_is_rejected_and_the_viewer_stays_a_new_guest(
     server: ServerProcess, room: str, how: str
 ) -> None:
     socket, welcome = join(server, room)
@@ -104,7 +106,7 @@ def test_token_of_nobody_is_rejected_and_the_viewer_stays_a_fresh_guest(
     assert (status, answer["error"]["code"]) == (401, "bad_token")
 
 
-def test_posting_over_http_gives_a_session_that_is_good_everywhere(
+def test_session_from_a_post_over_http_is_valid_for_every_transport(
     server: ServerProcess, room: str
 ) -> None:
     status, posted = post_over_http(server, room, None, text="hi", name="Ana", ref="k1")
@@ -158,7 +160,7 @@ def test_post_over_http_whose_answer_was_lost_is_said_once_over_websocket(
     socket.close()
 
 
-def test_guest_with_a_name_that_is_none_is_refused(server: ServerProcess) -> None:
+def test_guest_with_an_invalid_name_is_rejected(server: ServerProcess) -> None:
     with pytest.raises(urllib.error.HTTPError) as refused:
         become_guest(server, name=" ")
     assert (refused.value.code, json.load(refused.value)["error"]["code"]) == (422, "name_empty")
@@ -197,7 +199,7 @@ def test_retry_after_a_lost_ack_and_a_restart_is_a_duplicate(
     second.close()
 
 
-def test_secret_is_made_once_and_is_its_owners_alone(
+def test_secret_is_created_once_and_readable_only_by_its_owner(
     start_server: Callable[..., ServerProcess],
 ) -> None:
     server = start_server()
@@ -208,7 +210,7 @@ def test_secret_is_made_once_and_is_its_owners_alone(
     assert secret.read_bytes() == before
 
 
-def test_secret_of_the_operator_is_good_for_any_database(
+def test_configured_secret_is_shared_by_servers_with_other_databases(
     start_server: Callable[..., ServerProcess], room: str
 ) -> None:
     servers = [start_server("--secret", "correct horse battery staple wing") for _ in range(2)]
@@ -239,7 +241,7 @@ def test_python_client_is_the_same_guest_after_a_restart(
     asyncio.run(asyncio.wait_for(steps(), 30))
 
 
-def test_python_client_with_a_session_of_elsewhere_becomes_a_new_guest(
+def test_python_client_with_a_foreign_session_becomes_a_new_guest(
     server: ServerProcess, room: str
 ) -> None:
     async def steps() -> None:

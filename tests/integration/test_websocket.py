@@ -45,7 +45,7 @@ def room(door: str, room: str, server: ServerProcess, monkeypatch: pytest.Monkey
     return room
 
 
-def test_welcome_says_who_one_is_and_where_the_room_stands(
+def test_welcome_has_the_viewers_identity_and_the_rooms_head(
     server: ServerProcess, room: str
 ) -> None:
     with Viewer(server, room) as viewer:
@@ -69,7 +69,7 @@ def test_welcome_says_who_one_is_and_where_the_room_stands(
         assert welcome["name"].strip()
 
 
-def test_script_that_only_posts_a_text_is_heard(server: ServerProcess, room: str) -> None:
+def test_post_with_nothing_but_a_text_is_accepted(server: ServerProcess, room: str) -> None:
     with Viewer(server, room) as viewer:
         viewer.socket.send('{"type":"post","text":"hi"}')
         ack = viewer.wait_for("ack")
@@ -80,7 +80,7 @@ def test_script_that_only_posts_a_text_is_heard(server: ServerProcess, room: str
         assert abs(entry["at"] - time.time() * 1000) < 60_000
 
 
-def test_history_is_as_long_as_was_asked_for(server: ServerProcess, room: str) -> None:
+def test_welcome_has_as_many_entries_as_requested(server: ServerProcess, room: str) -> None:
     with Viewer(server, room) as poster:
         poster.say_many([f"{number}" for number in range(10)])
     for asked, given in (("0", 0), ("3", 3), ("300", 10)):
@@ -122,7 +122,7 @@ def test_ping_frame_is_answered_with_its_payload(server: ServerProcess, room: st
         assert frame.data == b"are you there"
 
 
-def test_rename_is_answered_and_counts_from_there_on(server: ServerProcess, room: str) -> None:
+def test_rename_is_answered_and_applies_to_later_comments(server: ServerProcess, room: str) -> None:
     with Viewer(server, room, name="Owl") as viewer:
         viewer.say("as Owl")
         viewer.send("rename", name=" Night  Fox ")
@@ -166,7 +166,7 @@ def test_paused_viewer_is_sent_nothing_and_then_everything(
         assert [entry["text"] for entry in viewer.take(1)] == ["d"]
 
 
-def test_long_pause_is_made_up_for_without_waiting_for_the_next_comment(
+def test_resume_sends_everything_missed_without_a_new_comment(
     server: ServerProcess, room: str
 ) -> None:
     with Viewer(server, room) as viewer, Viewer(server, room) as poster:
@@ -178,7 +178,7 @@ def test_long_pause_is_made_up_for_without_waiting_for_the_next_comment(
         assert len(viewer.take(900)) == 900
 
 
-def test_paused_viewer_can_speak_and_still_counts(server: ServerProcess, room: str) -> None:
+def test_paused_viewer_can_post_and_is_counted(server: ServerProcess, room: str) -> None:
     with Viewer(server, room) as viewer:
         viewer.send("pause")
         assert viewer.say("hi")["seq"] == 1
@@ -186,7 +186,7 @@ def test_paused_viewer_can_speak_and_still_counts(server: ServerProcess, room: s
             assert other.welcome["viewers"] == 2
 
 
-def test_post_too_fast_is_rejected_and_accepted_after_the_time_it_was_told(
+def test_post_too_fast_is_rejected_and_accepted_after_retry_after(
     start_server: StartServer, room: str
 ) -> None:
     server = start_server("--post-burst", "2", "--post-rate", "1")
@@ -221,7 +221,7 @@ def test_twenty_bad_messages_in_a_row_end_the_connection(server: ServerProcess, 
     assert sum(message["type"] == "reject" for message in viewer.messages) == 39
 
 
-def test_viewers_who_join_while_somebody_posts_get_no_hole_and_nothing_twice(
+def test_viewers_who_join_during_posts_get_no_gap_and_no_duplicate(
     server: ServerProcess, room: str
 ) -> None:
     stop = threading.Event()
@@ -286,7 +286,7 @@ OVER_8_KIB = b'{"type":"post","text":"' + b"a" * 8192 + b'"}'
         *("close of one byte", "close code too low", "close code that is never sent"),
     ],
 )
-def test_frame_that_breaks_the_protocol_ends_that_connection_alone(
+def test_frame_that_violates_the_protocol_closes_only_its_connection(
     server: ServerProcess, room: str, data: bytes, code: int
 ) -> None:
     with Viewer(server, room) as other:
@@ -320,7 +320,9 @@ def test_close_is_answered_with_its_code(server: ServerProcess, room: str) -> No
             assert viewer.socket.sock.recv(1) == b""
 
 
-def test_viewer_that_vanishes_is_counted_no_more(server: ServerProcess, room: str) -> None:
+def test_viewer_that_disconnects_without_a_close_frame_is_no_longer_counted(
+    server: ServerProcess, room: str
+) -> None:
     with Viewer(server, room) as stays:
         gone = Viewer(server, room)
         while stays.wait_for("viewers")["count"] != 2:

@@ -69,7 +69,7 @@ def test_entries_are_numbered_from_1_without_holes_in_every_room(
         max_size=5,
     )
 )
-def test_any_batches_number_as_a_plain_model_does(
+def test_archive_numbers_any_batches_as_the_model_does(
     batches: list[list[tuple[int, str, str | None]]],
 ) -> None:
     archive = Archive("sqlite://")
@@ -166,7 +166,7 @@ def test_batch_that_fails_leaves_no_hole(open_archive: OpenArchive, path: Path) 
     assert archive.append([draft(demo.room_id)])[0].seq == 2
 
 
-def test_commits_reach_the_disk_before_they_are_told(open_archive: OpenArchive) -> None:
+def test_commits_are_synced_before_append_returns(open_archive: OpenArchive) -> None:
     # What the promise of an ack rests on (sqlite.org/pragma.html#pragma_synchronous: 2 is FULL).
     archive = open_archive()
     with archive._writer.connect() as connection:

@@ -64,7 +64,7 @@ def test_viewer_that_drains_late_gets_exactly_the_range_it_missed(harness: Audie
     assert list_seqs(slow.messages()) == list(range(1, harness.history.head + 1))
 
 
-def test_viewer_that_fell_off_the_history_is_told_the_range_it_lost(
+def test_viewer_behind_the_history_gets_a_skip_of_the_range_it_lost(
     harness: AudienceHarness,
 ) -> None:
     slow, fast = harness.add(SocketViewer(buffer=4_096)), harness.add(SocketViewer())
@@ -137,7 +137,7 @@ def test_viewer_paused_for_too_long_is_told_what_was_trimmed(harness: AudienceHa
     assert_gapless(messages, harness.history.head)
 
 
-def test_flood_is_thinned_alike_for_all_and_the_count_is_told() -> None:
+def test_flood_is_thinned_alike_for_all_and_counted_in_the_batch() -> None:
     harness = AudienceHarness(delivery_rate=10)
     plain, packed = harness.add(SocketViewer()), harness.add(SocketViewer(DEFLATE))
     harness.wave()
@@ -173,7 +173,7 @@ def test_late_viewer_is_left_out_the_same_comments_as_the_others() -> None:
         viewer.close()
 
 
-def test_wave_is_compressed_for_those_who_asked_and_plain_for_the_others(
+def test_wave_is_compressed_only_for_viewers_that_negotiated_it(
     harness: AudienceHarness,
 ) -> None:
     plain, packed = harness.add(SocketViewer()), harness.add(SocketViewer(DEFLATE))
@@ -185,7 +185,9 @@ def test_wave_is_compressed_for_those_who_asked_and_plain_for_the_others(
     assert body[1:20].replace("\\", "").encode() in plain.received
 
 
-def test_broken_viewer_is_let_go_and_the_others_get_their_wave(harness: AudienceHarness) -> None:
+def test_viewer_whose_send_raises_is_dropped_and_others_get_the_wave(
+    harness: AudienceHarness,
+) -> None:
     broken, well = harness.add(SocketViewer()), harness.add(SocketViewer())
     broken.far.close()
     broken.near.shutdown(socket.SHUT_WR)
@@ -233,7 +235,7 @@ def test_viewer_that_drains_when_the_history_has_moved_beyond_the_waves_loses_no
     assert_gapless(watching.messages(), harness.history.head)
 
 
-def test_history_is_made_once_for_all_who_join_and_kept_for_few_counts(
+def test_history_json_is_cached_for_a_few_sizes(
     harness: AudienceHarness,
 ) -> None:
     harness.say(300)
@@ -253,7 +255,7 @@ def test_more_than_a_batch_holds_takes_several_waves(harness: AudienceHarness) -
     ]
 
 
-def test_flood_that_is_thinned_leaves_nobody_behind() -> None:
+def test_thinned_flood_leaves_no_viewer_lagging() -> None:
     harness = AudienceHarness(delivery_rate=10)
     viewer = harness.add(SocketViewer())
     harness.say(3 * BATCH_LIMIT)
@@ -274,7 +276,7 @@ def test_nothing_is_left_out_where_all_pause() -> None:
     viewer.close()
 
 
-def test_metrics_count_what_each_viewer_was_handed_and_what_it_was_told_to_have_missed() -> None:
+def test_metrics_count_deliveries_and_reported_gaps_per_viewer() -> None:
     harness = AudienceHarness(delivery_rate=10, history_limit=20)
     watching = [harness.add(SocketViewer()) for _ in range(3)]
     late = [harness.add(SocketViewer()) for _ in range(2)]

@@ -91,18 +91,18 @@ def test_messages_are_the_same_byte_by_byte() -> None:
 
 
 @given(st.sampled_from([TEXT, BINARY, PONG]), st.binary(max_size=300))
-def test_built_frame_is_understood_elsewhere(opcode: int, payload: bytes) -> None:
+def test_built_frame_is_decoded_by_another_library(opcode: int, payload: bytes) -> None:
     frame = decode_one(build_frame(opcode, payload))
     assert (frame.opcode, bytes(frame.data), frame.fin) == (opcode, payload, True)
 
 
 @pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65_535, 65_536, 100_000])
-def test_built_frame_of_every_length_form_is_understood_elsewhere(size: int) -> None:
+def test_built_frame_of_every_length_form_is_decoded_by_another_library(size: int) -> None:
     payload = bytes(size)
     assert bytes(decode_one(build_frame(TEXT, payload)).data) == payload
 
 
-def test_ping_frame_is_understood_elsewhere() -> None:
+def test_ping_frame_is_decoded_by_another_library() -> None:
     assert decode_one(PING_FRAME).opcode == Opcode.PING
 
 

@@ -61,7 +61,7 @@ def test_plain_upgrade_is_read_whole() -> None:
     ],
     ids="cut extended bare-newline old other-path other-method repeated folded control".split(),
 )
-def test_head_that_is_not_the_plainest_is_left_to_the_handler(data: bytes) -> None:
+def test_unusual_head_is_left_to_the_handler(data: bytes) -> None:
     assert parse_head(data) is None
 
 

@@ -21,7 +21,7 @@ histories = st.builds(filled, st.integers(0, 20), st.integers(0, 60), st.integer
 
 
 @given(histories, st.integers(0, 90), st.integers(0, 90))
-def test_history_answers_as_a_list_would(
+def test_history_returns_the_same_ranges_as_a_list(
     made: tuple[History, list[bytes]], seq: int, count: int
 ) -> None:
     history, everything = made
@@ -41,7 +41,7 @@ def test_history_is_bounded_and_keeps_at_least_its_limit(limit: int, count: int)
 
 
 @given(histories, st.integers(0, 90))
-def test_history_holds_only_what_follows_what_it_forgot(
+def test_history_accepts_only_the_next_seq_after_trimming(
     made: tuple[History, list[bytes]], last: int
 ) -> None:
     history, everything = made

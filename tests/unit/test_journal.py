@@ -32,7 +32,7 @@ def test_entries_of_a_room_are_numbered_and_delivered_in_order(open_journal: Ope
     run(steps)
 
 
-def test_what_arrives_together_shares_its_commits(open_journal: OpenJournal) -> None:
+def test_entries_appended_together_share_commits(open_journal: OpenJournal) -> None:
     async def steps() -> None:
         async with open_journal() as recorder:
             await recorder.journal.open_room("demo")
@@ -44,7 +44,7 @@ def test_what_arrives_together_shares_its_commits(open_journal: OpenJournal) -> 
     run(steps)
 
 
-def test_entry_is_delivered_before_its_place_is_told(open_journal: OpenJournal) -> None:
+def test_entry_is_delivered_before_append_returns(open_journal: OpenJournal) -> None:
     async def steps() -> None:
         async with open_journal() as recorder:
             await recorder.journal.open_room("demo")
@@ -54,7 +54,7 @@ def test_entry_is_delivered_before_its_place_is_told(open_journal: OpenJournal) 
     run(steps)
 
 
-def test_ref_seen_before_has_its_first_place_and_is_not_delivered_again(
+def test_repeated_ref_returns_its_first_seq_and_is_not_delivered_again(
     open_journal: OpenJournal,
 ) -> None:
     async def steps() -> None:
@@ -86,7 +86,7 @@ def test_read_gives_the_entries_after_a_seq(open_journal: OpenJournal) -> None:
     run(steps)
 
 
-def test_room_that_is_closed_is_not_delivered_and_opens_again_where_it_was(
+def test_closed_room_gets_no_delivery_and_reopens_at_its_head(
     open_journal: OpenJournal,
 ) -> None:
     async def steps() -> None:
@@ -154,7 +154,7 @@ def test_room_opens_with_its_recent_entries_while_others_post(open_journal: Open
     run(steps)
 
 
-def test_more_than_may_wait_is_refused_at_once(
+def test_append_over_the_pending_limit_raises_at_once(
     open_journal: OpenJournal,
 ) -> None:
     async def steps() -> None:
@@ -186,7 +186,9 @@ def test_closing_keeps_and_delivers_what_was_appended(open_journal: OpenJournal)
 # --- what only a journal with a file can show -----------------------------------------------------
 
 
-def test_nothing_is_delivered_before_it_is_kept(open_file: OpenJournal, database: Path) -> None:
+def test_entries_are_delivered_after_they_are_stored(
+    open_file: OpenJournal, database: Path
+) -> None:
     heads = []
 
     def look() -> None:
@@ -220,7 +222,7 @@ def test_restart_continues_the_epoch_and_the_numbers(open_file: OpenJournal) -> 
     run(steps)
 
 
-def test_failed_commit_is_told_and_leaves_no_hole(
+def test_failed_commit_raises_and_leaves_no_gap(
     open_file: OpenJournal, database: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def steps() -> None:
@@ -243,7 +245,7 @@ def test_failed_commit_is_told_and_leaves_no_hole(
     run(steps)
 
 
-def test_what_a_failed_commit_left_on_the_disk_is_delivered_after_all(
+def test_entries_of_a_failed_commit_found_on_the_disk_are_delivered(
     open_file: OpenJournal, database: Path
 ) -> None:
     async def steps() -> None:
@@ -313,7 +315,7 @@ def test_number_that_was_given_out_before_is_neither_acked_nor_delivered(
     run(steps)
 
 
-def test_bug_in_a_delivery_costs_neither_acks_nor_entries(
+def test_exception_in_a_delivery_loses_neither_acks_nor_entries(
     open_journal: OpenJournal, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def steps() -> None:

@@ -29,7 +29,7 @@ async def wait_until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.01)
 
 
-def test_retraction_is_numbered_and_delivered_and_its_text_is_read_no_more(
+def test_retraction_is_numbered_and_delivered_and_its_text_is_removed(
     open_journal: OpenJournal,
 ) -> None:
     async def steps() -> None:
@@ -69,7 +69,7 @@ def test_retracted_text_leaves_the_file_while_the_server_runs(
     run(steps)
 
 
-def test_trim_forgets_what_is_old_and_a_range_below_it_is_not_read(
+def test_trim_removes_old_entries_and_ranges_below_it_are_empty(
     open_journal: OpenJournal,
 ) -> None:
     async def steps() -> None:

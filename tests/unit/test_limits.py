@@ -28,7 +28,9 @@ def test_no_window_holds_more_than_the_burst_and_its_share_of_the_rate(
 
 
 @given(bursts, rates, pauses)
-def test_waiting_as_told_is_enough(burst: int, rate: float, waits: list[float]) -> None:
+def test_post_after_the_returned_wait_is_accepted(
+    burst: int, rate: float, waits: list[float]
+) -> None:
     limits, now = RateLimit(burst, rate), 0.0
     for pause in waits:
         now += pause
@@ -45,7 +47,7 @@ def test_burst_is_accepted_at_once_and_no_more(burst: int, rate: float) -> None:
     assert limits.take("a", 5.0) == pytest.approx(1 / rate)
 
 
-def test_being_refused_costs_nothing() -> None:
+def test_rejected_post_costs_no_token() -> None:
     limits = RateLimit(1, 1)
     limits.take("a", 0.0)
     for _ in range(10):

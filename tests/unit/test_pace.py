@@ -34,13 +34,13 @@ def test_few_comments_wait_for_no_more_than_the_gap() -> None:
     assert next_wave_at(10.0, 0.06, 0.08, waiting=BUSY_COMMENTS - 1) == 10.08
 
 
-def test_crowd_waits_until_a_long_wave_is_a_part_of_the_time_only() -> None:
+def test_long_waves_take_at_most_their_share_of_the_time() -> None:
     assert next_wave_at(10.0, 0.05, 0.08, waiting=BUSY_COMMENTS) == pytest.approx(10.125)
     assert next_wave_at(10.0, 0.01, 0.08, waiting=BUSY_COMMENTS) == 10.08
 
 
 @given(st.floats(0, 5), st.integers(1, 1000))
-def test_crowd_is_never_kept_waiting_for_long(length: float, waiting: int) -> None:
+def test_gap_between_waves_is_bounded(length: float, waiting: int) -> None:
     assert next_wave_at(0.0, length, 0.08, waiting) <= max(length, BUSY_SPACING_LIMIT)
 
 

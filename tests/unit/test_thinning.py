@@ -46,37 +46,37 @@ def test_rate_of_nothing_leaves_out_nothing() -> None:
     assert len(Flood(rate=0).say(*"a" * 1000)) == 1000
 
 
-def test_no_more_is_saved_up_than_for_one_second() -> None:
+def test_unused_rate_is_saved_for_at_most_one_second() -> None:
     flood = Flood()
     flood.say("a")
     assert len(flood.say(*"a" * 3 * RATE, passed=3600.0)) == RATE
 
 
-def test_less_than_one_comment_a_second_is_one_now_and_then() -> None:
+def test_rate_below_one_selects_a_comment_every_few_seconds() -> None:
     flood = Flood(rate=0.5)
     assert [len(flood.say("a", passed=1.0)) for _ in range(6)] == [1, 0, 1, 0, 1, 0]
 
 
-def test_everybodys_first_comment_goes_before_anybodys_second() -> None:
+def test_first_comment_of_each_sender_precedes_any_second() -> None:
     sent = Flood().say(*"x" * 20, *"bcdefghij")
     assert Counter(sent) == Counter("xbcdefghij")
 
 
-def test_who_was_sent_less_in_this_second_goes_first_also_in_the_next_lot() -> None:
+def test_senders_with_fewer_selected_comments_go_first_in_the_next_wave() -> None:
     flood = Flood()
     assert flood.say(*"a" * (RATE - 1)) == ["a"] * (RATE - 1)
     # Of these the first would be first by order; but it was heard a moment ago.
     assert flood.say(*"ab") == ["b"]
 
 
-def test_what_was_sent_long_ago_counts_for_nobody() -> None:
+def test_comments_selected_long_ago_do_not_count() -> None:
     flood = Flood()
     flood.say(*"a" * RATE)
     flood.say(*"c" * RATE, passed=FAIR_SECONDS)
     assert flood.say(*"ab", passed=1 / RATE) == ["a"]
 
 
-def test_hosts_go_first_and_may_speak_in_advance() -> None:
+def test_hosts_go_first_and_may_borrow_from_the_next_second() -> None:
     flood = Flood()
     assert flood.say(*"v" * RATE, "H").count("H") == 1
     for _ in range(RATE):
@@ -86,7 +86,7 @@ def test_hosts_go_first_and_may_speak_in_advance() -> None:
     assert flood.say("v", "H", passed=1 / RATE) == ["H"]
 
 
-def test_what_is_no_comment_is_never_left_out() -> None:
+def test_entries_other_than_comments_are_never_left_out() -> None:
     thinning = Thinning(2, CAPACITY)
     for seq in range(1, 6):
         thinning.add(Retraction(seq=seq, target=1, at=1))
