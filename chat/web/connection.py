@@ -15,12 +15,7 @@ from typing import TYPE_CHECKING
 from tornado.iostream import IOStream, SSLIOStream, StreamBufferFullError, StreamClosedError
 
 from chat.core import frames, wire
-from chat.core.budgets import (
-    FRAGMENT_COST,
-    POSTS_IN_FLIGHT,
-    overdraft,
-    spend,
-)
+from chat.core.budgets import FRAGMENT_COST, POSTS_IN_FLIGHT
 from chat.core.comment import clean_name
 from chat.core.frames import FrameError, FrameReader, Message
 from chat.core.reject import TOO_LARGE, TOO_MANY, TOO_MANY_ERRORS, Closing, Code, Rejection, reject
@@ -31,6 +26,7 @@ from chat.fanout.recipient import Position, ViewerState
 from chat.fanout.send_group import send_to
 from chat.room import Outcome, Room
 from chat.web.goodbye import end_sending, read_to_end
+from chat.web.message_budget import MessageBudget
 
 if TYPE_CHECKING:
     from chat.web.connections import Connections
@@ -53,12 +49,12 @@ class Connection:
 
     __slots__ = (
         "_author",
-        "_budget_full_at",
+        "_budget",
         "_connections",
         "_errors",
         "_handshake_response",
         "_is_signed_in",
-        "_overruns",
+        "_owes_pong",
         "_posts_in_flight",
         "_read_waiter",
         "_room",
@@ -95,8 +91,7 @@ class Connection:
         self._is_signed_in = False
         # What this peer has used of its budgets; see core/budgets.py.
         self.address_key = address_key
-        self._budget_full_at = 0.0
-        self._overruns = 0
+        self._budget: MessageBudget | None = None
         self._posts_in_flight = 0
         self._read_waiter: asyncio.Future[None] | None = None
         self.state = ViewerState.JOINING
@@ -104,6 +99,7 @@ class Connection:
         self.encoding = encoding
         self.ping_slot = 0
         self.awaits_pong = False
+        self._owes_pong = False
         self.progress_at = 0.0
         self.writable = not stream.writing()
         self.is_plain_socket = not isinstance(stream, SSLIOStream)
@@ -152,12 +148,12 @@ class Connection:
                 if self._has_left():
                     return
                 self._handle_frame(message)
-                if not self._may_read:
+                if not self._may_read():
                     await self._wait_to_read()
             if reader.fragments_read:
                 self._charge(FRAGMENT_COST * reader.fragments_read)
                 reader.fragments_read = 0
-            if not self._may_read:
+            if not self._may_read():
                 await self._wait_to_read()
             budget -= len(data)
             if budget < 0:
@@ -176,7 +172,9 @@ class Connection:
             self._charge(1)
             self.send_frame(frames.build_frame(frames.PONG, message.payload))
         elif message.opcode == frames.PONG:
-            self._charge(FRAGMENT_COST)
+            if not self._owes_pong:
+                self._charge(FRAGMENT_COST)
+            self._owes_pong = False
         elif message.opcode == frames.CLOSE:
             answer = frames.answer_close(message.payload)
             self._end(frames.build_frame(frames.CLOSE, answer))
@@ -273,30 +271,18 @@ class Connection:
 
     def _charge(self, messages: float) -> None:
         """Charge this peer, and its address, for messages."""
-        now = time.monotonic()
-        budget = self._connections.message_budget
-        if self._budget_full_at <= now:
-            self._overruns = 0
-        self._budget_full_at = spend(budget, self._budget_full_at, now, messages)
-        self._connections.peers.charge_messages(self.address_key, messages, now)
+        if self._budget is None:
+            connections = self._connections
+            self._budget = MessageBudget(
+                connections.message_budget, connections.peers, self.address_key
+            )
+        self._budget.charge(messages)
 
-    @property
     def _may_read(self) -> bool:
-        # Cheap: a peer within its budgets is asked this after each message.
         return (
             self.writable
             and self._posts_in_flight < POSTS_IN_FLIGHT.limit
-            and self._overdraft() <= 0
-        )
-
-    def _overdraft(self) -> float:
-        if not self._budget_full_at:
-            return 0.0
-        now = time.monotonic()
-        connections = self._connections
-        return max(
-            overdraft(connections.message_budget, self._budget_full_at, now),
-            connections.peers.charge_messages(self.address_key, 0.0, now),
+            and (self._budget is None or self._budget.overdraft() <= 0)
         )
 
     async def _wait_to_read(self) -> None:
@@ -305,21 +291,21 @@ class Connection:
             if not self.writable or self._posts_in_flight >= POSTS_IN_FLIGHT.limit:
                 self._read_waiter = asyncio.get_running_loop().create_future()
                 await self._read_waiter
-            elif (seconds := self._overdraft()) > 0:
-                self._warn_of_overrun(seconds)
+            elif self._budget is not None and (seconds := self._budget.overdraft()) > 0:
+                self._handle_overrun(self._budget, seconds)
                 await asyncio.sleep(min(seconds, OVERDRAFT_SECONDS))
             else:
                 break
 
-    def _warn_of_overrun(self, seconds: float) -> None:
+    def _handle_overrun(self, used: MessageBudget, seconds: float) -> None:
         connections = self._connections
         budget = connections.message_budget
         connections.metrics.budget_exceeded.labels(budget.name).inc()
-        self._overruns += 1
-        if self._overruns == budget.reject_after:
+        used.overruns += 1
+        if used.overruns == budget.reject_after:
             rejection = reject(Code.TOO_MANY, retry_after=round(seconds, 3))
             self._send_reject(None, connections.metrics.count_rejection(rejection))
-        elif self._overruns >= budget.close_after:
+        elif used.overruns >= budget.close_after:
             self.close_gracefully(TOO_MANY, TOO_MANY_SECONDS)
 
     def _resume_reading(self) -> None:
@@ -382,7 +368,7 @@ class Connection:
     def ping(self) -> None:
         """Send a ping, unless something waits in front of the socket."""
         if self.writable and not self._handshake_response:
-            self.awaits_pong = True
+            self.awaits_pong = self._owes_pong = True
             send_to(self, frames.PING_FRAME)
 
     # --- the end --------------------------------------------------------------------------------
