@@ -30,6 +30,7 @@ from chat.log import configure_logging
 from chat.metrics import Metrics
 from chat.settings import Settings
 from chat.web.answers import ANSWER_SECONDS, PendingAnswers
+from chat.web.callers import Callers
 from chat.web.certificate import REREAD_SECONDS, Certificate, CertificateError
 from chat.web.connections import CLOSE_SECONDS, Connections
 from chat.web.handler import Services
@@ -140,6 +141,7 @@ class Server:
         )
         services = Services(
             settings=settings,
+            callers=Callers(settings),
             hub=self._hub,
             metrics=metrics,
             connections=self.connections,

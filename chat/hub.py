@@ -126,17 +126,10 @@ class Hub:
         room = self.find_room(name)
         if room is not None:
             return room
-        checked = wire.parse_room(name)
-        if isinstance(checked, Rejection):
-            return checked
-        if self._settings.rooms and name not in self._settings.rooms:
-            return reject(Code.NO_SUCH_ROOM)
-        if self.is_stopping:
-            return reject(Code.RESTARTING, retry_after=BUSY_SECONDS)
+        if (rejection := self.refuse_room(name)) is not None:
+            return rejection
         task = self._opening.get(name)
         if task is None:
-            if len(self._rooms) + len(self._opening) >= self._limits.rooms:
-                return reject(Code.FULL, retry_after=ROOM_IDLE_SECONDS)
             task = asyncio.get_running_loop().create_task(self._open(name))
             self._opening[name] = task
             task.add_done_callback(lambda _: self._opening.pop(name, None))
@@ -145,6 +138,20 @@ class Hub:
             return await asyncio.shield(task)
         except ReadFailed:
             return reject(Code.NOT_READ, retry_after=BUSY_SECONDS)
+
+    def refuse_room(self, name: str) -> Rejection | None:
+        """Return why a room cannot be entered now."""
+        checked = wire.parse_room(name)
+        if isinstance(checked, Rejection):
+            return checked
+        if self._settings.rooms and name not in self._settings.rooms:
+            return reject(Code.NO_SUCH_ROOM)
+        if self.is_stopping:
+            return reject(Code.RESTARTING, retry_after=BUSY_SECONDS)
+        is_known = name in self._rooms or name in self._opening
+        if not is_known and len(self._rooms) + len(self._opening) >= self._limits.rooms:
+            return reject(Code.FULL, retry_after=ROOM_IDLE_SECONDS)
+        return None
 
     async def _open(self, name: str) -> Room:
         found = await self._journal.open_room(name)

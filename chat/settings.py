@@ -91,6 +91,26 @@ def _origins(raw: str) -> tuple[str, ...]:
     return origins
 
 
+def _hosts(raw: str) -> tuple[str, ...]:
+    hosts = _split(raw.lower())
+    for host in hosts:
+        if not re.fullmatch(r"[a-z0-9._-]+(:[0-9]{1,5})?|\[[0-9a-f:.]+\](:[0-9]{1,5})?", host):
+            raise SettingsError("must be comma-separated host names such as chat.example.org")
+    return hosts
+
+
+def _networks(raw: str) -> tuple[str, ...]:
+    networks = _split(raw)
+    for network in networks:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError:
+            raise SettingsError(
+                "must be comma-separated IP addresses or networks such as 10.0.0.0/8"
+            ) from None
+    return networks
+
+
 def _readable(raw: str) -> str:
     if not os.access(raw, os.R_OK) or not os.path.isfile(raw):
         raise SettingsError("must be a readable file")
@@ -140,6 +160,18 @@ class Settings:
         _origins,
         "ORIGINS",
         "comma-separated origins of other sites whose pages may connect and post",
+    )
+    allowed_hosts: tuple[str, ...] = _setting(
+        (),
+        _hosts,
+        "HOSTS",
+        "comma-separated host names that the server answers to, besides localhost; none: any",
+    )
+    trusted_proxies: tuple[str, ...] = _setting(
+        (),
+        _networks,
+        "CIDRS",
+        "comma-separated networks of reverse proxies whose X-Forwarded headers are believed",
     )
     keep_days: int = _setting(
         0, _whole(0, 36_500), "N", "days after which comments are deleted; 0 keeps them forever"

@@ -37,8 +37,6 @@ class Upgrade(Struct, frozen=True):
     name: str | None
     cursor: Cursor | None
     recent: int
-    origin: str | None
-    host: str
     deflate: bool
 
 
@@ -77,6 +75,11 @@ def read_upgrade(
     target: str, headers: Mapping[str, str], version: str = "HTTP/1.1"
 ) -> Upgrade | Rejection:
     """Check the handshake of a request; ``headers`` may be looked up by lower-case name."""
+    rejection = _check_handshake(headers, version)
+    return read_target(target, headers) if rejection is None else rejection
+
+
+def _check_handshake(headers: Mapping[str, str], version: str) -> Rejection | None:
     if "transfer-encoding" in headers or headers.get("content-length", "0") != "0":
         # Its body would be read as frames.
         return reject(Code.BAD_REQUEST)
@@ -90,6 +93,11 @@ def read_upgrade(
         or not _is_key(key)
     ):
         return reject(Code.NOT_A_WEBSOCKET)
+    return None
+
+
+def read_target(target: str, headers: Mapping[str, str]) -> Upgrade | Rejection:
+    """Return what a request for ``/ws/`` asks for, whether or not it is a handshake."""
     path, _, raw_query = target.partition("?")
     query = read_query(raw_query, PARAMETERS)
     if isinstance(query, Rejection):
@@ -105,12 +113,10 @@ def read_upgrade(
         return recent
     return Upgrade(
         room=room,
-        key=key,
+        key=headers.get("sec-websocket-key", ""),
         name=query.get("name"),
         cursor=cursor,
         recent=recent,
-        origin=headers.get("origin"),
-        host=headers.get("host", ""),
         deflate=_accepts_deflate(headers.get("sec-websocket-extensions", "")),
     )
 

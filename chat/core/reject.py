@@ -43,6 +43,7 @@ class Code(StrEnum):
     FULL = "full"
     NO_SUCH_ROOM = "no_such_room"
     FORBIDDEN_ORIGIN = "forbidden_origin"
+    FORBIDDEN_HOST = "forbidden_host"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     BAD_REQUEST = "bad_request"
@@ -128,7 +129,11 @@ REJECTIONS: dict[Code, _Rule] = {
     # not available on this server or at this address
     Code.NO_SUCH_ROOM: _Rule(404, "This room does not exist on this server."),
     Code.FORBIDDEN_ORIGIN: _Rule(
-        403, "Pages of this origin may not use this server. The operator can allow the origin."
+        403,
+        "Pages of this origin may not use this server{detail}. The operator can allow the origin.",
+    ),
+    Code.FORBIDDEN_HOST: _Rule(
+        403, "This server does not answer to this host name. The operator can allow the name."
     ),
     Code.NOT_FOUND: _Rule(404, "There is nothing at this address."),
     Code.METHOD_NOT_ALLOWED: _Rule(405, "This address does not support this method."),

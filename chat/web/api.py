@@ -35,7 +35,8 @@ class ApiHandler(Handler):
         assert request is not None
         self.services.pending_requests.add(request)
         request.add_done_callback(self.services.pending_requests.discard)
-        self.check_origin_of_page()
+        if (rejection := self.services.callers.refuse(self.caller)) is not None:
+            raise Refused(rejection)
         self._allow_reading()
         self.query = self.require(read_query(self.request.query, self.PARAMETERS))
         if (rejection := self.services.peers.admit_request(self.address)) is not None:
@@ -43,7 +44,7 @@ class ApiHandler(Handler):
 
     def write_rejection(self, rejection: Rejection) -> None:
         """Let pages of allowed origins read errors, too; Tornado has cleared the headers."""
-        if self.is_allowed_origin():
+        if self.services.callers.allows_page(self.caller):
             self._allow_reading()
         super().write_rejection(rejection)
 

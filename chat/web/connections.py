@@ -10,7 +10,16 @@ from tornado.iostream import IOStream
 from chat.core.budgets import MESSAGES, RateBudget
 from chat.core.handshake import Upgrade, answer_upgrade
 from chat.core.pace import is_stalled
-from chat.core.reject import FULL, NOT_READ, RESTARTING, SILENT, SLOW
+from chat.core.reject import (
+    FULL,
+    NOT_READ,
+    RESTARTING,
+    SILENT,
+    SLOW,
+    Code,
+    Rejection,
+    reject,
+)
 from chat.core.room_state import Author
 from chat.fanout.batch_cache import DEFLATE, PLAIN
 from chat.hub import Hub
@@ -77,7 +86,7 @@ class Connections:
         encoding = DEFLATE if upgrade.deflate else PLAIN
         key = self.peers.add_connection(address)
         connection = Connection(stream, self, room, author, key, answer_upgrade(upgrade), encoding)
-        if self._count >= self._max_viewers:
+        if self.refuse() is not None:
             self.peers.remove_connection(key)
             connection.close_gracefully(FULL, self._spread())
             ending = asyncio.get_running_loop().create_task(read_to_end(stream))
@@ -89,6 +98,12 @@ class Connections:
         self._count += 1
         run = connection.run(upgrade.cursor, upgrade.recent)
         self._slots[connection.ping_slot][connection] = asyncio.get_running_loop().create_task(run)
+
+    def refuse(self) -> Rejection | None:
+        """Return why no further connection is accepted now."""
+        if self._count < self._max_viewers:
+            return None
+        return reject(Code.FULL, retry_after=self._spread())
 
     def forget(self, connection: Connection) -> None:
         """Drop a connection that has ended."""

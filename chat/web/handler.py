@@ -19,16 +19,19 @@ from chat.metrics import Metrics
 from chat.room import Room
 from chat.settings import Settings
 from chat.web.answers import PendingAnswers
+from chat.web.callers import Caller, Callers
 from chat.web.connections import Connections
 from chat.web.identity.guests import GuestSessions
 from chat.web.identity.room_tokens import RoomTokens
-from chat.web.origin import is_allowed_origin
 from chat.web.peers import Peers
 from chat.web.strings import Strings
 
 _log = logging.getLogger(__name__)
 
 Value = TypeVar("Value")
+
+_PERMISSIONS = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+_NO_PAGE_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 _CODES = {404: Code.NOT_FOUND, 405: Code.METHOD_NOT_ALLOWED, 413: Code.TOO_LARGE}
 
@@ -38,6 +41,7 @@ class Services:
     """The parts of the server that the handlers use."""
 
     settings: Settings
+    callers: Callers
     hub: Hub
     metrics: Metrics
     connections: Connections
@@ -48,10 +52,6 @@ class Services:
     strings: Strings
     pending_requests: set[asyncio.Task[Any]] = field(default_factory=set)
     """The API requests that are not answered yet."""
-
-    def allows_origin(self, origin: str | None, host: str) -> bool:
-        """Return whether a page of this origin may use a server that it reaches as ``host``."""
-        return is_allowed_origin(origin, host, self.settings.allowed_origins)
 
 
 class Refused(HTTPError):
@@ -88,27 +88,30 @@ class Handler(AnsweringHandler):
         self.clear_header("Server")
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Referrer-Policy", "same-origin")
+        self.set_header("Permissions-Policy", _PERMISSIONS)
+        # For a browser that shows an answer that is no page; pages have a policy of their own.
+        self.set_header("Content-Security-Policy", _NO_PAGE_POLICY)
+
+    def prepare(self) -> None:
+        """Refuse hosts that this server does not answer to."""
+        if (rejection := self.services.callers.refuse_host(self.caller)) is not None:
+            raise Refused(rejection)
+
+    @property
+    def caller(self) -> Caller:
+        """Who sends this request."""
+        return self.services.callers.identify(self.request.remote_ip or "", self.request.headers)
 
     @property
     def address(self) -> str:
-        """The peer's IP address."""
-        return self.request.remote_ip or ""
+        """The client's IP address."""
+        return self.caller.address
 
     def require(self, value: Value | Rejection) -> Value:
         """Return a value; raises Refused if it is a rejection."""
         if isinstance(value, Rejection):
             raise Refused(value)
         return value
-
-    def check_origin_of_page(self) -> None:
-        """Raise Refused if the request comes from a page that may not use this server."""
-        if not self.is_allowed_origin():
-            raise Refused(reject(Code.FORBIDDEN_ORIGIN))
-
-    def is_allowed_origin(self) -> bool:
-        """Return whether the page that sent this request, if one did, may use this server."""
-        headers = self.request.headers
-        return self.services.allows_origin(headers.get("Origin"), headers.get("Host", ""))
 
     async def open_room(self, name: str) -> Room:
         """Return the room of the address, opening it at first use."""

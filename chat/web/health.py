@@ -6,7 +6,14 @@ from chat.core.reject import Code, reject
 from chat.web.handler import Handler, Refused
 
 
-class Health(Handler):
+class ProbeHandler(Handler):
+    """The base of the probes, which ask by the machine's address and learn nothing secret."""
+
+    def prepare(self) -> None:
+        """Answer to any host name."""
+
+
+class Health(ProbeHandler):
     """``GET /healthz``: the process answers."""
 
     def get(self) -> None:
@@ -15,7 +22,7 @@ class Health(Handler):
         self.finish("ok\n")
 
 
-class Ready(Handler):
+class Ready(ProbeHandler):
     """``GET /readyz``: new viewers may be sent here."""
 
     def get(self) -> None:

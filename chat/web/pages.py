@@ -17,7 +17,7 @@ _POLICY = (
     "media-src * blob:; connect-src *; object-src 'none'; base-uri 'none'; form-action 'self'; "
     "frame-ancestors {ancestors}; require-trusted-types-for 'script'; trusted-types {types}"
 )
-_PAGE_POLICY = _POLICY.format(style="'self'", ancestors="'self'", types="'none'")
+_PAGE_POLICY = _POLICY.format(style="'self'", ancestors="'none'", types="'none'")
 # Anybody may frame it. OBS adds the operator's own style, older ones by ``innerHTML``: the page has
 # the one policy for that, in ``overlay/obs-trusted-types.js``.
 _OVERLAY_POLICY = _POLICY.format(style="'self' 'unsafe-inline'", ancestors="*", types="default")

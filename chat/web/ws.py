@@ -16,11 +16,11 @@ from typing import Any
 from tornado.iostream import IOStream, SSLIOStream
 from tornado.websocket import WebSocketHandler
 
-from chat.core.handshake import PREFIX, Upgrade, compile_head, parse_head, read_upgrade
+from chat.core.handshake import PREFIX, Upgrade, compile_head, parse_head, read_target, read_upgrade
 from chat.core.reject import Rejection
-from chat.web.handler import Handler, Services
+from chat.web.handler import Handler, Refused, Services
 from chat.web.http_server import RequestServer
-from chat.web.upgrade import authorize_upgrade
+from chat.web.upgrade import authorize_upgrade, explain_refusal
 
 PEEK_BYTES = 4_096
 UPGRADE_REQUIRED = 426
@@ -42,20 +42,27 @@ class RoomSocket(Handler, WebSocketHandler):
 
     async def get(self, *_args: Any, **_kwargs: Any) -> None:
         """Upgrade, and pass the stream to a ``Connection``."""
-        request, address = self.request, self.address
+        request, caller = self.request, self.caller
         path, mark, query = (request.uri or "").partition("?")
         target = PREFIX + path.rpartition("/")[2] + mark + query  # without the base path
+        if "upgrade" not in request.headers:
+            asked = self.require(read_target(target, request.headers))
+            raise Refused(explain_refusal(self.services, asked, caller))
         upgrade = self.require(read_upgrade(target, request.headers, request.version))
-        author = self.require(authorize_upgrade(self.services, upgrade, address))
+        author = self.require(authorize_upgrade(self.services, upgrade, caller))
         room = await self.open_room(upgrade.room)
-        self.services.connections.open(self.detach(), room, author, upgrade, address)
+        self.services.connections.open(self.detach(), room, author, upgrade, caller.address)
 
     def check_origin(self, origin: str) -> bool:
         """Tornado's hook: return whether a page of this origin may connect."""
-        return self.services.allows_origin(origin, self.request.host)
+        return self.services.callers.allows_page(self.caller._replace(origin=origin))
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Refuse; a client of another version is told which one this is (RFC 6455, 4.4)."""
+        """Refuse; a client of another version is told which one this is (RFC 6455, 4.4).
+
+        Any page may read why: the answer says nothing else.
+        """
+        self.set_header("Access-Control-Allow-Origin", "*")
         if status_code == UPGRADE_REQUIRED:
             self.set_header("Connection", "Upgrade")
             self.set_header("Upgrade", "websocket")
@@ -118,17 +125,20 @@ class FastUpgradeServer(RequestServer):
         if not data.startswith(self._beginnings):
             return False
         head = parse_head(data, self._head)
-        upgrade = None if head is None else read_upgrade(*head)
-        if not isinstance(upgrade, Upgrade) or not upgrade.host:
+        if head is None or not head[1].get("host"):
+            return False
+        upgrade = read_upgrade(*head)
+        if not isinstance(upgrade, Upgrade):
             return False
         room = self._services.hub.find_room(upgrade.room)
         if room is None:
             return False
-        author = authorize_upgrade(self._services, upgrade, address)
+        caller = self._services.callers.identify(address, head[1])
+        author = authorize_upgrade(self._services, upgrade, caller)
         if isinstance(author, Rejection):
             return False
         stream.socket.recv(len(data))
-        self._services.connections.open(stream, room, author, upgrade, address)
+        self._services.connections.open(stream, room, author, upgrade, caller.address)
         return True
 
     def _asks_for_health(self, stream: IOStream) -> bool:

@@ -256,7 +256,24 @@ def test_content_security_policy_allows_only_own_scripts(server: ServerProcess, 
     )
     assert policy["default-src"] == policy["script-src"] == "'self'"
     assert policy["object-src"] == policy["base-uri"] == "'none'"
-    assert policy["frame-ancestors"] == "'self'"
+    assert policy["frame-ancestors"] == "'none'"
+
+
+def test_only_the_overlay_may_be_framed(server: ServerProcess) -> None:
+    for path in ("/", "/r/demo", "/r/demo/overlay/compose", "/nothing", "/api/rooms", "/ws/demo"):
+        policy = Api(server).get(path, Accept="text/html").headers["Content-Security-Policy"]
+        assert "frame-ancestors 'none'" in policy, path
+    overlay = Api(server).get("/r/demo/overlay").headers["Content-Security-Policy"]
+    assert "frame-ancestors *" in overlay
+
+
+@pytest.mark.parametrize("path", ["/", "/r/demo/overlay", "/api/rooms", "/ws/demo", "/nothing"])
+def test_answer_has_the_headers_that_keep_browsers_safe(server: ServerProcess, path: str) -> None:
+    headers = Api(server).get(path).headers
+    assert "default-src" in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "same-origin"
+    assert "camera=()" in headers["Permissions-Policy"]
 
 
 def test_api_answers_are_not_cached(server: ServerProcess, room: str) -> None:

@@ -40,8 +40,6 @@ def test_plain_upgrade_is_read_whole() -> None:
         name="小明",
         cursor=Cursor("ab12", 7),
         recent=5,
-        origin=None,
-        host="chat.example",
         deflate=False,
     )
 
