@@ -1,4 +1,4 @@
-"""People come, speak and go without end: what they cost goes with them."""
+"""Viewers join, post and leave without end: the server frees what they cost."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def come_and_go(url: str, room: str, end: float, dice: random.Random) -> N
         if dice.random() < 0.5:
             await viewer.wait_until(lambda viewer=viewer: not viewer.waiting, 20)
         await asyncio.sleep(dice.random() * STAY_SECONDS)
-        following.cancel()  # with or without a goodbye, as it happens
+        following.cancel()  # with or without a close frame, by chance
         await asyncio.gather(following, return_exceptions=True)
 
 

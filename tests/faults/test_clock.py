@@ -1,4 +1,4 @@
-"""The machine's clock jumps an hour: order, limits and time-outs go by the one that does not."""
+"""The machine's clock jumps an hour: order, limits and time-outs use the monotonic clock."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_rate_limit_is_unaffected_by_a_clock_that_jumps(
             set_clock(0)
             rejected = await post(socket, "k2")
             set_clock(-1)
-            await asyncio.sleep(rejected["retry_after"])  # as it was told
+            await asyncio.sleep(rejected["retry_after"])  # the wait that the server asked for
             assert (await post(socket, "k2"))["type"] == "ack"
 
     asyncio.run(steps())

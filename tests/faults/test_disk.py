@@ -1,4 +1,4 @@
-"""The disk is slow to sync, fails, or is full: no ack that is not true, and it heals by itself."""
+"""The disk is slow to sync, fails, or is full: no false ack, and recovery without a restart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections that are reset, delayed and dripped: whoever comes back misses nothing in silence."""
+"""Connections that are reset, delayed and split: clients that reconnect miss nothing unreported."""
 
 from __future__ import annotations
 

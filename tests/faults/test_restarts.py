@@ -1,4 +1,4 @@
-"""The server is killed, ended and frozen while people talk."""
+"""The server is killed, stopped and frozen while clients post."""
 
 from __future__ import annotations
 

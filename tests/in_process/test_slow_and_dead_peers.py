@@ -1,4 +1,4 @@
-"""Peers that are slow, silent or dead, and who is there beside them: plainly, and over TLS."""
+"""Peers that are slow, silent or dead, and the viewers beside them, with and without TLS."""
 
 from __future__ import annotations
 

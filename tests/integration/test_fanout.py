@@ -87,7 +87,7 @@ def test_message_that_inflates_beyond_the_limit_ends_the_connection(
         assert read_close(viewer) == 1009
 
 
-# --- the two doors ------------------------------------------------------------------------------
+# --- the two ways to upgrade ---------------------------------------------------------------------
 
 
 def open_socket(server: ServerProcess) -> socket.socket:
@@ -103,7 +103,7 @@ def websocket_raw(
     # The room has to be open for the short way, and the handler takes what comes in two pieces.
     with Viewer(server, room), open_socket(server) as sock:
         request = UPGRADE.format(
-            target=f"{PREFIX}{room}?name=Door", host=f"127.0.0.1:{server.port}", more=more
+            target=f"{PREFIX}{room}?name=Owl", host=f"127.0.0.1:{server.port}", more=more
         ).encode()
         if split:
             sock.sendall(request[:40])
@@ -133,14 +133,14 @@ def read_close(sock) -> int:
 def test_fast_path_and_handler_answer_an_upgrade_with_the_same_head(
     server: ServerProcess, room: str
 ) -> None:
-    with websocket_raw(server, room) as (at_gate, _):
+    with websocket_raw(server, room) as (by_fast_path, _):
         pass
     with websocket_raw(server, room, "X-Twice: 1\r\nX-Twice: 2\r\n") as (by_handler, _):
         pass
     with websocket_raw(server, room, split=True) as (in_pieces, _):
         pass
-    assert at_gate == by_handler == in_pieces
-    assert at_gate.startswith(b"HTTP/1.1 101 ")
+    assert by_fast_path == by_handler == in_pieces
+    assert by_fast_path.startswith(b"HTTP/1.1 101 ")
 
 
 # --- a flood ------------------------------------------------------------------------------------

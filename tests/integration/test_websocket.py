@@ -1,7 +1,7 @@
-"""The long-lived connection, message by message as the contract has them, through every door.
+"""The WebSocket connection, message by message as documented, over each way to upgrade.
 
-The plain upgrade of a room that is open is taken at the gate, before Tornado. What is unusual goes
-through Tornado's handler, and so does what comes over TLS.
+The fast path answers plain upgrades to open rooms before Tornado parses them. Tornado's handler
+answers the others: unusual heads, and everything over TLS.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from tests.support.websocket_frames import encode_close, encode_frame
 StartServer = Callable[..., ServerProcess]
 
 
-@pytest.fixture(scope="module", params=["gate", "handler", "tls"])
-def door(request: pytest.FixtureRequest) -> str:
+@pytest.fixture(scope="module", params=["fast path", "handler", "tls"])
+def upgrade(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
 @pytest.fixture(scope="module")
-def tls(door: str, certificate: Certificate) -> Certificate | None:
-    return certificate if door == "tls" else None
+def tls(upgrade: str, certificate: Certificate) -> Certificate | None:
+    return certificate if upgrade == "tls" else None
 
 
 @pytest.fixture
-def room(door: str, room: str, server: ServerProcess, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A room that viewers enter by the door."""
-    if door == "gate":
+def room(upgrade: str, room: str, server: ServerProcess, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A room whose viewers are upgraded in this way."""
+    if upgrade == "fast path":
         assert Api(server).entries(room).status == 200  # from here on it is open
-    elif door == "handler":
+    elif upgrade == "handler":
         monkeypatch.setattr(Viewer, "header", ["X-Twice: 1", "X-Twice: 2"])
     return room
 

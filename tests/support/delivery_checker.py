@@ -1,7 +1,7 @@
-"""Was anything lost, was anything missing passed over? Pure: what viewers saw in, sentences out.
+"""Checks recorded histories against the archive. Pure: histories in, a sentence per violation out.
 
-In the manner of Jepsen: every viewer writes down what it sent, what was acked and what it received
-while faults happen; afterwards the histories are compared with each other and with the archive.
+As in Jepsen, every client records what it sent, what was acked and what it received while faults
+are injected; afterwards the histories are compared with each other and with the archive.
 It relies on one thing: no two posts have the same text.
 """
 
@@ -63,7 +63,7 @@ class History:
 
 
 def check(histories: list[History], archive: dict[Cursor, Body]) -> list[str]:
-    """Return what went wrong, one sentence each; ``archive`` is what was kept in the end."""
+    """Return one sentence for each violation; ``archive`` is what is stored in the end."""
     retractions = _find_retractions(archive)
     return [
         *_check_acks(histories, archive, retractions),

@@ -1,4 +1,4 @@
-"""The three ways to follow a room behind one interface, so that one suite holds them all."""
+"""The three ways to follow a room, behind one interface, for one suite over all of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Entry = dict[str, Any]
 
 
 class Follower(Protocol):
-    """Somebody who follows a room; made with a server, a room and perhaps a cursor.
+    """Follows a room; made with a server, a room and an optional cursor.
 
     ``first`` are the entries it was given when it came, and ``recovered`` and ``reason`` what was
     said of its cursor. ``cursor`` is where it stands.

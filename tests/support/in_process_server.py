@@ -23,7 +23,7 @@ from tests.support.websocket_frames import (
 )
 
 SECONDS = 20
-# As small as the kernel lets it be: what a peer does not read is soon felt by who sends it.
+# The smallest that the kernel allows, so that a peer that does not read soon stops its sender.
 RECEIVE_BUFFER = 4_096
 UPGRADE = (
     "GET {target} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -32,7 +32,7 @@ UPGRADE = (
 
 
 class Peer:
-    """The other end of a connection; it answers nothing of itself, no ping and no close."""
+    """A client connection that answers nothing by itself, neither pings nor close frames."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -93,7 +93,7 @@ class Peer:
 
 
 class InProcessServer:
-    """A server whose sweeps, of which it has one a second, the test can call."""
+    """A server whose sweeps, one a second by default, a test can also run itself."""
 
     def __init__(
         self, certificate: Certificate | None = None, limits: ServerLimits | None = None

@@ -1,4 +1,4 @@
-"""A network of one's own: a proxy on loopback that delays, drips, resets and goes silent."""
+"""A TCP proxy on loopback that delays, splits, resets or drops what passes through it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ CHUNK = 4096
 
 
 class Proxy:
-    """Passes connections on to a port; how badly can be changed at any time.
+    """Forwards connections to a port. Its faults can be changed at any time.
 
-    ``delay`` in seconds for each piece; ``drip`` bytes to a piece at the most; ``is_silent`` passes
-    nothing on, as when a cable is pulled.
+    Each piece has at most ``drip`` bytes and waits for up to ``delay`` seconds. While ``is_silent``
+    everything is dropped, as when a cable is pulled.
     """
 
     def __init__(self, port: int) -> None:

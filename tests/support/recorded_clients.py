@@ -1,4 +1,4 @@
-"""Viewers that ride faults out and write down what they saw, and the archive to compare it with."""
+"""Clients that reconnect after faults and record what they received, and the archive to compare."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Viewer:
         self._retries: set[asyncio.Task[None]] = set()
 
     async def follow(self) -> None:
-        """Be there until cancelled."""
+        """Stay connected, and reconnect after each loss, until cancelled."""
         wait = RETRY_SECONDS
         while True:
             try:
@@ -143,7 +143,7 @@ class Viewer:
     def _take(self, message: dict[str, Any]) -> None:
         kind = message["type"]
         if kind == "bye":
-            # None of what happens here is a reason to send somebody away for good.
+            # No fault here is a reason to close a connection for good.
             assert message["reconnect_after"] is not None, message
             self._told_wait = message["reconnect_after"]
             return
@@ -226,7 +226,7 @@ class Poller(Viewer):
 
 
 class RecordedClients:
-    """Posters and watchers of one room, and the verdict over what they recorded.
+    """Posters and watchers of one room, and a check of what they recorded.
 
     async with RecordedClients(server.ws_url, room) as clients:
         async with clients.posting(200): ...
@@ -281,7 +281,7 @@ class RecordedClients:
                 raise AssertionError("a viewer's task ended by itself") from outcome
 
     async def wait_for_all(self, joins: int, seconds: float = FLUSH_SECONDS) -> None:
-        """Wait until everyone with a connection was let in so many times."""
+        """Wait until every WebSocket client has joined so many times."""
         for viewer in self.posters + self.watchers:
             await viewer.wait_until(lambda viewer=viewer: viewer.joins >= joins, seconds)
 
@@ -291,12 +291,12 @@ class RecordedClients:
         await self.posters[0].wait_until(lambda: len(self.acked) >= enough, seconds)
 
     async def wait_for_new_posts(self, count: int) -> None:
-        """Wait until so many posts are acked that are not said yet."""
+        """Wait until so many posts are acked that have not been made yet."""
         under_way = sum(len(viewer.waiting) for viewer in self.posters)
         await self.wait_for_acks(under_way + count)
 
     def posting(self, rate: float) -> AbstractAsyncContextManager[None]:
-        """Have the posters say ``rate`` comments a second, whatever happens."""
+        """Post ``rate`` comments a second in the background, also during faults."""
         return in_background(self._post_at_rate(rate))
 
     async def _post_at_rate(self, rate: float) -> None:
@@ -307,7 +307,7 @@ class RecordedClients:
             await viewer.post(f"{viewer.history.viewer} says {next(_numbers)}")
 
     def changing_settings(self, server: ServerProcess) -> AbstractAsyncContextManager[None]:
-        """Have a host change the room's settings again and again, whatever happens."""
+        """Change the room's settings again and again in the background, also during faults."""
         return in_background(self._change_settings(server))
 
     async def _change_settings(self, server: ServerProcess) -> None:
@@ -320,7 +320,7 @@ class RecordedClients:
             await asyncio.sleep(SETTINGS_SECONDS)
 
     async def flush(self, seconds: float = FLUSH_SECONDS) -> None:
-        """Wait until all that was said is acked, and everyone has seen all of it."""
+        """Wait until every post is acked and every client has received it."""
         for viewer in self.posters:
             await viewer.wait_until(lambda viewer=viewer: not viewer.waiting, seconds)
         head = max((ack.seq for ack in self.acked), default=0)
@@ -343,7 +343,7 @@ class RecordedClients:
 
 @contextlib.asynccontextmanager
 async def in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Have something done in the background for as long as the block takes."""
+    """Run a coroutine in the background until the block ends."""
     task = asyncio.ensure_future(work)
     try:
         yield
@@ -354,7 +354,7 @@ async def in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 
 def read_archive(database: Path, room: str) -> dict[Cursor, Body]:
-    """Return everything that is kept of a room."""
+    """Return all stored entries of a room."""
     with contextlib.closing(sqlite3.connect(database)) as connection:
         rows = connection.execute(
             "SELECT epoch, seq, body FROM entries JOIN rooms ON id = room_id WHERE name = ?",
@@ -366,8 +366,8 @@ def read_archive(database: Path, room: str) -> dict[Cursor, Body]:
 async def restart(server: ServerProcess, end: Callable[[], object]) -> float:
     """End a server, start it again, and return after how many seconds it was ready.
 
-    Those in which it was ready to run and others had the processors are not counted: they tell of
-    the machine, and not of the server.
+    Seconds in which it was runnable while others had the processors are not counted: they depend
+    on the machine, not on the server.
     """
     await asyncio.to_thread(end)
     began = time.monotonic()

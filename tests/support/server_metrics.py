@@ -1,4 +1,4 @@
-"""What a server costs, as its own metrics and the kernel tell."""
+"""Reads a server's metrics, and from the kernel how long it waited for a processor."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def read_seconds_queued(server: ServerProcess) -> float:
 async def wait_for_metric(
     server: ServerProcess, name: str, is_right: Callable[[float], bool], seconds: float
 ) -> float:
-    """Return a metric's value as soon as it is right; fail when it does not become so in time."""
+    """Return a metric's value as soon as it is right; fail if that takes too long."""
     end = time.monotonic() + seconds
     while True:
         value = await asyncio.to_thread(read_metric, server, name)

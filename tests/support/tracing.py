@@ -1,4 +1,4 @@
-"""strace on a running server: what it asked the kernel for, in which order; and faults put in."""
+"""strace on a running server: its system calls in order, and injected failures of them."""
 
 from __future__ import annotations
 

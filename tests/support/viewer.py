@@ -16,7 +16,7 @@ SECONDS = 15
 
 
 class Viewer:
-    """Follows a room, and holds the server to it that the batches leave no hole.
+    """Follows a room, and asserts that its batches leave no gap.
 
     ``entries`` is everything that was delivered, the welcome's entries first; ``messages`` is
     everything that was read. ``header`` goes along with every upgrade.

@@ -1,4 +1,4 @@
-"""The handshake: what a head may be, what is refused, and that both doors read it alike."""
+"""The handshake: which heads are read, which are rejected, and that both ways read them alike."""
 
 from __future__ import annotations
 
