@@ -1,6 +1,6 @@
-"""What one viewer said, and the cleaning of texts and names before anybody sees them.
+"""Comments, and the cleaning of texts and names before they are shown.
 
-Refuses to truncate: what is too long is rejected with a sentence, never cut.
+Nothing is truncated: text that is too long is rejected.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _SPACES = regex.compile(r"\s+")
 
 
 class Mode(StrEnum):
-    """How a comment crosses the picture."""
+    """Where a comment is shown."""
 
     SCROLL = "scroll"
     TOP = "top"

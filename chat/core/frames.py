@@ -86,13 +86,13 @@ def _build(head: int, payload: bytes) -> bytes:
 
 
 def build_close(code: int, message: str) -> bytes:
-    """Build a close frame; the message is cut to the 123 bytes that a control frame has for it."""
+    """Build a close frame; the message is cut to 123 bytes, the most that a control frame holds."""
     reason = message.encode()[:123].decode(errors="ignore").encode()
     return build_frame(CLOSE, code.to_bytes(2, "big") + reason)
 
 
 def answer_close(payload: bytes) -> bytes:
-    """Return the payload to answer a close frame with, its code (RFC 6455, section 5.5.1).
+    """Return the payload of the answer to a close frame: its code (RFC 6455, section 5.5.1).
 
     Raises FrameError where the RFC forbids the code, or the reason after it is no text.
     """
@@ -106,7 +106,7 @@ def answer_close(payload: bytes) -> bytes:
 
 
 def is_utf8(data: bytes) -> bool:
-    """Tell whether bytes are text."""
+    """Return whether bytes are valid UTF-8."""
     try:
         data.decode()
     except UnicodeDecodeError:
@@ -144,7 +144,7 @@ def inflate(payload: bytes, limit: int) -> bytes:
 
 
 class FrameReader:
-    """Turns the bytes of one client into messages; holds at most one message of ``limit`` bytes.
+    """Decodes one client's bytes into messages of at most ``limit`` bytes; buffers at most one.
 
     With ``deflate`` a message may be compressed, and is not larger than the limit after it either.
     """
@@ -169,7 +169,7 @@ class FrameReader:
         self.fragments_read = 0
 
     def feed(self, data: bytes) -> Iterator[Message]:
-        """Take received bytes, yield the messages that they complete; raises FrameError.
+        """Yield the messages that are complete with these bytes; raises FrameError.
 
         What came whole before a violation is yielded first.
         """
@@ -278,7 +278,7 @@ def read_frame(data: bytes, at: int, limit: int) -> ServerFrame | None:
 
 
 def _apply_mask(mask: bytes, data: bytes) -> bytes:
-    # One exclusive-or of two long integers: the loop over the bytes runs in C.
+    # One exclusive or of two big integers, so that the loop over the bytes runs in C.
     size = len(data)
     if not size:
         return data

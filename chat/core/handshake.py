@@ -30,7 +30,7 @@ _HEAD = rb"GET (?:%s)?(/ws/[\x21-\x7e]{1,2000}) HTTP/1\.1\r\n((?:%s)+)\r\n"
 
 
 class Upgrade(Struct, frozen=True):
-    """What a viewer that wants to follow a room over WebSocket has asked for."""
+    """A viewer's request to follow a room over WebSocket."""
 
     room: str
     key: str
@@ -51,7 +51,7 @@ _ROOT_HEAD = compile_head()
 def parse_head(
     data: bytes, pattern: re.Pattern[bytes] = _ROOT_HEAD
 ) -> tuple[str, dict[str, str]] | None:
-    """Read the whole head of a plain request for ``/ws/``: its target, its headers in lower case.
+    """Parse the head of a plain request for ``/ws/``: target, and headers by lower-case name.
 
     The target begins with ``/ws/``, without the base path. None for anything else, also for what is
     only unusual: a folded or repeated header, a head that is not complete or has bytes behind it.
@@ -81,7 +81,7 @@ def read_upgrade(
 
 def _check_handshake(headers: Mapping[str, str], version: str) -> Rejection | None:
     if "transfer-encoding" in headers or headers.get("content-length", "0") != "0":
-        # Its body would be read as frames.
+        # A body would be read as frames.
         return reject(Code.BAD_REQUEST)
     key = headers.get("sec-websocket-key", "")
     connection = headers.get("connection", "").lower()
@@ -127,7 +127,7 @@ def accept_key(key: str) -> bytes:
 
 
 def answer_upgrade(upgrade: Upgrade) -> bytes:
-    """Return the head of the answer that accepts an upgrade."""
+    """Return the head of the response that accepts an upgrade."""
     accept = accept_key(upgrade.key)
     extensions = _DEFLATE if upgrade.deflate else b""
     return b"%s%s\r\n%s\r\n" % (_SWITCHING, accept, extensions)
@@ -139,8 +139,8 @@ _SWITCHING = (
     b"Connection: Upgrade\r\n"
     b"Sec-WebSocket-Accept: "
 )
-# No context is carried from message to message, in either direction: what is sent to all can be
-# compressed once for all, and no viewer costs a compressor.
+# No context takeover in either direction: a frame can be compressed once for all viewers, and no
+# viewer needs a compressor of its own.
 _DEFLATE = (
     b"Sec-WebSocket-Extensions: permessage-deflate; "
     b"server_no_context_takeover; client_no_context_takeover\r\n"
@@ -154,12 +154,12 @@ _OFFERED = re.compile(
 
 
 def _accepts_deflate(extensions: str) -> bool:
-    """Tell whether one of the client's offers can be accepted as it is."""
+    """Return whether one of the client's offers can be accepted as it is."""
     return any(map(_is_acceptable, extensions.split(",")))
 
 
 def _is_acceptable(offer: str) -> bool:
-    """Tell whether an offer is valid (RFC 7692, section 7.1) and can be accepted as it is.
+    """Return whether an offer is valid (RFC 7692, section 7.1) and can be accepted as it is.
 
     One that limits the server's window cannot: the window is the same for all.
     """

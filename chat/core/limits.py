@@ -32,7 +32,7 @@ class RateLimit:
             return 0.0
         full_at = max(self._full_at.get(key, now), now) + cost * self._interval
         wait = full_at - now - self._burst * self._interval
-        # Additions of tenths drift: a billionth of a second must not cost anybody a post.
+        # Sums of floats drift: a billionth of a second must not cost a post.
         if wait > 1e-9:
             return wait
         self._full_at[key] = full_at
@@ -65,7 +65,7 @@ class RateLimit:
 
 
 class SlowMode:
-    """The wait between two comments of one sender, where a room asks for one.
+    """The minimum time between two comments of one sender.
 
     ``seconds`` may change at any time and counts at once; 0 is no wait, and then nobody is noted.
     ``now`` is any monotonic clock in seconds. Above ``limit`` senders, whoever spoke first may
@@ -77,12 +77,12 @@ class SlowMode:
     def __init__(self, limit: int = SPEAKERS_LIMIT) -> None:
         self._limit = limit
         self._seconds = 0
-        # sender -> (when, which comment), the earliest first
+        # sender -> (time, comment), the earliest first
         self._last: OrderedDict[str, tuple[float, object]] = OrderedDict()
 
     @property
     def seconds(self) -> int:
-        """The wait between two comments of one sender."""
+        """The minimum time between two comments of one sender."""
         return self._seconds
 
     @seconds.setter
@@ -92,7 +92,7 @@ class SlowMode:
             self._last.clear()
 
     def wait(self, sender: str, comment: object, now: float) -> float:
-        """Return the seconds until a sender may say this, 0 for now.
+        """Return the seconds until a sender may post this comment, 0 if it may now.
 
         ``comment`` is what it is known by when it comes again, or None. The comment that the
         sender waits for may come again: only the journal knows whether it was kept.
@@ -112,7 +112,7 @@ class SlowMode:
             last.popitem(last=False)
 
     def forget(self, sender: str) -> None:
-        """Take back that a sender has spoken."""
+        """Forget a sender's last comment."""
         self._last.pop(sender, None)
 
     def _comes_again(self, sender: str, comment: object) -> bool:

@@ -22,8 +22,8 @@ MAX_URL_LENGTH = 2_000
 MAX_DELAY_SECONDS = 600
 MAX_SLOW_MODE_SECONDS = 3_600
 
-# A site and a place on it, without a password, which everybody would read; or a place on our own
-# origin: browsers take `//` and `/\` for the beginning of another site's name.
+# An http or https URL without a password, which every viewer could read; or a path on this origin.
+# Browsers read `//` and `/\` as the beginning of a host name.
 _URL = regex.compile(
     r"""(?: (?i:https?)://[^\s\p{C}/?\#@\\]+ (?: [/?\#][^\s\p{C}\\]* )?
           | /(?!/) [^\s\p{C}\\]* )""",
@@ -35,7 +35,7 @@ _WITH_PASSWORD = regex.compile(r"(?i:https?)://[^/?\#\\]*@")
 
 
 class RoomSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The settings of a room; those that nobody chose are left out of the JSON.
+    """The settings of a room; defaults are omitted from the JSON.
 
     ``delay``: seconds after which a comment is shown, so that it meets a stream that comes late.
     ``slow_mode``: seconds between two comments of one user, 0 for no such wait.
@@ -48,7 +48,7 @@ class RoomSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class SettingsPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What to change; null means back to the default, and an absent field stays as it is."""
+    """A change of settings; null resets a field, and an absent field stays as it is."""
 
     title: str | UnsetType | None = UNSET
     video_url: Annotated[str, Meta(max_length=MAX_URL_LENGTH)] | UnsetType | None = UNSET
@@ -57,7 +57,7 @@ class SettingsPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class SettingsChange(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="settings"):
-    """The room's settings are these from here on; ``at`` in Unix milliseconds.
+    """An entry: the room's settings from here on; ``at`` in Unix milliseconds.
 
     ``seq`` is 0 until the journal has numbered it.
     """
@@ -68,7 +68,7 @@ class SettingsChange(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"
 
 
 def change(settings: RoomSettings, patch: SettingsPatch) -> RoomSettings | Rejection:
-    """Return the settings after a change, or why it cannot be."""
+    """Return the settings after a change, or why it is rejected."""
     title, url, delay = patch.title, patch.video_url, patch.delay
     if isinstance(title, str):
         title = clean_line(title, MAX_TITLE_GRAPHEMES, MAX_TITLE_BYTES)
@@ -91,7 +91,7 @@ def change(settings: RoomSettings, patch: SettingsPatch) -> RoomSettings | Rejec
         "delay": delay,
         "slow_mode": patch.slow_mode,
     }
-    # None and what is empty are the very default: a value that only equals it would be written.
+    # The default object itself for null and empty values: msgspec omits defaults by identity.
     changed = {
         name: value or _DEFAULTS[name] for name, value in chosen.items() if value is not UNSET
     }

@@ -1,4 +1,4 @@
-"""A room's state machine: who may say what, now.
+"""A room's state: which posts are admitted, and what is remembered of them.
 
 It decides and remembers; numbering and keeping are the journal's, sending is the fan-out's.
 """
@@ -23,7 +23,7 @@ REF_LIMIT = 50_000
 
 
 class Author(msgspec.Struct):
-    """Who speaks: the stable identity behind a viewer; ``chose_name`` when the name is its own.
+    """The user behind a viewer; ``chose_name`` if the user chose the name.
 
     ``rate_limit_key`` is what limits go by where the user is new with each post.
     """
@@ -76,7 +76,7 @@ class RoomState:
 
     @property
     def settings(self) -> RoomSettings:
-        """What the room's hosts chose; a new slow mode counts at once."""
+        """The settings that the room's hosts chose; a new slow mode applies at once."""
         return self._settings
 
     @settings.setter
@@ -104,7 +104,7 @@ class RoomState:
         if is_too_long_to_clean(post.text):
             return reject(Code.TEXT_TOO_LONG)
         sender = author.rate_limit_key or author.user
-        # Slow mode is for viewers; hosts and moderators hold the room together.
+        # Slow mode is for viewers only.
         is_slowed = author.role is Role.VIEWER
         known_by = None if post.ref is None else (author.user, post.ref)
         if is_slowed and (wait := self._slow_mode.wait(sender, known_by, now)):
@@ -124,32 +124,32 @@ class RoomState:
             text=text,
             at=at,
             mode=post.mode,
-            # The very default: a value that only equals it would be sent.
+            # The default object itself: msgspec omits defaults by identity.
             color=WHITE if post.color.lower() == WHITE else post.color.lower(),
             size=post.size,
             role=author.role,
         )
 
     def withdraw(self, author: Author, post: Post) -> None:
-        """Take back what an admitted post counted for: it was not kept, so nothing was said."""
+        """Undo the accounting of an admitted post that was not stored."""
         sender = author.rate_limit_key or author.user
         self._limits.give_back(sender)
         self._slow_mode.forget(sender)
 
     def count_refs(self) -> int:
-        """Count the posts whose retries are known here."""
+        """Return the number of refs that are remembered."""
         return len(self._refs)
 
     def count_limited(self) -> int:
-        """Count the users whom the limits on posting have noted."""
+        """Return the number of users whose posting budget is not full."""
         return len(self._limits)
 
     def count_slowed(self) -> int:
-        """Count the senders whom slow mode has noted."""
+        """Return the number of senders that slow mode tracks."""
         return len(self._slow_mode)
 
     def remember(self, user: str, ref: str, seq: int, now: float) -> None:
-        """Note that a post was accepted, so that a retry gets the same answer."""
+        """Remember an accepted post, so that a retry gets the same answer."""
         refs = self._refs
         refs[(user, ref)] = (seq, now)
         while refs:
@@ -160,5 +160,5 @@ class RoomState:
 
 
 def _round_up(seconds: float) -> float:
-    # To milliseconds: who waits as long as told must not be too fast again.
+    # Up to milliseconds: a client that waits this long must not be too fast again.
     return math.ceil(seconds * 1000) / 1000

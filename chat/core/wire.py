@@ -1,4 +1,4 @@
-"""The wire, version 1: messages <-> JSON. docs/protocol.md says the same in words.
+"""The protocol's messages, version 1, and their JSON; docs/protocol.md describes them.
 
 Decoding never raises for what a peer sent: it returns a ``Rejection``. Bodies of entries are
 encoded once, when they are numbered, and travel as raw JSON from there on.
@@ -22,7 +22,7 @@ MAX_MESSAGE_BYTES = 8 * 1024
 MAX_REF_LENGTH = 64
 
 Color = Annotated[str, Meta(pattern=r"^#[0-9a-fA-F]{6}\Z")]
-# No control characters: to SQLite a text may end at a NUL, and two refs would be one.
+# No control characters: SQLite may end a string at a NUL, and two refs would become equal.
 Ref = Annotated[
     str,
     Meta(
@@ -38,7 +38,7 @@ _CURSOR = re.compile(r"([0-9a-z]{1,32}):(0|[1-9][0-9]{0,17})")
 
 
 class Cursor(Struct, frozen=True):
-    """What a viewer hands back to resume: the last seq it has, in the numbering of ``epoch``."""
+    """What a viewer sends to resume: the last seq it has, in the numbering of ``epoch``."""
 
     epoch: str
     seq: int
@@ -62,11 +62,11 @@ def parse_cursor(raw: str) -> Cursor | Rejection:
 
 
 class _Incoming(Struct, frozen=True, tag_field="type", forbid_unknown_fields=True):
-    """A field that is not known here is an error: a misspelt option must not pass in silence."""
+    """Unknown fields are errors, so that a misspelt option is not ignored silently."""
 
 
 class Post(_Incoming, frozen=True, tag="post"):
-    """Say something. ``ref`` is the viewer's own id for this post; the ack names it."""
+    """Post a comment. ``ref`` is the viewer's own id for this post; the ack repeats it."""
 
     text: str
     ref: Ref | None = None
@@ -76,23 +76,23 @@ class Post(_Incoming, frozen=True, tag="post"):
 
 
 class Auth(_Incoming, frozen=True, tag="auth"):
-    """Be the user whom a token names: the ``session`` of an earlier welcome."""
+    """Sign in with a token: the ``session`` of an earlier welcome."""
 
     token: str
 
 
 class Rename(_Incoming, frozen=True, tag="rename"):
-    """Go by another name from now on."""
+    """Change the name."""
 
     name: str
 
 
 class Pause(_Incoming, frozen=True, tag="pause"):
-    """Deliver nothing until ``resume``."""
+    """Stop deliveries until ``resume``."""
 
 
 class Resume(_Incoming, frozen=True, tag="resume"):
-    """Deliver again, from where the pause began."""
+    """Continue deliveries from where the pause began."""
 
 
 class Ping(_Incoming, frozen=True, tag="ping"):
@@ -104,7 +104,7 @@ INCOMING = (Post, Auth, Rename, Pause, Resume, Ping)
 
 
 class HttpPost(Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of ``POST /api/rooms/{room}/comments``: a post, and the name to say it under."""
+    """The body of ``POST /api/rooms/{room}/comments``: a post, and the author's name."""
 
     text: str
     ref: Ref | None = None
@@ -115,7 +115,7 @@ class HttpPost(Struct, frozen=True, forbid_unknown_fields=True):
     type: Literal["post"] = "post"
 
     def to_post(self) -> Post:
-        """Return the post without what only HTTP says."""
+        """Return the post alone."""
         return Post(self.text, self.ref, self.mode, self.color, self.size)
 
 
@@ -132,7 +132,7 @@ _settings_patch = msgspec.json.Decoder(SettingsPatch)
 
 
 def decode(data: bytes) -> Incoming | Rejection:
-    """Read one message of a viewer."""
+    """Decode one message of a viewer."""
     try:
         message: Incoming = _incoming.decode(data)
         return message
@@ -141,7 +141,7 @@ def decode(data: bytes) -> Incoming | Rejection:
 
 
 def decode_http_post(data: bytes) -> HttpPost | Rejection:
-    """Read the body of a posting request."""
+    """Decode the body of a request that posts a comment."""
     try:
         return _http_post.decode(data)
     except DECODE_ERRORS:
@@ -149,7 +149,7 @@ def decode_http_post(data: bytes) -> HttpPost | Rejection:
 
 
 def decode_guest_request(data: bytes) -> GuestRequest | Rejection:
-    """Read the body of a request for a session; it may be empty."""
+    """Decode the body of a request for a session; it may be empty."""
     try:
         return _guest_request.decode(data or b"{}")
     except DECODE_ERRORS:
@@ -157,7 +157,7 @@ def decode_guest_request(data: bytes) -> GuestRequest | Rejection:
 
 
 def decode_settings_patch(data: bytes) -> SettingsPatch | Rejection:
-    """Read the body of a request that changes a room's settings."""
+    """Decode the body of a request that changes a room's settings."""
     try:
         return _settings_patch.decode(data)
     except DECODE_ERRORS:
@@ -165,7 +165,7 @@ def decode_settings_patch(data: bytes) -> SettingsPatch | Rejection:
 
 
 def find_ref(data: bytes) -> str | None:
-    """Return the ``ref`` of a message that could not be read, so that its reject can name it."""
+    """Return the ``ref`` of a message that could not be decoded, for its reject."""
     try:
         message = msgspec.json.decode(data)
     except DECODE_ERRORS:
@@ -182,7 +182,7 @@ class _Outgoing(Struct, frozen=True, tag_field="type"):
 
 
 class Welcome(_Outgoing, frozen=True, tag="welcome", kw_only=True):
-    """The first message: who you are here, where the room stands, and what you missed."""
+    """The first message: the viewer's identity, the room's state, and the missed entries."""
 
     room: str
     epoch: str
@@ -199,7 +199,7 @@ class Welcome(_Outgoing, frozen=True, tag="welcome", kw_only=True):
 
 
 class Batch(_Outgoing, frozen=True, tag="batch", kw_only=True):
-    """Entries ``first..last``; ``thinned`` tells how many of these were left out on purpose."""
+    """Entries ``first..last``; ``thinned`` is how many of these were omitted on purpose."""
 
     epoch: str
     first: int
@@ -209,7 +209,7 @@ class Batch(_Outgoing, frozen=True, tag="batch", kw_only=True):
 
 
 class Ack(_Outgoing, frozen=True, tag="ack", omit_defaults=True):
-    """The post ``ref`` is numbered ``seq`` and durable; ``dup`` when it already was."""
+    """The post ``ref`` is stored under the number ``seq``; ``dup`` if it already was."""
 
     ref: str | None
     epoch: str
@@ -218,7 +218,7 @@ class Ack(_Outgoing, frozen=True, tag="ack", omit_defaults=True):
 
 
 class Reject(_Outgoing, frozen=True, tag="reject"):
-    """The message was not acted upon."""
+    """A message was rejected."""
 
     ref: str | None
     code: str
@@ -227,13 +227,13 @@ class Reject(_Outgoing, frozen=True, tag="reject"):
 
 
 class Viewers(_Outgoing, frozen=True, tag="viewers"):
-    """How many watch the room now."""
+    """The number of viewers has changed."""
 
     count: int
 
 
 class Skip(_Outgoing, frozen=True, tag="skip"):
-    """The entries ``first..last`` will not come; ``why`` is slow or trimmed.
+    """The entries ``first..last`` will not be sent; ``why`` is slow or trimmed.
 
     ``settings`` are the room's of now: a change of them may be among what does not come.
     """
@@ -245,7 +245,7 @@ class Skip(_Outgoing, frozen=True, tag="skip"):
 
 
 class Identity(_Outgoing, frozen=True, tag="identity", omit_defaults=True):
-    """Who this viewer is from now on; ``session`` has the name of now."""
+    """The viewer's identity has changed; ``session`` includes the new name."""
 
     user: str
     name: str
@@ -258,7 +258,7 @@ class Pong(_Outgoing, frozen=True, tag="pong"):
 
 
 class Bye(_Outgoing, frozen=True, tag="bye"):
-    """The connection ends; come back after ``reconnect_after`` seconds, or not at all when null."""
+    """The connection ends; reconnect after ``reconnect_after`` seconds, or not at all if null."""
 
     code: int
     message: str
@@ -271,7 +271,7 @@ _encoder = msgspec.json.Encoder()
 
 
 def encode(message: Struct) -> bytes:
-    """Encode a message, or the answer of an HTTP entry, as JSON."""
+    """Encode a message, or the body of an HTTP response, as JSON."""
     return _encoder.encode(message)
 
 
@@ -293,7 +293,7 @@ def encode_reject(ref: str | None, rejection: Rejection) -> bytes:
 
 
 class Page(Struct, frozen=True):
-    """The answer of ``GET /api/rooms/{room}/entries``: the entries ``first..last``.
+    """The response to ``GET /api/rooms/{room}/entries``: the entries ``first..last``.
 
     ``head`` is the newest seq of the room; ``first`` is ``last + 1`` when there are none.
     """
@@ -308,7 +308,7 @@ class Page(Struct, frozen=True):
 
 
 class Posted(Struct, frozen=True, omit_defaults=True):
-    """The answer of an accepted ``POST /api/rooms/{room}/comments``.
+    """The response to an accepted ``POST /api/rooms/{room}/comments``.
 
     ``session`` for who posted without one, or under another name: the token to be the same guest
     with from now on.
@@ -322,7 +322,7 @@ class Posted(Struct, frozen=True, omit_defaults=True):
 
 
 class Guest(Struct, frozen=True):
-    """The answer of ``POST /api/session``: a new guest, and its session."""
+    """The response to ``POST /api/session``: a new guest, and its session."""
 
     user: str
     name: str
@@ -331,7 +331,7 @@ class Guest(Struct, frozen=True):
 
 
 class SettingsChanged(Struct, frozen=True):
-    """The answer of ``PATCH /api/rooms/{room}/settings``: all settings, and the entry's place."""
+    """The response to ``PATCH /api/rooms/{room}/settings``: all settings, and the entry's place."""
 
     epoch: str
     seq: int
@@ -339,7 +339,7 @@ class SettingsChanged(Struct, frozen=True):
 
 
 class Failure(Struct, frozen=True):
-    """The answer of an HTTP entry that said no."""
+    """The body of an HTTP error."""
 
     error: Rejection
 
@@ -354,14 +354,14 @@ class RoomCard(Struct, frozen=True):
 
 
 class RoomList(Struct, frozen=True):
-    """The answer of ``GET /api/rooms``; ``now`` is the server's clock in Unix milliseconds."""
+    """The response to ``GET /api/rooms``; ``now`` is the server's clock in Unix milliseconds."""
 
     rooms: list[RoomCard]
     now: int
 
 
 class RoomInfo(Struct, frozen=True):
-    """The answer of ``GET /api/rooms/{room}``."""
+    """The response to ``GET /api/rooms/{room}``."""
 
     room: str
     epoch: str
