@@ -95,7 +95,9 @@ class Callers:
         """Return whether the page that sent a request, if one did, may use this server.
 
         Browsers send no Origin for an image or a link, but Sec-Fetch-Site. Scripts send neither.
-        Only the hosts are compared: behind a proxy the scheme is not known here.
+        Only the hosts are compared: behind a proxy the scheme is not known here. A sandboxed frame
+        and a file have the origin ``null``, which is nobody's: it is refused, although an overlay
+        in such a frame could be allowed to listen.
         """
         if caller.origin is None:
             return caller.site is None or caller.site in _OWN_PAGES

@@ -188,8 +188,9 @@ class _Request(HTTPMessageDelegate):
         except HTTPInputError:
             # It can be read, only not understood, such as a Host that is no host.
             self._request = None
-            start_line, headers, body = _build_refusal(reject(Code.BAD_REQUEST))
-            self._connection.write_headers(start_line, headers, body)
+            is_head = start_line.method == "HEAD"
+            answer, headers, body = _build_refusal(reject(Code.BAD_REQUEST))
+            self._connection.write_headers(answer, headers, b"" if is_head else body)
             self._connection.finish()
             return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+import websocket
 
 from tests.support.api import Api
 from tests.support.server_process import ServerProcess
@@ -126,6 +127,23 @@ def test_forwarded_address_counts_only_from_a_trusted_proxy(
         for number in range(3)
     ]
     assert statuses == ([201, 429, 429] if shared else [201, 201, 201])
+
+
+@pytest.mark.parametrize("more", [[], ["X-Twice: 1", "X-Twice: 2"]], ids=["fast path", "handler"])
+def test_forwarded_address_counts_for_connections_by_both_ways_to_upgrade(
+    start_server: StartServer, room: str, monkeypatch: pytest.MonkeyPatch, more: list[str]
+) -> None:
+    server = start_server("--trusted-proxies", "127.0.0.1", "--max-per-address", "1")
+    Api(server).post(room)  # open, so that the fast path can take the upgrades
+
+    def enter(address: str) -> Viewer:
+        monkeypatch.setattr(Viewer, "header", [f"X-Forwarded-For: 10.9.9.9, {address}", *more])
+        return Viewer(server, room)
+
+    with enter("198.51.100.1"), enter("198.51.100.2"):
+        with pytest.raises(websocket.WebSocketBadStatusException) as refused:
+            enter("198.51.100.1")
+        assert refused.value.status_code == 429
 
 
 # --- why an upgrade would be refused --------------------------------------------------------------

@@ -129,6 +129,14 @@ def test_request_that_the_parser_refuses_has_the_json_error_body(
     assert answer.headers["Connection"] == "close"
 
 
+def test_head_request_that_the_parser_refuses_has_no_body(server: ServerProcess) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as peer:
+        peer.sendall(b"HEAD / HTTP/1.1\r\n\r\n")
+        received = peer.makefile("rb").read()
+    assert received.startswith(b"HTTP/1.1 400 ")
+    assert received.endswith(b"\r\n\r\n")
+
+
 def test_head_of_nearly_16_kib_with_a_body_behind_it_is_read(
     server: ServerProcess, room: str
 ) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from chat.web.routes import find_folder
 from chat.web.strings import LANGUAGES, Strings
@@ -37,6 +39,13 @@ def test_language_is_what_was_switched_to_or_what_the_browser_prefers(
     strings: Strings, cookie: str | None, header: str, language: str
 ) -> None:
     assert strings.choose(cookie, header) == language
+
+
+@given(st.none() | st.text(), st.text() | st.text(alphabet="zhen-,;q=.0159 "))
+def test_no_cookie_or_header_makes_choosing_raise(
+    strings: Strings, cookie: str | None, header: str
+) -> None:
+    assert strings.choose(cookie, header) in LANGUAGES
 
 
 def test_catalogs_say_the_same_things() -> None:
