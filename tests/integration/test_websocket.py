@@ -126,12 +126,15 @@ def test_rename_is_answered_and_applies_to_later_comments(server: ServerProcess,
     with Viewer(server, room, name="Owl") as viewer:
         viewer.say("as Owl")
         viewer.send("rename", name=" Night  Fox ")
-        assert viewer.wait_for("identity") == {
+        answer = viewer.wait_for("identity")
+        assert answer == {
             "type": "identity",
             "user": viewer.welcome["user"],
             "name": "Night Fox",
             "role": "viewer",
+            "session": answer["session"],
         }
+        assert answer["session"] != viewer.welcome["session"]
         viewer.say("as Fox")
         assert [entry["name"] for entry in viewer.take(2)] == ["Owl", "Night Fox"]
 
