@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -97,7 +98,7 @@ class Handler(AnsweringHandler):
         if (rejection := self.services.callers.refuse_host(self.caller)) is not None:
             raise Refused(rejection)
 
-    @property
+    @cached_property
     def caller(self) -> Caller:
         """Who sends this request."""
         return self.services.callers.identify(self.request.remote_ip or "", self.request.headers)
