@@ -63,14 +63,17 @@ class ServerLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of a server's parts.
 
     ``sweep_seconds``: between two sweeps; ``close_seconds``: for a peer to answer a goodbye;
-    ``answer_seconds``: for a peer to read an HTTP answer; ``certificate_seconds``: between two
-    looks at the certificate's files.
+    ``header_seconds`` and ``body_seconds``: for a peer to send the head and the body of a request;
+    ``answer_seconds``: to read the answer; ``certificate_seconds``: between two looks at the
+    certificate's files.
     """
 
     hub: HubLimits = HubLimits()
     journal: JournalLimits = JournalLimits()
     sweep_seconds: float = 1.0
     close_seconds: float = CLOSE_SECONDS
+    header_seconds: float = HEADER_SECONDS
+    body_seconds: float = BODY_SECONDS
     answer_seconds: float = ANSWER_SECONDS
     certificate_seconds: float = REREAD_SECONDS
     messages: RateBudget = MESSAGES
@@ -161,8 +164,8 @@ class Server:
             max_header_size=HEADER_LIMIT,
             max_body_size=BODY_LIMIT,
             max_buffer_size=2 * BODY_LIMIT,
-            idle_connection_timeout=HEADER_SECONDS,
-            body_timeout=BODY_SECONDS,
+            idle_connection_timeout=limits.header_seconds,
+            body_timeout=limits.body_seconds,
         )
         self._tasks: list[asyncio.Task[None]] = []
 
