@@ -4,6 +4,7 @@ import { followTheme, makeAppearanceFields } from '../page/appearance.js';
 import { attachPopover } from '../page/popover.js';
 import { find } from '../page/dom.js';
 import { t } from '../page/i18n.js';
+import { onComplete } from '../page/text-entry.js';
 import { Preferences } from '../page/preferences.js';
 import { SERVER } from '../page/server.js';
 import { RoomCard } from './room-card.js';
@@ -90,8 +91,7 @@ function handleOpenRoom() {
     field.removeAttribute('aria-invalid');
     hint.textContent = '';
   });
-  form.addEventListener('submit', (event) => {
-    event.preventDefault();
+  onComplete(field, () => {
     const room = field.value.trim().toLowerCase();
     if (ROOM_NAME.test(room)) return location.assign(`${SERVER}/r/${room}`);
     field.setAttribute('aria-invalid', 'true');

@@ -1,8 +1,9 @@
 /** The popover for the viewer's name and the style of the viewer's own comments: mode, size and colour. */
 
 import { find, make, makeIcon } from '../page/dom.js';
-import { fits } from './graphemes.js';
+import { fits, isVisible } from './graphemes.js';
 import { t } from '../page/i18n.js';
+import { onComplete } from '../page/text-entry.js';
 import { NAME_BYTES, NAME_GRAPHEMES } from '../connection/wire.js';
 
 /** @typedef {import('../page/preferences.js').Preferences} Preferences */
@@ -26,6 +27,17 @@ export function styleOf({ values: { mode, size, color } }) {
   });
 }
 
+/** Why the server would refuse a name, as the code of its rejection; '' if it is valid. @param {string} name */
+function refusalOf(name) {
+  if (!fits(name, NAME_GRAPHEMES, NAME_BYTES)) return 'name_too_long';
+  return isVisible(name) ? '' : 'name_empty';
+}
+
+/** The stored name, or '' if the server would refuse it. @param {Preferences} preferences */
+export function keptName({ values: { name } }) {
+  return refusalOf(name) === '' ? name : '';
+}
+
 /**
  * @param {HTMLElement} popover
  * @param {{preferences: Preferences, rename: (name: string) => void}} options
@@ -39,7 +51,7 @@ export function fillStylePopover(popover, { preferences, rename }) {
   const color = makeSwatches(customColor);
 
   find('look', popover).append(
-    make('div', { class: 'labelled' }, make('label', { for: 'own-name' }, t('look.name')), name, nameHint),
+    make('form', { class: 'labelled', novalidate: true }, make('label', { for: 'own-name' }, t('look.name')), name, nameHint),
     mode, size, color,
   );
 
@@ -49,19 +61,22 @@ export function fillStylePopover(popover, { preferences, rename }) {
     else if (target.type === 'radio') preferences.set({ [target.name.replace('look-', '')]: target.value });
   });
 
+  /** @param {string} code a rejection's, or '' */
+  function showRefusal(code) {
+    name.setAttribute('aria-invalid', String(code !== ''));
+    nameHint.textContent = code === '' ? t('look.name_hint', { n: NAME_GRAPHEMES }) : t(`reject.${code}`);
+  }
+
   function saveName() {
     const chosen = name.value.normalize('NFC').trim();
-    const accepted = fits(chosen, NAME_GRAPHEMES, NAME_BYTES);
-    name.setAttribute('aria-invalid', String(!accepted));
-    nameHint.textContent = accepted ? t('look.name_hint', { n: NAME_GRAPHEMES }) : t('reject.name_too_long');
-    if (!accepted || chosen === '' || chosen === preferences.values.name) return;
+    const refusal = chosen === '' ? '' : refusalOf(chosen);
+    showRefusal(refusal);
+    if (refusal || chosen === '' || chosen === preferences.values.name) return;
     preferences.set({ name: chosen });
     rename(chosen);
   }
   name.addEventListener('change', saveName);
-  name.addEventListener('keydown', (event) => {
-    if (event.key !== 'Enter' || event.isComposing) return;
-    event.preventDefault(); // closing focuses the button, which the same key press would activate
+  onComplete(name, () => {
     saveName();
     if (name.getAttribute('aria-invalid') !== 'true') popover.hidePopover();
   });

@@ -1,11 +1,12 @@
 /**
- * The field for a comment. It counts characters as the server does, sends on Enter (but not on an input method's Enter), puts a
+ * The field for a comment. It counts characters as the server does, sends on Enter (text-entry.js), puts a
  * rejected comment back into the field, and counts down the wait of slow mode. The style of comments is in comment-style.js.
  */
 
 import { find } from '../page/dom.js';
 import { countGraphemes, fits } from './graphemes.js';
 import { hasText, t } from '../page/i18n.js';
+import { isComposed, onComplete } from '../page/text-entry.js';
 import { TEXT_BYTES, TEXT_GRAPHEMES } from '../connection/wire.js';
 
 /** @typedef {import('../connection/connection.js').Connection} Connection */
@@ -51,10 +52,8 @@ export class Composer {
     this.#sendButton = /** @type {HTMLButtonElement} */ (find('send', form));
     this.#countdown = find('send-wait', form);
     this.#hint = find('composer-hint', form);
-    form.addEventListener('submit', (event) => {
-      event.preventDefault();
-      this.#submit();
-    });
+    onComplete(this.#field, () => this.#submit());
+    this.#sendButton.addEventListener('mousedown', (event) => event.preventDefault()); // the field keeps the focus, and a phone its keyboard
     this.#field.addEventListener('keydown', (event) => this.#onKey(event));
     this.#field.addEventListener('input', () => {
       this.#recalled = -1;
@@ -88,12 +87,8 @@ export class Composer {
 
   /** @param {KeyboardEvent} event */
   #onKey(event) {
-    const composing = event.isComposing || event.keyCode === 229; // Safari ends a composition before its Enter
-    if (composing) return;
-    if (event.key === 'Enter') {
-      event.preventDefault();
-      this.#submit();
-    } else if (event.key === 'Escape') this.#field.blur();
+    if (isComposed(event)) return;
+    if (event.key === 'Escape') this.#field.blur();
     else if (event.key === 'ArrowUp' || event.key === 'ArrowDown') this.#recall(event);
   }
 

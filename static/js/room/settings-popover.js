@@ -5,6 +5,7 @@ import { find, make, makeIcon } from '../page/dom.js';
 import { hideWord, showUser, showWord } from './filters.js';
 import { formatNumber, t } from '../page/i18n.js';
 import { SERVER } from '../page/server.js';
+import { onComplete } from '../page/text-entry.js';
 
 /** @typedef {import('../page/preferences.js').Preferences} Preferences */
 /** @typedef {import('../page/preferences.js').Values} Values */
@@ -135,13 +136,12 @@ function makeOverlayLink(room) {
 /** @param {Preferences} preferences */
 function makeWordField(preferences) {
   const field = make('input', { class: 'field', type: 'text', 'aria-label': t('settings.word_to_hide'), placeholder: t('settings.word_to_hide'), enterkeyhint: 'done' });
-  field.addEventListener('keydown', (event) => {
-    if (event.key !== 'Enter' || event.isComposing) return;
-    event.preventDefault();
+  const form = make('form', { novalidate: true }, field);
+  onComplete(field, () => {
     hideWord(preferences, field.value);
     field.value = '';
   });
-  return field;
+  return form;
 }
 
 /** @param {string} text @param {() => void} remove */

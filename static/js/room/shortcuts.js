@@ -17,9 +17,22 @@ export function registerShortcuts(actions, popover) {
   document.addEventListener('keydown', (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing || event.defaultPrevented) return;
     if (event.target instanceof HTMLElement && event.target.matches('input:not([type=range]), textarea, select, [contenteditable]')) return;
-    const action = event.key === '?' ? () => popover.togglePopover() : actions[event.key.toLowerCase()];
+    const key = latinKey(event);
+    const action = key === '?' ? () => popover.togglePopover() : actions[key];
     if (!action) return;
     event.preventDefault();
     action();
   });
+}
+
+/**
+ * The key in lower case. Where the layout or the input method writes no Latin letter with it (Cyrillic, Greek, Arabic, Hangul …),
+ * the one that the US layout has at its place.
+ * @param {KeyboardEvent} event
+ */
+function latinKey({ key, code, shiftKey }) {
+  const latin = key !== 'Process' && /^[ -~]|^\p{Script=Latin}/u.test(key);
+  if (latin) return key.toLowerCase();
+  if (code === 'Slash' && shiftKey) return '?';
+  return /^Key[A-Z]$/.test(code) ? code.slice(3).toLowerCase() : '';
 }
