@@ -1,4 +1,4 @@
-"""Generate the character tables of the server and the pages: the same tables, as two modules.
+"""Generate the character tables of the server and the pages: the same tables, in two languages.
 
     .venv/bin/python tools/make_character_tables.py
 
@@ -24,7 +24,11 @@ from chat.core import character_tables
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON_FILE = ROOT / "chat" / "core" / "character_tables.py"
-JAVASCRIPT_FILE = ROOT / "static" / "js" / "room" / "character-tables.js"
+# The pages need the folding tables only when a word is hidden.
+JAVASCRIPT_FILES = {
+    ROOT / "static" / "js" / "room" / "grapheme-tables.js": ("GRAPHEME_CLASSES",),
+    ROOT / "static" / "js" / "room" / "folding-tables.js": ("INVISIBLE", "SPACES", "FOLDS"),
+}
 
 ALL = "".join(map(chr, range(0x110000)))
 HANGUL_SYLLABLES = range(0xAC00, 0xD7A4)
@@ -267,12 +271,11 @@ def in_python(content: Tables) -> str:
     return "# ruff: noqa: E501\n" + "\n\n".join(parts) + "\n"
 
 
-def in_javascript(content: Tables) -> str:
-    """Return the module that the pages load."""
+def in_javascript(content: Tables, names: Iterable[str]) -> str:
+    """Return the module of the pages that has the tables of these names."""
     parts = [f"/** {ABOUT[0]} {ABOUT[1]} */"]
     parts += [
-        f"/** {NAMES[name]} */\nexport const {name} = {_encode(value)};"
-        for name, value in content.items()
+        f"/** {NAMES[name]} */\nexport const {name} = {_encode(content[name])};" for name in names
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -293,4 +296,5 @@ def _quote(text: str) -> str:
 if __name__ == "__main__":
     made = tables()
     PYTHON_FILE.write_text(in_python(made), encoding="utf-8")
-    JAVASCRIPT_FILE.write_text(in_javascript(made), encoding="utf-8")
+    for file, names in JAVASCRIPT_FILES.items():
+        file.write_text(in_javascript(made, names), encoding="utf-8")

@@ -6,10 +6,10 @@ from tests.support.javascript import run
 
 PROGRAM = """
 import { makeFilter } from MODULE;
-answer(asked.map(([hiddenWords, texts]) => {
-  const isHidden = makeFilter({ values: { hiddenWords, hiddenUsers: [] } });
+answer(await Promise.all(asked.map(async ([hiddenWords, texts]) => {
+  const isHidden = await makeFilter({ values: { hiddenWords, hiddenUsers: [] } });
   return texts.filter((text) => isHidden({ text }));
-}));
+})));
 """
 
 

@@ -1,6 +1,7 @@
-/** Words and users that the viewer hides, in this browser only. */
-
-import { makeWordTest, prepare } from './hidden-words.js';
+/**
+ * Words and users that the viewer hides, in this browser only. The module that compares words has large tables, so it is loaded
+ * when the viewer hides the first word.
+ */
 
 /** @typedef {import('../page/preferences.js').Preferences} Preferences */
 /** @typedef {{user?: string, name?: string, text: string}} Comment */
@@ -8,22 +9,30 @@ import { makeWordTest, prepare } from './hidden-words.js';
 const MAX_WORDS = 6;
 const segmenter = new Intl.Segmenter(undefined, { granularity: 'word' });
 
-/** Returns a test for comments to hide. It is called for every comment, so the words are prepared once. @param {Preferences} preferences */
-export function makeFilter({ values: { hiddenWords, hiddenUsers } }) {
-  const tests = hiddenWords.map(makeWordTest).filter((test) => test !== null);
+/**
+ * Returns a test for comments to hide. It is called for every comment, so the words are prepared once.
+ * @param {Preferences} preferences
+ * @returns {Promise<(comment: Comment) => boolean>}
+ */
+export async function makeFilter({ values: { hiddenWords, hiddenUsers } }) {
   const users = new Set(hiddenUsers.map(({ user }) => user));
-  if (tests.length === 0 && users.size === 0) return () => false;
-  /** @param {Comment} comment */
-  return ({ user, text }) => {
-    if (user !== undefined && users.has(user)) return true;
-    if (tests.length === 0) return false;
+  const hidesWord = hiddenWords.length ? await makeWordsTest(hiddenWords) : () => false;
+  return ({ user, text }) => (user !== undefined && users.has(user)) || hidesWord(text);
+}
+
+/** @param {string[]} words @returns {Promise<(text: string) => boolean>} */
+async function makeWordsTest(words) {
+  const { makeWordTest, prepare } = await import('./hidden-words.js');
+  const tests = words.map(makeWordTest).filter((test) => test !== null);
+  return (text) => {
     const prepared = prepare(text);
     return tests.some((test) => test(prepared));
   };
 }
 
 /** @param {Preferences} preferences @param {string} word */
-export function hideWord(preferences, word) {
+export async function hideWord(preferences, word) {
+  const { prepare } = await import('./hidden-words.js');
   const { hiddenWords } = preferences.values;
   const trimmed = word.trim();
   const { folded } = prepare(trimmed);

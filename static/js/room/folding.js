@@ -1,6 +1,6 @@
 /** Folds text by the server's rule and table (chat/core/folding.py), so that spellings which read the same compare as equal. */
 
-import { FOLDS, INVISIBLE, SPACES } from './character-tables.js';
+import { FOLDS, INVISIBLE, SPACES } from './folding-tables.js';
 import { readRanges } from './graphemes.js';
 
 /** @type {Map<number, string> | undefined} built on first use: few viewers hide words */

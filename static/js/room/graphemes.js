@@ -3,7 +3,7 @@
  * displayed as one. Intl.Segmenter is not used, since its rule depends on the version of the browser.
  */
 
-import { GRAPHEME_CLASSES } from './character-tables.js';
+import { GRAPHEME_CLASSES } from './grapheme-tables.js';
 
 const MAX_MARKS = 8;
 const MAX_GENERAL_MARKS = 4;
@@ -11,6 +11,8 @@ const MAX_LINKS = 5;
 
 const LINE_SPACE = /[\t\n\v\f\r\x85\u2028\u2029]/g;
 const UNSAFE = /[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}\u202a-\u202e\u2066-\u2069\ufeff]/gu;
+
+const NO_INK = /^[\p{Z}\p{C}\p{Default_Ignorable_Code_Point}\u2800]*$/u; // as in chat/core/comment.py
 
 const MARK = '[EZJNGS]';
 const FAMILY = `X(?:[EJNG]*ZX){1,${MAX_LINKS}}(?![EJNG]*ZX)`;
@@ -65,4 +67,9 @@ export function countBytes(text) {
 export function fits(text, graphemes, bytes) {
   const overloaded = OVERLOADED.test(classify(strip(text))) || OVERLOADED.test(classify(clean(text)));
   return !overloaded && countGraphemes(text) <= graphemes && countBytes(text) <= bytes;
+}
+
+/** Whether a text shows anything. @param {string} text */
+export function isVisible(text) {
+  return !NO_INK.test(clean(text));
 }

@@ -12,7 +12,7 @@ import { makeFilter } from './filters.js';
 import { hasText, t } from '../page/i18n.js';
 import { SERVER } from '../page/server.js';
 import { registerShortcuts } from './shortcuts.js';
-import { fillStylePopover, styleOf } from './comment-style.js';
+import { fillStylePopover, keptName, styleOf } from './comment-style.js';
 import { Player } from './player.js';
 import { Preferences } from '../page/preferences.js';
 import { showStatus } from './status.js';
@@ -30,7 +30,7 @@ const HISTORY = 100;
 const room = document.body.dataset.room ?? '';
 const scheduler = new RenderScheduler();
 const preferences = new Preferences();
-const connection = new Connection({ room, server: SERVER, name: preferences.values.name, history: HISTORY });
+const connection = new Connection({ room, server: SERVER, name: keptName(preferences), history: HISTORY });
 const stage = new Stage(find('stage'), { scheduler, settings: stageSettings(preferences, {}) });
 const transcript = new Transcript(
   { list: find('transcript'), empty: find('transcript-empty'), newer: /** @type {HTMLButtonElement} */ (find('newer')) },
@@ -47,7 +47,9 @@ let user = '';
 let role = 'viewer';
 /** The seqs of the viewer's own comments: over HTTP the server does not tell which user the viewer is. @type {Set<number>} */
 const ownSeqs = new Set();
-let isHidden = makeFilter(preferences);
+/** @type {(comment: import('./filters.js').Comment) => boolean} */
+let isHidden = () => false;
+let filterApplied = false;
 
 /** @param {RoomSettings} changed */
 function applySettings(changed) {
@@ -61,7 +63,16 @@ function applySettings(changed) {
 function applyPreferences() {
   stage.configure(stageSettings(preferences, settings));
   transcript.setAnnounced(preferences.values.announce);
-  isHidden = makeFilter(preferences);
+  return applyFilter();
+}
+
+async function applyFilter() {
+  const { values } = preferences;
+  filterApplied = false;
+  const filter = await makeFilter(preferences).catch(() => null); // without a connection its module cannot be loaded
+  if (filter === null || values !== preferences.values) return;
+  filterApplied = true;
+  isHidden = filter;
   transcript.hideWhere(isHidden);
   stage.removeWhere(isHidden);
 }
@@ -90,6 +101,13 @@ function applyEntries(entries, source) {
   }
 }
 
+/** Forgets a stored name that the server refused, so that it is not sent again. @param {{code: string}} refusal */
+function forgetRefusedName({ code }) {
+  if (!code.startsWith('name_') || preferences.values.name === '') return;
+  preferences.set({ name: '' });
+  connection.rename('');
+}
+
 /**
  * @template Detail
  * @param {string} type
@@ -104,6 +122,7 @@ on('welcome', (/** @type {import('../connection/wire.js').Welcome} */ welcome) =
   role = welcome.role ?? 'viewer';
   composer.setName(welcome.name ?? '');
   transcript.markLoaded();
+  if (!filterApplied) applyFilter();
 });
 on('settings', (/** @type {{settings: RoomSettings}} */ changed) => applySettings(changed.settings));
 on('identity', (/** @type {import('../connection/wire.js').Identity} */ identity) => {
@@ -122,6 +141,8 @@ on('lost', (/** @type {{reason: string, restarted: boolean}} */ { reason, restar
   transcript.note(hasText(`lost.${reason}`) ? t(`lost.${reason}`) : t('lost.other'));
 });
 on('accepted', (/** @type {{seq: number}} */ { seq }) => ownSeqs.add(seq));
+on('rejected', forgetRefusedName);
+on('refused', forgetRefusedName);
 
 document.addEventListener('visibilitychange', () => (document.hidden ? connection.pause() : connection.resume()));
 preferences.addEventListener('change', applyPreferences);
@@ -156,7 +177,6 @@ registerShortcuts(
   find('keys-card'),
 );
 
-applyPreferences();
 if (document.hidden) connection.pause();
-connection.start();
+applyPreferences().finally(() => connection.start()); // no hidden word is shown while the filter loads
 if (matchMedia('(hover: hover)').matches) composer.focus(); // on a phone the on-screen keyboard would cover the picture
