@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.room_page import FIELD, ON_STAGE, ROWS, enter, row, say
 from tests.support.server_process import ServerProcess
@@ -150,6 +150,84 @@ def test_invalid_stored_settings_are_replaced_by_defaults(
     expect(page.locator("[data-role=hidden-words] button")).to_have_text(["ok"])
 
 
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466"
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        {"name": "\u2800"},
+        {"name": FAMILY * 9},
+        {"name": "x" * 3000},
+        {"name": "a" + "\u0301" * 9},
+        {"mode": "diagonal", "size": "huge", "color": "red", "theme": "no"},
+        {"mode": None, "size": ["large"], "color": {}, "hiddenUsers": [None], "hiddenWords": [[]]},
+    ],
+    ids=["blank name", "long name", "huge name", "stacked name", "unknown values", "other types"],
+)
+def test_stored_preference_that_the_server_refuses_costs_neither_the_connection_nor_a_post(
+    server: ServerProcess, room: str, new_page: NewPage, stored: dict[str, object]
+) -> None:
+    page = enter(new_page(), server, room)
+    page.evaluate(
+        "stored => localStorage.setItem('danmaku.preferences', JSON.stringify(stored))", stored
+    )
+    enter(page, server, room)
+    expect(page.locator("[data-role=status]")).to_have_attribute("title", "Connected")
+    say(page, "still here")
+    expect(row(page, "still here")).to_be_visible()
+    expect(page.locator(FIELD)).to_have_value("")
+
+
+def test_name_that_only_the_server_refuses_is_not_kept(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
+    page = new_page()
+
+    def trust_every_name(route: Route) -> None:
+        body = route.fetch().text().replace("!NO_INK.test", "!/never/.test")
+        route.fulfill(body=body, content_type="text/javascript")
+
+    page.route("**/graphemes.js*", trust_every_name)
+    enter(page, server, room)
+    page.locator("[data-role=look-button]").click()
+    page.get_by_label("Your name").fill("\u2800")
+    page.get_by_label("Your name").press("Enter")
+    expect(page.locator("[data-role=composer-hint]")).to_contain_text("no visible characters")
+    expect(page.get_by_label("Your name", exact=True)).to_have_value("")
+    stored = "JSON.parse(localStorage.getItem('danmaku.preferences')).name"
+    assert page.evaluate(stored) == ""
+
+
+def test_blank_name_is_refused_at_its_field(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
+    page = enter(new_page(), server, room)
+    page.locator("[data-role=look-button]").click()
+    page.get_by_label("Your name").fill("\u2800")
+    page.get_by_label("Your name").press("Enter")
+    expect(page.locator("[data-role=look-card]")).to_contain_text("no visible characters")
+    expect(page.get_by_label("Your name")).to_have_attribute("aria-invalid", "true")
+
+
+def test_folding_tables_are_loaded_only_to_hide_a_word(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
+    page = new_page()
+    loaded: list[str] = []
+    page.on("request", lambda request: loaded.append(request.url))
+    enter(page, server, room)
+    assert not [url for url in loaded if "folding" in url]
+    say(page, "a secret")
+    page.locator("[data-role=settings-button]").click()
+    page.get_by_label("Word to hide").fill("secret")
+    page.get_by_label("Word to hide").press("Enter")
+    expect(row(page, "a secret")).to_be_hidden()
+    enter(page, server, room)
+    expect(row(page, "a secret")).to_be_hidden()
+    assert [url for url in loaded if "folding" in url]
+
+
 def test_popover_closes_on_escape_and_on_a_click_outside(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
@@ -222,6 +300,42 @@ def test_rows_do_not_move_under_the_pointer(
     assert last.bounding_box() == before
     page.mouse.move(300, 300)
     expect(row(page, "does not push")).to_be_in_viewport()
+
+
+def test_transcript_goes_on_when_the_pointer_has_rested_for_three_seconds(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
+    page, other = enter(new_page(), server, room), enter(new_page(), server, room)
+    for number in range(30):
+        say(other, f"line {number}")
+    expect(row(page, "line 29")).to_be_in_viewport()
+    row(page, "line 29").hover()
+    say(other, "waits")
+    expect(page.locator("[data-role=newer]")).to_have_text("1 new")
+    expect(row(page, "waits")).to_be_in_viewport()
+    expect(page.locator("[data-role=newer]")).to_be_hidden()
+    say(other, "does not wait")  # rows move under the pointer now, which still rests
+    say(other, "nor does this")
+    expect(row(page, "nor does this")).to_be_in_viewport(timeout=2000)
+
+
+def test_transcript_goes_on_under_the_pointer_that_clicked_the_count_of_new_comments(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
+    page, other = enter(new_page(), server, room), enter(new_page(), server, room)
+    for number in range(30):
+        say(other, f"line {number}")
+    expect(row(page, "line 29")).to_be_in_viewport()
+    page.locator("[data-role=transcript]").focus()
+    page.keyboard.press("Home")
+    expect(row(page, "line 0")).to_be_in_viewport()
+    say(other, "counted")
+    page.locator("[data-role=newer]").click()
+    expect(row(page, "counted")).to_be_in_viewport()
+    for text in ("first after it", "second after it"):
+        say(other, text)
+        expect(row(page, text)).to_be_in_viewport(timeout=2000)
+    expect(page.locator("[data-role=newer]")).to_be_hidden()
 
 
 def test_announcing_new_comments_can_be_switched_off(

@@ -1,6 +1,6 @@
 /**
- * The viewer's preferences, stored in this browser and shared by its tabs. An invalid value is replaced by its default; nothing
- * is sent to the server.
+ * The viewer's preferences, stored in this browser and shared by its tabs. What was stored may be of another version or damaged:
+ * an invalid value is replaced by its default.
  *
  * Event: `change`, whenever a value changed here or in another tab.
  */
@@ -47,6 +47,16 @@ const BOUNDS = {
   volume: [0, 1],
 };
 const MAX_HIDDEN = 200;
+const MAX_HIDDEN_LENGTH = 2000; // the longest text that the server accepts, in UTF-16 units
+
+/** What each string must match, where not every string is valid. @type {Record<string, RegExp>} */
+const PATTERNS = {
+  theme: /^(system|dark|light)$/,
+  name: /^.{0,400}$/su,
+  mode: /^(scroll|top|bottom)$/,
+  size: /^(small|normal|large)$/,
+  color: /^#[0-9a-f]{6}$/i,
+};
 
 export class Preferences extends EventTarget {
   /** @type {Values} */
@@ -105,14 +115,20 @@ function validate(raw) {
   const values = { ...DEFAULTS };
   for (const [name, fallback] of Object.entries(DEFAULTS)) {
     const value = raw[name];
-    if (typeof value !== typeof fallback || Array.isArray(value) !== Array.isArray(fallback)) continue;
+    if (typeof value !== typeof fallback || Array.isArray(value) !== Array.isArray(fallback) || value === null) continue;
+    if (typeof value === 'string' && PATTERNS[name]?.test(value) === false) continue;
     if (typeof value === 'number') {
       const [min, max] = BOUNDS[name];
       values[name] = Number.isFinite(value) ? Math.min(max, Math.max(min, value)) : fallback;
     } else values[name] = Array.isArray(value) ? value.slice(-MAX_HIDDEN) : value;
   }
   const valid = /** @type {Values} */ (values);
-  valid.hiddenWords = valid.hiddenWords.filter((word) => typeof word === 'string' && word !== '');
-  valid.hiddenUsers = valid.hiddenUsers.filter((hidden) => typeof hidden?.user === 'string' && typeof hidden.name === 'string');
+  valid.hiddenWords = valid.hiddenWords.filter((word) => isHideable(word) && word !== '');
+  valid.hiddenUsers = valid.hiddenUsers.filter((hidden) => isHideable(hidden?.user) && isHideable(hidden.name));
   return valid;
+}
+
+/** @param {unknown} text */
+function isHideable(text) {
+  return typeof text === 'string' && text.length <= MAX_HIDDEN_LENGTH;
 }

@@ -1,7 +1,7 @@
 /**
  * The list of comments. Its cost is bounded: rows are in chunks of a hundred, a chunk out of sight is not laid out, and the oldest
- * chunk is removed when there are too many. It keeps the position to which the viewer scrolled, and does not move while the
- * pointer is over a row. The caller decides which comments are hidden.
+ * chunk is removed when there are too many. It keeps the position to which the viewer scrolled, and does not move under a
+ * pointer until the pointer has rested for three seconds. The caller decides which comments are hidden.
  *
  * Event: `comment-click`, a CustomEvent with detail {entry, element}.
  */
@@ -15,6 +15,7 @@ import { hueOf } from '../page/user-color.js';
 const CHUNK_ROWS = 100;
 const MAX_CHUNKS = 30;
 const AT_END_PX = 24;
+const REST_MS = 3000;
 const timeFormat = new Intl.DateTimeFormat(language, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
 
 export class Transcript extends EventTarget {
@@ -30,7 +31,12 @@ export class Transcript extends EventTarget {
   #isHidden = () => false;
   #unseen = 0;
   #following = true;
+  /** Whether a pointer is over a row, and moved there in the last `REST_MS`. */
   #hovered = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #restTimer;
+  /** Where the pointer was; events that the browser sends because rows moved have the same place. */
+  #pointer = { x: -1, y: -1 };
   #scrollTop = 0;
   #flush = () => this.#write();
 
@@ -46,7 +52,7 @@ export class Transcript extends EventTarget {
     this.#scheduler = scheduler;
     list.addEventListener('scroll', () => this.#onScroll(), { passive: true });
     const panel = list.parentElement ?? list; // the button covers rows: a pointer on it has not left them
-    panel.addEventListener('pointerover', (event) => this.#setHovered(event.pointerType === 'mouse' && event.target !== list));
+    for (const type of /** @type {const} */ (['pointermove', 'pointerover'])) panel.addEventListener(type, (event) => this.#onPointer(event));
     panel.addEventListener('pointerleave', () => this.#setHovered(false));
     list.addEventListener('click', (event) => this.#onChoose(event.target));
     list.addEventListener('keydown', (event) => {
@@ -173,8 +179,17 @@ export class Transcript extends EventTarget {
     if (this.#following && this.#unseen) this.#scheduler.request(this.#flush);
   }
 
+  /** @param {PointerEvent} event */
+  #onPointer({ pointerType, target, screenX: x, screenY: y }) {
+    const moved = x !== this.#pointer.x || y !== this.#pointer.y;
+    this.#pointer = { x, y };
+    if (moved) this.#setHovered(pointerType === 'mouse' && target !== this.#list);
+  }
+
   /** @param {boolean} on */
   #setHovered(on) {
+    clearTimeout(this.#restTimer);
+    if (on) this.#restTimer = setTimeout(() => this.#setHovered(false), REST_MS);
     if (this.#hovered === on) return;
     this.#hovered = on;
     if (!on && this.#following) this.#scheduler.request(this.#flush);
@@ -182,7 +197,7 @@ export class Transcript extends EventTarget {
 
   #scrollToEnd() {
     this.#following = true;
-    this.#hovered = false;
+    this.#setHovered(false);
     this.#scheduler.request(this.#flush);
     this.#list.focus({ preventScroll: true });
   }
