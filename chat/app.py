@@ -38,6 +38,7 @@ from chat.web.identity.guests import GuestSessions
 from chat.web.identity.room_tokens import RoomTokens
 from chat.web.identity.secret import SecretError, load_or_create_secret
 from chat.web.peers import Peers
+from chat.web.room_list import RoomList
 from chat.web.routes import build_application, find_folder
 from chat.web.strings import Strings
 from chat.web.ws import FastUpgradeServer
@@ -146,6 +147,7 @@ class Server:
             settings=settings,
             callers=Callers(settings),
             hub=self._hub,
+            room_list=RoomList(self._hub),
             metrics=metrics,
             connections=self.connections,
             peers=peers,

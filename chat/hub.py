@@ -6,47 +6,37 @@ It knows asyncio and no web framework.
 
 from __future__ import annotations
 
-import asyncio
+import heapq
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-import msgspec
 from msgspec import UNSET, Raw
 
 from chat.core import wire
-from chat.core.entry import NumberedEntry, join_bodies
-from chat.core.history import HISTORY_LIMIT, History
-from chat.core.limits import RateLimit
+from chat.core.entry import join_bodies
 from chat.core.reject import Code, Rejection, reject
 from chat.core.room_settings import SettingsPatch
-from chat.core.room_state import REF_LIMIT, Author, RoomState
-from chat.core.wire import Cursor
-from chat.fanout.pollers import POLLER_LIMIT
+from chat.core.room_state import Author
+from chat.core.wire import BEGINNING, Cursor
 from chat.fanout.recipient import Recipient, ViewerState
 from chat.fanout.waves import Fanout
 from chat.journal import Journal, ReadFailed
 from chat.load import LoadMonitor
 from chat.metrics import Metrics
 from chat.room import BUSY_SECONDS, Outcome, Room
+from chat.rooms import RoomLimits, Rooms
 from chat.settings import Settings
 
 RESUME_LIMIT = 300
-ROOM_IDLE_SECONDS = 300.0
+LONG_POLL_LIMIT = 20_000
 OVERLOAD_SECONDS = 2.0
 
 
-class HubLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Bounds: open rooms, long polls that wait, entries sent at a resume.
+class HubLimits(RoomLimits, frozen=True, kw_only=True):
+    """Bounds: those of the rooms, long polls that wait, entries sent at a resume."""
 
-    In a room: entries of history, known refs, counted pollers.
-    """
-
-    rooms: int = 10_000
-    long_polls: int = 20_000
+    long_polls: int = LONG_POLL_LIMIT
     resume: int = RESUME_LIMIT
-    history: int = HISTORY_LIMIT
-    refs: int = REF_LIMIT
-    pollers: int = POLLER_LIMIT
 
 
 class Hub:
@@ -61,14 +51,12 @@ class Hub:
         load: LoadMonitor | None = None,
         limits: HubLimits | None = None,
     ) -> None:
-        self._settings = settings
         self._journal = journal
         self._fanout = fanout
         self._metrics = metrics
         self._load = load or LoadMonitor()
         self._limits = limits or HubLimits()
-        self._rooms: dict[str, Room] = {}
-        self._opening: dict[str, asyncio.Task[Room]] = {}
+        self._rooms = Rooms(settings, journal, fanout, metrics, self._limits)
         self._long_polls = 0
         self.is_stopping = False
         metrics.watch("danmaku_rooms", "Open rooms", lambda: len(self._rooms))
@@ -76,6 +64,11 @@ class Hub:
             "danmaku_history_entries",
             "Entries in the histories of the open rooms",
             lambda room: room.held_entries,
+        )
+        self._watch_rooms(
+            "danmaku_history_bytes",
+            "Bytes of the histories of the open rooms",
+            lambda room: room.history_bytes,
         )
         self._watch_rooms(
             "danmaku_known_refs",
@@ -101,7 +94,7 @@ class Hub:
         metrics.watch("danmaku_viewers", "Viewers, by any transport", self.count_viewers)
 
     def _watch_rooms(self, name: str, help: str, count: Callable[[Room], int]) -> None:
-        self._metrics.watch(name, help, lambda: sum(map(count, self._rooms.values())))
+        self._metrics.watch(name, help, lambda: sum(map(count, self._rooms)))
 
     @property
     def is_healthy(self) -> bool:
@@ -110,86 +103,43 @@ class Hub:
 
     def start(self) -> None:
         """Begin to take deliveries from the journal."""
-        self._journal.start(self._deliver, self._trim)
+        self._journal.start(self._rooms.deliver, self._rooms.trim)
 
     # --- rooms ----------------------------------------------------------------------------------
 
     def find_room(self, name: str) -> Room | None:
         """Return the room of that name if it is open, and keep it open for who is about to join."""
-        room = None if self.is_stopping else self._rooms.get(name)
-        if room is not None:
-            room.used_at = time.monotonic()
-        return room
+        return self._rooms.find(name)
 
     async def open_room(self, name: str) -> Room | Rejection:
-        """Return the room of that name, opening it at first use."""
-        room = self.find_room(name)
-        if room is not None:
-            return room
-        if (rejection := self.refuse_room(name)) is not None:
-            return rejection
-        task = self._opening.get(name)
-        if task is None:
-            task = asyncio.get_running_loop().create_task(self._open(name))
-            self._opening[name] = task
-            task.add_done_callback(lambda _: self._opening.pop(name, None))
-        try:
-            # Shielded: a request that is cancelled must not cancel the opening for the others.
-            return await asyncio.shield(task)
-        except ReadFailed:
-            return reject(Code.NOT_READ, retry_after=BUSY_SECONDS)
+        """Return the room of that name, opening it; it begins at its first use."""
+        room = await self._rooms.open(name, create=True)
+        assert room is not None
+        return room
 
     def refuse_room(self, name: str) -> Rejection | None:
         """Return why a room cannot be entered now."""
-        checked = wire.parse_room(name)
-        if isinstance(checked, Rejection):
-            return checked
-        if self._settings.rooms and name not in self._settings.rooms:
-            return reject(Code.NO_SUCH_ROOM)
-        if self.is_stopping:
-            return reject(Code.RESTARTING, retry_after=BUSY_SECONDS)
-        is_known = name in self._rooms or name in self._opening
-        if not is_known and len(self._rooms) + len(self._opening) >= self._limits.rooms:
-            return reject(Code.FULL, retry_after=ROOM_IDLE_SECONDS)
-        return None
+        return self._rooms.refuse(name)
 
-    async def _open(self, name: str) -> Room:
-        found = await self._journal.open_room(name)
-        history = History(found.head - len(found.recent), self._limits.history)
-        for seq, body in enumerate(found.recent, history.first):
-            history.append(seq, body)
-        limits = RateLimit(self._settings.post_burst, self._settings.post_rate)
-        state = RoomState(name, found.epoch, history, limits, found.settings, self._limits.refs)
-        room = self._rooms[name] = Room(
-            state,
-            self._journal,
-            self._fanout,
-            self._metrics,
-            delivery_rate=self._settings.delivery_rate,
-            poller_limit=self._limits.pollers,
-            now=time.monotonic(),
-        )
-        return room
+    async def find_begun_room(self, name: str) -> Room | Rejection | None:
+        """Return the room of that name, opening it; None, and nothing is written, if there is none.
+
+        For who only reads: a room begins when somebody joins, posts, or changes its settings.
+        """
+        return await self._rooms.open(name, create=False)
 
     def release_rooms(self, now: float) -> None:
         """Close the rooms that nobody has used for five minutes; drop pollers that stopped."""
-        for name, room in list(self._rooms.items()):
-            room.drop_expired_pollers(now)
-            if room.viewer_count:
-                room.used_at = now
-            elif now - room.used_at > ROOM_IDLE_SECONDS:
-                del self._rooms[name]
-                room.close()
-                self._journal.close_room(name)
+        self._rooms.release(now)
 
-    def live_rooms(self) -> list[Room]:
-        """Return the rooms that have viewers or entries, the most watched first."""
-        live = [room for room in self._rooms.values() if room.viewer_count or room.held_entries]
-        return sorted(live, key=lambda room: (-room.viewer_count, room.name))
+    def live_rooms(self, count: int) -> list[Room]:
+        """Return rooms that have viewers or entries, the most watched first."""
+        live = (room for room in self._rooms if room.viewer_count or room.held_entries)
+        return heapq.nsmallest(count, live, key=lambda room: (-room.viewer_count, room.name))
 
     def count_viewers(self) -> int:
         """Return the number of viewers of all rooms."""
-        return sum(room.viewer_count for room in self._rooms.values())
+        return sum(room.viewer_count for room in self._rooms)
 
     # --- following a room -----------------------------------------------------------------------
 
@@ -214,6 +164,9 @@ class Hub:
             return self._metrics.count_rejection(reject(Code.NOT_READ, retry_after=BUSY_SECONDS))
         if viewer.state is ViewerState.LEFT:
             return None
+        if not self._rooms.is_open(room):
+            # It made way for others while the entries were read.
+            return self._metrics.count_rejection(reject(Code.BUSY, retry_after=BUSY_SECONDS))
         room.join(viewer)
         return wire.Welcome(
             room=room.name,
@@ -237,6 +190,7 @@ class Hub:
 
         If not all of it can be had: the recent history, and the reason. Raises ReadFailed.
         """
+        cursor = room.resolve_cursor(cursor)
         if cursor is None:
             return room.recent_json(recent), None
         reason = room.resume_error(cursor)
@@ -257,6 +211,31 @@ class Hub:
         """Remove a viewer for good; does nothing when it has left already."""
         room.leave(viewer, time.monotonic())
 
+    async def read_room(
+        self, name: str, cursor: Cursor | None, limit: int, wait: float, poller: object
+    ) -> wire.Page | Rejection:
+        """Return the next entries of a room, which may not have begun: see ``read_page``.
+
+        Who sends the cursor ``0:0`` waits until it begins.
+        """
+        ends = time.monotonic() + wait
+        while True:
+            room = await self.find_begun_room(name)
+            left = ends - time.monotonic()
+            if isinstance(room, Rejection):
+                return room
+            if room is not None:
+                return await self.read_page(room, cursor, limit, max(0.0, left), poller)
+            if cursor != BEGINNING or left <= 0:
+                return _describe_nothing(cursor)
+            if self._long_polls >= self._limits.long_polls:
+                return reject(Code.BUSY, retry_after=BUSY_SECONDS)
+            self._long_polls += 1
+            try:
+                await self._rooms.wait_for(name, left)
+            finally:
+                self._long_polls -= 1
+
     async def read_page(
         self, room: Room, cursor: Cursor | None, limit: int, wait: float, poller: object
     ) -> wire.Page | Rejection:
@@ -266,6 +245,7 @@ class Hub:
         polls repeatedly counts as one viewer.
         """
         room.used_at = time.monotonic()
+        cursor = room.resolve_cursor(cursor)
         reason = None if cursor is None else room.resume_error(cursor)
         if cursor is None or reason is not None:
             return self._make_page(room, room.recent(limit), room.head, False, reason)
@@ -341,22 +321,25 @@ class Hub:
         room.used_at = time.monotonic()
         return await room.change_settings(patch, at=time.time_ns() // 1_000_000)
 
-    def _deliver(self, name: str, entries: Sequence[NumberedEntry]) -> None:
-        room = self._rooms.get(name)
-        if room is not None:
-            room.apply(entries)
-
-    def _trim(self, name: str, last: int) -> None:
-        room = self._rooms.get(name)
-        if room is not None:
-            room.trim(last)
-
     # --- the end --------------------------------------------------------------------------------
 
     async def stop(self) -> None:
         """Accept nothing more, keep and deliver what was accepted, wake the long polls."""
-        self.is_stopping = True
+        self.is_stopping = self._rooms.is_stopping = True
         await self._journal.close()
         await self._fanout.flush()
-        for room in self._rooms.values():
-            room.wake_pollers()
+        self._rooms.wake_all()
+
+
+def _describe_nothing(cursor: Cursor | None) -> wire.Page:
+    """Return the page of a room that has not begun."""
+    is_known = cursor == BEGINNING
+    return wire.Page(
+        epoch=BEGINNING.epoch,
+        first=1,
+        last=0,
+        head=0,
+        recovered=is_known,
+        reason=None if is_known or cursor is None else "epoch",
+        entries=join_bodies([]),
+    )

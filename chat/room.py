@@ -62,6 +62,7 @@ class Room:
         # The posts in flight that have a ref, by user and ref.
         self._pending: dict[tuple[str, str], _PendingPost] = {}
         self._settings_lock = asyncio.Lock()
+        self._appending = 0  # posts and changes of settings that wait for the journal
         self._audience = Audience(
             state.epoch,
             state.history,
@@ -108,6 +109,16 @@ class Room:
         return len(self._history)
 
     @property
+    def history_bytes(self) -> int:
+        """The bytes of the entries in memory."""
+        return self._history.size
+
+    @property
+    def is_unused(self) -> bool:
+        """Whether it has no viewers, and no posts in flight."""
+        return not self._appending and not len(self._audience)
+
+    @property
     def cached_bytes(self) -> int:
         """The bytes of frames and histories that are cached for the next who needs them."""
         return self._audience.count_bytes()
@@ -137,10 +148,23 @@ class Room:
         if body is not None and isinstance(decode_entry(body).entry, Comment):
             self._history.replace(target, encode_retracted(target))
 
+    def shorten_history(self, kept: int) -> int:
+        """Keep only the newest entries in memory, and those that viewers have yet to be sent.
+
+        Returns how many bytes were freed. The others are read from the archive.
+        """
+        before = self._history.size
+        self.trim(self.head - max(kept, self._audience.count_waiting()))
+        return before - self._history.size
+
     def trim(self, last: int) -> None:
         """Drop the entries up to ``last`` from memory, and all that was encoded from them."""
         self._history.trim(last)
         self._audience.clear_cache()
+
+    def resolve_cursor(self, cursor: wire.Cursor | None) -> wire.Cursor | None:
+        """Return a cursor in this numbering for the one that means the beginning of any room."""
+        return wire.Cursor(self.epoch, 0) if cursor == wire.BEGINNING else cursor
 
     def resume_error(self, cursor: wire.Cursor) -> str | None:
         """Return why a cursor cannot be resumed from; None when it is a place in this numbering."""
@@ -189,11 +213,13 @@ class Room:
         except Busy:
             self.state.withdraw(author, post)
             return self.reject_post(reject(Code.BUSY, retry_after=BUSY_SECONDS))
+        self._appending += 1
         outcome: Outcome = asyncio.get_running_loop().create_future()
         if key is not None:
             self._pending[key] = _PendingPost()
 
         def finish(appended: asyncio.Future[AppendResult]) -> None:
+            self._appending -= 1
             answer = self._conclude(author, post, appended)
             _resolve(outcome, answer)
             if key is not None and (retried := self._pending.pop(key).retry_outcome) is not None:
@@ -249,12 +275,15 @@ class Room:
             if settings == self.state.settings:
                 return wire.SettingsChanged(self.epoch, self.head, settings)
             entry = SettingsChange(seq=0, settings=settings, at=at)
+            self._appending += 1
             try:
                 result = await self._journal.append(self.name, entry, None)
             except Busy:
                 return reject(Code.BUSY, retry_after=BUSY_SECONDS)
             except AppendFailed:
                 return reject(Code.NOT_KEPT, retry_after=BUSY_SECONDS)
+            finally:
+                self._appending -= 1
         return wire.SettingsChanged(self.epoch, result.seq, settings)
 
     # --- viewers --------------------------------------------------------------------------------

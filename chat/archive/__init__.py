@@ -6,7 +6,7 @@ transaction that keeps the entries, so that a batch that fails leaves no hole.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
@@ -104,6 +104,7 @@ _READ = (
     .order_by(entries.c.seq)
     .limit(sa.bindparam("limit"))
 )
+_FIND_ROOMS = sa.select(rooms).where(rooms.c.name.in_(sa.bindparam("names", expanding=True)))
 _OLDEST = (
     sa.select(entries.c.seq, entries.c.at)
     .where(entries.c.room_id == sa.bindparam("key"), entries.c.seq > sa.bindparam("after"))
@@ -124,18 +125,58 @@ class Archive(Database):
     SQLAlchemyError, or FileReplaced when the file is not the one that was opened.
     """
 
+    def find_rooms(self, names: Collection[str]) -> dict[str, RoomRecord]:
+        """Return the rooms of these names that have begun."""
+        with self._reading() as connection:
+            found = connection.execute(_FIND_ROOMS, {"names": list(names)}).all()
+        return {
+            row.name: RoomRecord(
+                row.id, row.epoch, row.head, msgspec.json.decode(row.settings, type=RoomSettings)
+            )
+            for row in found
+        }
+
+    def open_rooms(
+        self, wanted: Mapping[str, str | None], recent: int
+    ) -> dict[str, tuple[RoomRecord, list[bytes]]]:
+        """Return rooms and their newest bodies, at most ``recent`` each, oldest first.
+
+        A room that has not begun begins with the epoch that is given for it, all of them in one
+        transaction; it is left out where None is given.
+        """
+        records = self.find_rooms(wanted)
+        new = {name: epoch for name, epoch in wanted.items() if epoch and name not in records}
+        if new:
+            with self._writing() as connection:
+                for name, epoch in new.items():
+                    records[name] = self._load_or_create(connection, name, epoch)
+            self.written_pages += 4
+        return {
+            name: (
+                record,
+                [
+                    body
+                    for _, body in self.read(record.room_id, max(0, record.head - recent), recent)
+                ],
+            )
+            for name, record in records.items()
+        }
+
     def load_or_create_room(self, name: str, new_epoch: str) -> RoomRecord:
         """Return the room's numbering; a room that is new here begins with ``new_epoch``."""
         with self._writing() as connection:
-            find = sa.select(rooms).where(rooms.c.name == name)
-            row = connection.execute(find).one_or_none()
-            if row is None:
-                made = sa.insert(rooms).values(name=name, epoch=new_epoch, head=0, settings="{}")
-                key = connection.execute(made).inserted_primary_key
-                assert key is not None
-                return RoomRecord(key[0], new_epoch, 0)
-            settings = msgspec.json.decode(row.settings, type=RoomSettings)
-            return RoomRecord(row.id, row.epoch, row.head, settings)
+            return self._load_or_create(connection, name, new_epoch)
+
+    def _load_or_create(self, connection: sa.Connection, name: str, new_epoch: str) -> RoomRecord:
+        find = sa.select(rooms).where(rooms.c.name == name)
+        row = connection.execute(find).one_or_none()
+        if row is None:
+            made = sa.insert(rooms).values(name=name, epoch=new_epoch, head=0, settings="{}")
+            key = connection.execute(made).inserted_primary_key
+            assert key is not None
+            return RoomRecord(key[0], new_epoch, 0)
+        settings = msgspec.json.decode(row.settings, type=RoomSettings)
+        return RoomRecord(row.id, row.epoch, row.head, settings)
 
     def append(self, batch: Iterable[UnsavedEntry]) -> list[StoredEntry]:
         """Number and keep a batch, which is durable when this returns; raises SQLAlchemyError.

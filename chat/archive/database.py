@@ -169,6 +169,7 @@ class Database:
 
     def _run_checkpoint(self, mode: str, wait_ms: int) -> bool:
         if self.in_memory:
+            self.written_pages = 0
             return True
         if self._file is not None and self._file.is_remembered:
             self._file.check()

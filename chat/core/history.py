@@ -6,21 +6,23 @@ It is the only buffer between a comment and its viewers. It holds encoded bodies
 from __future__ import annotations
 
 HISTORY_LIMIT = 2_048
+BODY_OVERHEAD = 48  # of a bytes object and its place in a list, in CPython
 
 
 class History:
     """The newest entries, dense by seq: at least ``limit`` of them, at most twice as many.
 
     The list is cut only when it has grown to twice the limit, so that appending and slicing stay
-    cheap: a ring as a list with an offset.
+    cheap: a ring as a list with an offset. ``size``: the bytes of memory that they take.
     """
 
-    __slots__ = ("_bodies", "_first", "_limit")
+    __slots__ = ("_bodies", "_first", "_limit", "size")
 
     def __init__(self, head: int = 0, limit: int = HISTORY_LIMIT) -> None:
         self._bodies: list[bytes] = []
         self._first = head + 1
         self._limit = limit
+        self.size = 0
 
     def __len__(self) -> int:
         return len(self._bodies)
@@ -45,6 +47,7 @@ class History:
         if seq != self.head + 1:
             raise ValueError(f"entry {seq} does not follow {self.head}")
         self._bodies.append(body)
+        self.size += len(body) + BODY_OVERHEAD
         if len(self._bodies) >= self.capacity:
             self.trim(self.head - self._limit)
 
@@ -55,11 +58,13 @@ class History:
     def replace(self, seq: int, body: bytes) -> None:
         """Replace the body of an entry; does nothing when the entry is not held."""
         if self._first <= seq <= self.head:
+            self.size += len(body) - len(self._bodies[seq - self._first])
             self._bodies[seq - self._first] = body
 
     def trim(self, last: int) -> None:
         """Drop the entries up to ``last``; the head stays."""
         surplus = max(0, min(last, self.head) - self._first + 1)
+        self.size -= sum(map(len, self._bodies[:surplus])) + surplus * BODY_OVERHEAD
         del self._bodies[:surplus]
         self._first += surplus
 

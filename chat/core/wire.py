@@ -47,6 +47,10 @@ class Cursor(Struct, frozen=True):
         return f"{self.epoch}:{self.seq}"
 
 
+BEGINNING = Cursor("0", 0)
+"""From the beginning, in any room; also where a room is that has not begun."""
+
+
 def parse_room(raw: str) -> str | Rejection:
     """Check a room's name."""
     return raw if _ROOM_NAME.fullmatch(raw) else reject(Code.BAD_ROOM)
@@ -356,7 +360,7 @@ class RoomCard(Struct, frozen=True):
 class RoomList(Struct, frozen=True):
     """The response to ``GET /api/rooms``; ``now`` is the server's clock in Unix milliseconds."""
 
-    rooms: list[RoomCard]
+    rooms: Raw
     now: int
 
 

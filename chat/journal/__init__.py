@@ -69,7 +69,13 @@ class Journal(Protocol):
     async def open_room(self, name: str) -> JournalRoom:
         """Open a room, creating it at first use; from now on its entries are delivered.
 
-        Raises ReadFailed.
+        Raises ReadFailed, or Busy when as many as may be are waiting to be opened.
+        """
+
+    async def find_room(self, name: str) -> JournalRoom | None:
+        """Open a room as ``open_room`` does if it has begun; write nothing, and return None if not.
+
+        Raises ReadFailed or Busy.
         """
 
     def close_room(self, name: str) -> None:

@@ -11,15 +11,11 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TypeVar
 
 import msgspec
-from sqlalchemy.exc import SQLAlchemyError
 
-from chat.archive import Archive, FileReplaced, RoomRecord, StoredEntry, UnsavedEntry
+from chat.archive import Archive, StoredEntry, UnsavedEntry
 from chat.core.entry import Entry, NumberedEntry, decode_entry
 from chat.core.retraction import Retraction
 from chat.journal import (
@@ -32,16 +28,13 @@ from chat.journal import (
     ReadFailed,
     Trimmed,
 )
+from chat.journal.threads import ArchiveThreads
+from chat.journal.upkeep import Upkeep
 from chat.metrics import Metrics
 
 LOOK_AGAIN_SECONDS = 1.0
-FILE_CHECK_SECONDS = 0.5
-LOG_WARNING_BYTES = 16 * 1_024 * 1_024
 STOP_LOCK_SECONDS = 1.5
 RECONCILE_PAGE = 1_000
-SCRUB_PAUSE = 1.0
-
-Result = TypeVar("Result")
 
 _log = logging.getLogger(__name__)
 
@@ -49,11 +42,14 @@ _log = logging.getLogger(__name__)
 class JournalLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of a journal: entries of a room read at opening, entries waiting, entries a commit.
 
+    ``openings``: rooms that wait to be opened; ``openings_at_once``: how many between two commits.
     ``commit_gap``: least seconds between the starts of two commits, which lets a flood gather.
     ``trim_step``: entries removed at once; ``trim_pause``: seconds between two steps.
     """
 
     recent: int = 300
+    openings: int = 1_000
+    openings_at_once: int = 8
     pending: int = 20_000
     batch: int = 1_000
     commit_gap: float = 0.008
@@ -76,6 +72,14 @@ class _Pending(msgspec.Struct, frozen=True):
     result: asyncio.Future[AppendResult]
 
 
+class _Opening(msgspec.Struct, frozen=True):
+    """A room that waits to be opened; without ``new_epoch`` it is not created."""
+
+    name: str
+    new_epoch: str | None
+    result: asyncio.Future[JournalRoom | None]
+
+
 class LocalJournal:
     """A ``Journal`` over an ``Archive`` in this process."""
 
@@ -85,24 +89,17 @@ class LocalJournal:
         self._archive = archive
         self._metrics = metrics
         self._limits = limits or JournalLimits()
-        self._writer = ThreadPoolExecutor(1, "archive-writer")
-        # A database in memory is one connection, so its reads take turns with the writes.
-        self._reader = (
-            self._writer if archive.in_memory else ThreadPoolExecutor(2, "archive-reader")
-        )
+        self._threads = ArchiveThreads(archive)
+        self._upkeep = Upkeep(archive, self._threads)
         self._rooms: dict[str, _RoomPosition] = {}
         self._pending: list[_Pending] = []
+        self._openings: list[_Opening] = []
         # Rooms in which a commit or a delivery failed: the disk may have more than was delivered.
         self._inconsistent: set[str] = set()
         self._wake = asyncio.Event()
         self._closing = self._is_closed = False
         self._committed_at = 0.0
-        self._file_is_replaced = False
-        self._log_is_long = False
         self._task: asyncio.Task[None] | None = None
-        self._upkeep: asyncio.Task[None] | None = None
-        self._scrubber: asyncio.Task[None] | None = None
-        self._needs_scrub = False
         self._deliver: Deliver = lambda room, entries: None
         self._trimmed: Trimmed = lambda room, last: None
         metrics.watch(
@@ -119,32 +116,63 @@ class LocalJournal:
     @property
     def is_healthy(self) -> bool:
         """Whether the database's file is in its place."""
-        return not self._file_is_replaced
+        return self._threads.is_healthy
 
     def start(self, deliver: Deliver, trimmed: Trimmed) -> None:
         """Begin to commit."""
         self._deliver, self._trimmed = deliver, trimmed
         loop = asyncio.get_running_loop()
         self._task = loop.create_task(self._commit_forever())
-        if not self._archive.in_memory:
-            self._upkeep = loop.create_task(self._keep_file_up())
+        self._upkeep.start()
 
     async def open_room(self, name: str) -> JournalRoom:
-        """Open a room, creating it at first use; raises ReadFailed."""
-        epoch, recent = secrets.token_hex(4), self._limits.recent
+        """Open a room, creating it at first use; raises ReadFailed or Busy."""
+        room = await self._open_soon(name, secrets.token_hex(4))
+        assert room is not None
+        return room
 
-        def open_and_read() -> tuple[RoomRecord, list[tuple[int, bytes]]]:
-            if self._closing:
-                raise ReadFailed
-            record = self._archive.load_or_create_room(name, epoch)
-            after = max(0, record.head - recent)
-            return record, self._archive.read(record.room_id, after, recent)
+    async def find_room(self, name: str) -> JournalRoom | None:
+        """Open a room if it has begun; raises ReadFailed or Busy."""
+        # A room that is not there never gets into the way of what is to be stored.
+        if not await self._threads.read(lambda: self._archive.find_rooms([name])):
+            return None
+        return await self._open_soon(name, None)
 
-        # One step of the writer's thread: what commits after it is delivered, not read.
-        record, found = await self._read(self._writer, open_and_read)
-        self._rooms[name] = _RoomPosition(record.room_id, record.head)
-        bodies = [body for _, body in found]
-        return JournalRoom(record.epoch, record.head, record.settings, bodies)
+    def _open_soon(self, name: str, new_epoch: str | None) -> asyncio.Future[JournalRoom | None]:
+        if self._closing or len(self._openings) >= self._limits.openings:
+            raise Busy
+        result: asyncio.Future[JournalRoom | None] = asyncio.get_running_loop().create_future()
+        self._openings.append(_Opening(name, new_epoch, result))
+        self._wake.set()
+        return result
+
+    async def _open_some(self) -> None:
+        """Open some of the rooms that wait: a few between two commits, which come first.
+
+        One step of the writer's thread: what commits after it is delivered, not read.
+        """
+        size = self._limits.openings_at_once
+        openings, self._openings = self._openings[:size], self._openings[size:]
+        wanted: dict[str, str | None] = {}
+        for opening in openings:
+            wanted[opening.name] = opening.new_epoch or wanted.get(opening.name)
+        try:
+            found = await self._threads.write(
+                lambda: self._archive.open_rooms(wanted, self._limits.recent)
+            )
+        except JournalError:
+            for opening in openings:
+                if not opening.result.done():
+                    opening.result.set_exception(ReadFailed())
+            return
+        for opening in openings:
+            room = None
+            if (one := found.get(opening.name)) is not None:
+                record, bodies = one
+                self._rooms[opening.name] = _RoomPosition(record.room_id, record.head)
+                room = JournalRoom(record.epoch, record.head, record.settings, bodies)
+            if not opening.result.done():
+                opening.result.set_result(room)
 
     def close_room(self, name: str) -> None:
         """Stop delivering a room."""
@@ -168,7 +196,7 @@ class LocalJournal:
     async def read(self, room: str, after: int, limit: int) -> list[bytes]:
         """Read from the archive, concurrently with the writer."""
         room_id = self._rooms[room].room_id
-        found = await self._read(self._reader, lambda: self._archive.read(room_id, after, limit))
+        found = await self._threads.read(lambda: self._archive.read(room_id, after, limit))
         if found and found[0][0] != after + 1:
             return []
         return [body for _, body in found]
@@ -177,19 +205,19 @@ class LocalJournal:
         """Remove old entries, a step at a time."""
         archive, count = self._archive, 0
         now = time.time_ns() // 1_000_000
-        for room_id in await self._read(self._reader, archive.room_ids):
+        for room_id in await self._threads.read(archive.room_ids):
             while not self._closing:
                 find = partial(archive.find_old, room_id, cutoff, self._limits.trim_step, now)
-                last, found = await self._read(self._reader, find)
+                last, found = await self._threads.read(find)
                 if not found:
                     break
-                await self._call(self._writer, partial(archive.trim, room_id, last))
+                await self._threads.write(partial(archive.trim, room_id, last))
                 for room in [name for name, o in self._rooms.items() if o.room_id == room_id]:
                     self._trimmed(room, last)
                 count += found
                 await asyncio.sleep(self._limits.trim_pause)
         if count:
-            self._scrub_soon()
+            self._upkeep.scrub_soon()
         return count
 
     async def close(self) -> None:
@@ -198,88 +226,28 @@ class LocalJournal:
             return
         self._closing = self._is_closed = True
         self._archive.hurry(STOP_LOCK_SECONDS)
+        openings, self._openings = self._openings, []
+        for opening in openings:
+            if not opening.result.done():
+                opening.result.set_exception(ReadFailed())
         self._wake.set()
         if self._task is not None:
             await self._task
-        for task in (self._scrubber, self._upkeep):
-            if task is not None:
-                task.cancel()
-        await asyncio.get_running_loop().run_in_executor(self._writer, self._close_archive)
-        self._writer.shutdown(wait=False)
-
-    def _close_archive(self) -> None:
-        # In the thread that writes, so that nothing is closed under what still runs there.
-        if self._reader is not self._writer:
-            self._reader.shutdown()
-        self._archive.close()
-
-    async def _call(self, executor: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(executor, work)
-        except JournalError:
-            raise
-        except FileReplaced as error:
-            self._set_replaced(error)
-            raise JournalError from error
-        except SQLAlchemyError as error:
-            _log.error("the archive failed: %s", error)
-            raise JournalError from error
-        except Exception as error:
-            # The one task that commits must survive a bug in what it runs.
-            _log.exception("the archive failed unexpectedly")
-            raise JournalError from error
-
-    def _set_replaced(self, error: FileReplaced | None) -> None:
-        """Note whether the file is in its place, and log it once when that changes."""
-        if error is not None and not self._file_is_replaced:
-            _log.critical(
-                "%s while the server runs: nothing is stored any more. "
-                "Put it back, or restart the server",
-                error,
-            )
-        if error is None and self._file_is_replaced:
-            _log.info("the database is in its place again")
-        self._file_is_replaced = error is not None
-
-    async def _keep_file_up(self) -> None:
-        """Look at the file and its log also while nobody posts."""
-        while True:
-            await asyncio.sleep(FILE_CHECK_SECONDS)
-            with contextlib.suppress(JournalError):
-                await self._call(self._reader, self._archive.check_file)
-                self._set_replaced(None)
-                if self._archive.needs_checkpoint:
-                    await self._checkpoint()
-
-    async def _checkpoint(self) -> None:
-        is_done = await self._call(self._writer, self._archive.checkpoint)
-        size = self._archive.log_bytes
-        if not is_done and size > LOG_WARNING_BYTES and not self._log_is_long:
-            _log.warning(
-                "the write-ahead log of the database has %d MB and grows: "
-                "another program holds a transaction open",
-                size >> 20,
-            )
-            self._log_is_long = True
-        elif is_done and size <= LOG_WARNING_BYTES and self._log_is_long:
-            _log.info("the write-ahead log of the database has shrunk")
-            self._log_is_long = False
-
-    async def _read(self, executor: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
-        try:
-            return await self._call(executor, work)
-        except JournalError as error:
-            raise ReadFailed from error
+        self._upkeep.stop()
+        await self._threads.close()
 
     async def _commit_forever(self) -> None:
-        while not self._closing or self._pending:
+        while not self._closing or self._pending or self._openings:
             await self._wake.wait()
             self._wake.clear()
-            while self._pending:
-                await self._wait_for_gap()
-                size = self._limits.batch
-                batch, self._pending = self._pending[:size], self._pending[size:]
-                await self._commit(batch)
+            while self._pending or self._openings:
+                if self._pending:
+                    await self._wait_for_gap()
+                    size = self._limits.batch
+                    batch, self._pending = self._pending[:size], self._pending[size:]
+                    await self._commit(batch)
+                if self._openings:
+                    await self._open_some()
             if self._inconsistent:
                 await self._look_again()
 
@@ -303,7 +271,7 @@ class LocalJournal:
         try:
             await self._reconcile()
             unsaved = [pending.unsaved for pending in batch]
-            stored = await self._call(self._writer, lambda: self._archive.append(unsaved))
+            stored = await self._threads.write(lambda: self._archive.append(unsaved))
         except JournalError as error:
             # Nobody knows whether the disk has it: acknowledge nothing, and look before the next.
             self._metrics.commit_failures.inc()
@@ -317,27 +285,9 @@ class LocalJournal:
         self._metrics.commit_seconds.observe(time.monotonic() - started)
         self._publish(batch, stored)
         if any(isinstance(pending.unsaved.entry, Retraction) for pending in batch):
-            self._scrub_soon()
-        if self._archive.needs_checkpoint:
-            with contextlib.suppress(JournalError):
-                await self._checkpoint()
-
-    def _scrub_soon(self) -> None:
-        self._needs_scrub = True
-        if self._scrubber is None or self._scrubber.done():
-            self._scrubber = asyncio.get_running_loop().create_task(self._scrub())
-
-    async def _scrub(self) -> None:
-        # What cannot be done before the end is done at the next start.
-        while self._needs_scrub and not self._closing:
-            self._needs_scrub = False
-            try:
-                done = await self._call(self._writer, self._archive.scrub)
-            except JournalError:
-                done = False
-            if not done:
-                self._needs_scrub = True
-                await asyncio.sleep(SCRUB_PAUSE)
+            self._upkeep.scrub_soon()
+        with contextlib.suppress(JournalError):
+            await self._upkeep.checkpoint_if_needed()
 
     def _publish(self, batch: list[_Pending], stored: list[StoredEntry]) -> None:
         """Deliver a committed batch, then resolve its futures."""
@@ -384,7 +334,7 @@ class LocalJournal:
     async def _reconcile(self) -> None:
         """After a failed commit or delivery: deliver what the disk has of it after all."""
         if self._inconsistent:
-            await self._call(self._writer, self._archive.check_file)
+            await self._threads.write(self._archive.check_file)
         for room in list(self._inconsistent):
             if await self._deliver_from_disk(room):
                 self._inconsistent.discard(room)
@@ -393,8 +343,7 @@ class LocalJournal:
         """Deliver what the archive has of a room; return whether that went well."""
         while (position := self._rooms.get(room)) is not None:
             after, room_id = position.delivered, position.room_id
-            found = await self._call(
-                self._writer,
+            found = await self._threads.write(
                 lambda: self._archive.read(room_id, after, RECONCILE_PAGE),  # noqa: B023
             )
             if not found:

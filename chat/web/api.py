@@ -6,17 +6,19 @@ import asyncio
 import math
 import time
 
+from msgspec import Raw
+
 from chat.core import wire
-from chat.core.entry import join_bodies
 from chat.core.query import read_query
 from chat.core.reject import Code, Rejection, reject
 from chat.core.room_state import Author
 from chat.web.handler import Handler, Refused
+from chat.web.room_list import MAX_ROOMS
 
 PAGE_DEFAULT = 50
 MAX_PAGE = 300
 MAX_WAIT = 30.0
-LOBBY_ENTRIES = 5
+ROOMS_DEFAULT = 100
 MAX_POLLER_LENGTH = 64
 
 
@@ -94,15 +96,12 @@ class ApiHandler(Handler):
 class Rooms(ApiHandler):
     """``GET /api/rooms``: the live rooms."""
 
+    PARAMETERS = ("limit",)
+
     def get(self) -> None:
         """Answer with the rooms, the most watched first."""
-        cards = [
-            wire.RoomCard(
-                room.name, room.viewer_count, room.title, join_bodies(room.recent(LOBBY_ENTRIES))
-            )
-            for room in self.services.hub.live_rooms()
-        ]
-        self.write_json(wire.RoomList(cards, time.time_ns() // 1_000_000))
+        limit = int(self.read_number("limit", ROOMS_DEFAULT, 1, MAX_ROOMS, whole=True))
+        self.write_bytes(self.services.room_list.read(limit, time.monotonic()))
 
 
 class RoomHandler(ApiHandler):
@@ -110,9 +109,11 @@ class RoomHandler(ApiHandler):
 
     async def get(self, name: str) -> None:
         """Answer with its newest number, viewers and settings."""
-        room = await self.open_room(name)
+        room = self.require(await self.services.hub.find_begun_room(name))
         self.write_json(
-            wire.RoomInfo(room.name, room.epoch, room.head, room.viewer_count, room.settings_json)
+            wire.RoomInfo(name, wire.BEGINNING.epoch, 0, 0, Raw(b"{}"))
+            if room is None
+            else wire.RoomInfo(name, room.epoch, room.head, room.viewer_count, room.settings_json)
         )
 
 
@@ -140,12 +141,11 @@ class Entries(ApiHandler):
         cursor = None if after is None else self.require(wire.parse_cursor(after))
         wait = self.read_number("wait", 0, 0, MAX_WAIT)
         limit = int(self.read_number("limit", PAGE_DEFAULT, 1, MAX_PAGE, whole=True))
-        room = await self.open_room(name)
         poller = (self.address, self._read_poller())
         with self.services.peers.hold_long_poll(self.address) as rejection:
             if wait and rejection is not None:
                 raise Refused(rejection)
-            page = self.services.hub.read_page(room, cursor, limit, wait, poller)
+            page = self.services.hub.read_room(name, cursor, limit, wait, poller)
             self._waiting = asyncio.ensure_future(page)
             await asyncio.wait([self._waiting])
         if not self._waiting.cancelled():

@@ -25,6 +25,7 @@ from chat.web.connections import Connections
 from chat.web.identity.guests import GuestSessions
 from chat.web.identity.room_tokens import RoomTokens
 from chat.web.peers import Peers
+from chat.web.room_list import RoomList
 from chat.web.strings import Strings
 
 _log = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ class Services:
     guests: GuestSessions
     room_tokens: RoomTokens
     strings: Strings
+    room_list: RoomList
     pending_requests: set[asyncio.Task[Any]] = field(default_factory=set)
     """The API requests that are not answered yet."""
 
@@ -147,9 +149,13 @@ class Handler(AnsweringHandler):
 
     def write_json(self, answer: Struct) -> None:
         """Answer with JSON that must not be cached."""
+        self.write_bytes(encode(answer))
+
+    def write_bytes(self, answer: bytes) -> None:
+        """Answer with encoded JSON that must not be cached."""
         self.set_header("Content-Type", "application/json; charset=utf-8")
         self.set_header("Cache-Control", "no-store")
-        self.finish(encode(answer))
+        self.finish(answer)
 
     def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
         """Log errors of the server; errors of a peer are counted, not logged."""

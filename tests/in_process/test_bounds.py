@@ -116,7 +116,7 @@ def test_cached_history_json_is_counted_and_bounded() -> None:
                 sizes.append(read_metric(hub, "danmaku_made_bytes"))
             whole = len(bytes(room.recent_json(10)))
             assert whole <= max(sizes) < 4 * whole
-            hub._trim("demo", 10)
+            hub._rooms.trim("demo", 10)
             assert read_metric(hub, "danmaku_made_bytes") == 0
 
     run(steps)
@@ -152,6 +152,76 @@ def test_rooms_over_the_limit_are_rejected_with_retry_after() -> None:
             await enter(hub, "room-1")
             hub.release_rooms(float("inf"))
             await enter(hub, "one-more")
+
+    run(steps)
+
+
+def test_room_without_viewers_makes_way_for_one_that_is_needed() -> None:
+    async def steps() -> None:
+        async with open_hub(limits=HubLimits(rooms=3, held_seconds=0), post_rate=0) as hub:
+            epochs = {}
+            for number in range(30):
+                room = await enter(hub, f"room-{number}")
+                epochs[number] = room.epoch
+                await post(hub, room, f"{number}")
+                assert (read_metric(hub, "danmaku_rooms") or 0) <= 3
+            again = await enter(hub, "room-0")
+            assert (again.epoch, again.head) == (epochs[0], 1)
+
+    run(steps)
+
+
+def test_room_with_viewers_or_posts_in_flight_does_not_make_way() -> None:
+    async def steps() -> None:
+        async with open_hub(limits=HubLimits(rooms=2, held_seconds=0), post_rate=0) as hub:
+            room = await enter(hub, "polled")
+            waiting = asyncio.ensure_future(poll(hub, room, 0, wait=10))
+            other = await enter(hub, "posted")
+            outcome = hub.post(other, AUTHOR, Post("hi"))
+            refused = await hub.open_room("one-more")
+            assert isinstance(refused, Rejection)
+            assert refused.code == "full"
+            assert isinstance(await asyncio.shield(outcome), Ack)
+            await post(hub, room, "hi")
+            assert (await waiting).last == 1
+
+    run(steps)
+
+
+def test_bytes_of_all_histories_are_bounded() -> None:
+    limit = 200_000
+
+    async def steps() -> None:
+        limits = HubLimits(history_bytes=limit, held_seconds=0)
+        async with open_hub(limits=limits, post_rate=0) as hub:
+            for number in range(20):
+                room = await enter(hub, f"room-{number}")
+                for _ in range(20):
+                    await post(hub, room, "界" * 100)
+                hub.release_rooms(time.monotonic())
+                assert (read_metric(hub, "danmaku_history_bytes") or 0) <= limit
+            again = await enter(hub, "room-0")
+            assert again.head == 20
+
+    run(steps)
+
+
+def test_history_of_a_watched_room_is_shortened_before_the_bound_is_passed() -> None:
+    async def steps() -> None:
+        limits = HubLimits(history_bytes=50_000)
+        async with open_hub(limits=limits, post_rate=0) as hub:
+            room = await enter(hub, "demo")
+            for _ in range(300):
+                await post(hub, room, "x" * 90)
+            waiting = asyncio.ensure_future(poll(hub, room, 300, wait=10))
+            await asyncio.sleep(0)
+            hub.release_rooms(time.monotonic())
+            assert (read_metric(hub, "danmaku_history_bytes") or 0) <= 50_000
+            assert 0 < room.held_entries < 300
+            # What is not in memory any more is read from the archive.
+            assert (await poll(hub, room, 0)).first == 1
+            await post(hub, room, "next")
+            assert (await waiting).last == 301
 
     run(steps)
 

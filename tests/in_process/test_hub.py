@@ -12,15 +12,16 @@ from chat.core.reject import Rejection
 from chat.core.room_settings import SettingsPatch
 from chat.core.room_state import Author
 from chat.core.wire import Ack, Post
-from chat.hub import ROOM_IDLE_SECONDS, Hub
+from chat.hub import Hub
 from chat.journal.local import JournalLimits
 from chat.room import RETRY_LIMIT
+from chat.rooms import ROOM_IDLE_SECONDS
 from tests.support.audience_harness import SocketViewer
 from tests.support.hub_harness import AUTHOR, enter, open_hub, poll, post, run
 
 
 def names_of(hub: Hub) -> list[str]:
-    return [room.name for room in hub.live_rooms()]
+    return [room.name for room in hub.live_rooms(10)]
 
 
 def test_room_without_viewers_closes_after_five_minutes() -> None:

@@ -16,6 +16,7 @@ LAYERS = [
     {"settings", "metrics", "load", "descriptors", "log"},
     {"archive", "migrations", "journal", "fanout", "client", "command_line"},
     {"room", "loadtest"},
+    {"rooms"},
     {"hub"},
     {"web"},
     {"commands"},

@@ -252,7 +252,7 @@ export class Connection extends EventTarget {
   /** @param {import('./wire.js').Welcome} welcome */
   #onWelcome(welcome) {
     const { epoch, seq } = this.#cursor;
-    const first = epoch === '';
+    const first = epoch === '' || epoch === '0'; // 0: the room had not begun
     const same = epoch === welcome.epoch && welcome.reason !== 'ahead'; // the numbering of this cursor
     const entries = same ? welcome.entries.filter((entry) => entry.seq > seq) : welcome.entries;
     const outdated = same && welcome.seq < seq; // a poll was answered after the server had written a probe's welcome

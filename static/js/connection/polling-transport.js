@@ -10,6 +10,7 @@ const WAIT_SECONDS = 25;
 const TIMEOUT_MS = (WAIT_SECONDS + 10) * 1000;
 const PAGE_ENTRIES = 300;
 const ROOM_INFO_EVERY_MS = 15_000;
+const BEGINNING = '0:0'; // the cursor of a room that nobody has entered yet
 const POLLER = crypto.getRandomValues(new Uint32Array(2)).join('-'); // this page counts as one viewer
 
 /** A response with an error status. */
@@ -77,7 +78,8 @@ export function openPolling(address, listener) {
       ]);
       if (state !== null) ({ viewers, settings } = state);
       if (page !== null) {
-        const rejoined = !joined || !page.recovered;
+        const begun = after === BEGINNING && page.epoch !== '0'; // the room was not there before
+        const rejoined = !joined || !page.recovered || begun;
         if (rejoined && state === null) ({ viewers, settings } = await request(room)); // they may have changed in entries that were missed
         if (rejoined) emit({ ...page, type: 'welcome', room: address.room, seq: page.last, settings, viewers, name });
         else if (page.last >= page.first) emit({ ...page, type: 'batch' });

@@ -1,0 +1,91 @@
+"""The threads in which an archive's blocking code runs, and what becomes of its errors."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from chat.archive import Archive, FileReplaced
+from chat.journal import JournalError, ReadFailed
+
+Result = TypeVar("Result")
+
+_log = logging.getLogger(__name__)
+
+
+class ArchiveThreads:
+    """One thread that writes to an archive, and two that read."""
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive = archive
+        self._writer = ThreadPoolExecutor(1, "archive-writer")
+        # A database in memory is one connection, so its reads take turns with the writes.
+        self._reader = (
+            self._writer if archive.in_memory else ThreadPoolExecutor(2, "archive-reader")
+        )
+        self._file_is_replaced = False
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether the database's file is in its place."""
+        return not self._file_is_replaced
+
+    async def write(self, work: Callable[[], Result]) -> Result:
+        """Run in the one thread that writes; raises JournalError."""
+        return await self._call(self._writer, work)
+
+    async def read(self, work: Callable[[], Result]) -> Result:
+        """Run concurrently with the writer; raises ReadFailed."""
+        try:
+            return await self._call(self._reader, work)
+        except JournalError as error:
+            raise ReadFailed from error
+
+    async def check_file(self) -> None:
+        """Look whether the file is in its place; raises ReadFailed if it is not."""
+        await self.read(self._archive.check_file)
+        self._set_replaced(None)
+
+    async def _call(self, executor: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(executor, work)
+        except JournalError:
+            raise
+        except FileReplaced as error:
+            self._set_replaced(error)
+            raise JournalError from error
+        except SQLAlchemyError as error:
+            _log.error("the archive failed: %s", error)
+            raise JournalError from error
+        except Exception as error:
+            # The one task that commits must survive a bug in what it runs.
+            _log.exception("the archive failed unexpectedly")
+            raise JournalError from error
+
+    def _set_replaced(self, error: FileReplaced | None) -> None:
+        """Note whether the file is in its place, and log it once when that changes."""
+        if error is not None and not self._file_is_replaced:
+            _log.critical(
+                "%s while the server runs: nothing is stored any more. "
+                "Put it back, or restart the server",
+                error,
+            )
+        if error is None and self._file_is_replaced:
+            _log.info("the database is in its place again")
+        self._file_is_replaced = error is not None
+
+    async def close(self) -> None:
+        """Finish what runs, and close the archive."""
+        # In the thread that writes, so that nothing is closed under what still runs there.
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._close)
+        self._writer.shutdown(wait=False)
+
+    def _close(self) -> None:
+        if self._reader is not self._writer:
+            self._reader.shutdown()
+        self._archive.close()

@@ -1,0 +1,83 @@
+"""What keeps an archive's file in order: it is looked at, its log is shortened and scrubbed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+
+from chat.archive import Archive
+from chat.journal import JournalError
+from chat.journal.threads import ArchiveThreads
+
+FILE_CHECK_SECONDS = 0.5
+LOG_WARNING_BYTES = 16 * 1_024 * 1_024
+SCRUB_PAUSE = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+class Upkeep:
+    """The upkeep of one archive; its tasks end with ``stop``."""
+
+    def __init__(self, archive: Archive, threads: ArchiveThreads) -> None:
+        self._archive = archive
+        self._threads = threads
+        self._log_is_long = False
+        self._needs_scrub = False
+        self._task: asyncio.Task[None] | None = None
+        self._scrubber: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Look after the file from now on; a database in memory has none."""
+        if not self._archive.in_memory:
+            self._task = asyncio.get_running_loop().create_task(self._keep_file_up())
+
+    def stop(self) -> None:
+        """Stop; what cannot be scrubbed any more is scrubbed at the next start."""
+        for task in (self._task, self._scrubber):
+            if task is not None:
+                task.cancel()
+
+    async def _keep_file_up(self) -> None:
+        """Look at the file and its log also while nobody posts."""
+        while True:
+            await asyncio.sleep(FILE_CHECK_SECONDS)
+            with contextlib.suppress(JournalError):
+                await self._threads.check_file()
+                await self.checkpoint_if_needed()
+
+    async def checkpoint_if_needed(self) -> None:
+        """Empty the write-ahead log when it has grown; raises JournalError."""
+        if not self._archive.needs_checkpoint:
+            return
+        is_done = await self._threads.write(self._archive.checkpoint)
+        size = self._archive.log_bytes
+        if not is_done and size > LOG_WARNING_BYTES and not self._log_is_long:
+            _log.warning(
+                "the write-ahead log of the database has %d MB and grows: "
+                "another program holds a transaction open",
+                size >> 20,
+            )
+            self._log_is_long = True
+        elif is_done and size <= LOG_WARNING_BYTES and self._log_is_long:
+            _log.info("the write-ahead log of the database has shrunk")
+            self._log_is_long = False
+
+    def scrub_soon(self) -> None:
+        """Remove overwritten texts also from the write-ahead log, as soon as that can be done."""
+        self._needs_scrub = True
+        if self._scrubber is None or self._scrubber.done():
+            self._scrubber = asyncio.get_running_loop().create_task(self._scrub())
+
+    async def _scrub(self) -> None:
+        # What cannot be done before the end is done at the next start.
+        while self._needs_scrub:
+            self._needs_scrub = False
+            try:
+                done = await self._threads.write(self._archive.scrub)
+            except JournalError:
+                done = False
+            if not done:
+                self._needs_scrub = True
+                await asyncio.sleep(SCRUB_PAUSE)

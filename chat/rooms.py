@@ -1,0 +1,261 @@
+"""The open rooms of this process: how they are opened, found and closed.
+
+Bounded in number and in the bytes of their histories: rooms without viewers make way for those that
+somebody needs. Looking for a room creates none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from chat.core import wire
+from chat.core.entry import NumberedEntry
+from chat.core.history import HISTORY_LIMIT, History
+from chat.core.limits import RateLimit
+from chat.core.reject import Code, Rejection, reject
+from chat.core.room_state import REF_LIMIT, RoomState
+from chat.fanout.pollers import POLLER_LIMIT
+from chat.fanout.waves import Fanout
+from chat.journal import Busy, Journal, ReadFailed
+from chat.metrics import Metrics
+from chat.room import BUSY_SECONDS, Room
+from chat.settings import Settings
+
+ROOM_LIMIT = 10_000
+ROOM_IDLE_SECONDS = 300.0
+OPENING_LIMIT = 1_000
+HISTORY_BYTES = 256 * 1_024 * 1_024
+HELD_SECONDS = 10.0
+KEPT_ENTRIES = (50, 10)
+MAKE_WAY_SECONDS = 1.0
+
+
+class RoomLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds: open rooms, rooms that are being opened, bytes of all histories.
+
+    In a room: entries of history, known refs, counted pollers. ``held_seconds``: how long a room
+    without viewers is kept for who asked for it, even when others need its place.
+    """
+
+    rooms: int = ROOM_LIMIT
+    openings: int = OPENING_LIMIT
+    history_bytes: int = HISTORY_BYTES
+    held_seconds: float = HELD_SECONDS
+    history: int = HISTORY_LIMIT
+    refs: int = REF_LIMIT
+    pollers: int = POLLER_LIMIT
+
+
+class Rooms:
+    """The open rooms. All methods belong to the event loop's thread."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        journal: Journal,
+        fanout: Fanout,
+        metrics: Metrics,
+        limits: RoomLimits,
+    ) -> None:
+        self._settings = settings
+        self._journal = journal
+        self._fanout = fanout
+        self._metrics = metrics
+        self._limits = limits
+        self._rooms: dict[str, Room] = {}
+        self._opening: dict[str, asyncio.Task[Room | None]] = {}
+        # Who waits for a room that is not there yet.
+        self._awaited: dict[str, set[asyncio.Future[None]]] = {}
+        # Exact once a second, and with each room that was opened since.
+        self._history_bytes = 0
+        self._no_way_until = 0.0
+        self.is_stopping = False
+
+    def __iter__(self) -> Iterator[Room]:
+        return iter(self._rooms.values())
+
+    def __len__(self) -> int:
+        return len(self._rooms)
+
+    def find(self, name: str) -> Room | None:
+        """Return the room of that name if it is open, and keep it open for who is about to join."""
+        room = None if self.is_stopping else self._rooms.get(name)
+        if room is not None:
+            room.used_at = time.monotonic()
+        return room
+
+    def is_open(self, room: Room) -> bool:
+        """Return whether a room was not closed meanwhile."""
+        return self._rooms.get(room.name) is room
+
+    async def open(self, name: str, *, create: bool) -> Room | Rejection | None:
+        """Return the room of that name, opening it if it is not open.
+
+        A room that has never begun begins now; without ``create`` nothing is written, and None is
+        returned instead.
+        """
+        while (room := self.find(name)) is None:
+            if (rejection := self.refuse(name)) is not None:
+                return rejection
+            task = self._opening.get(name)
+            if task is None:
+                task = asyncio.get_running_loop().create_task(self._open(name, create))
+                self._opening[name] = task
+                task.add_done_callback(lambda _: self._opening.pop(name, None))
+            try:
+                # Shielded: a request that is cancelled must not cancel it for the others.
+                room = await asyncio.shield(task)
+            except ReadFailed:
+                return reject(Code.NOT_READ, retry_after=BUSY_SECONDS)
+            except Busy:
+                return reject(Code.BUSY, retry_after=BUSY_SECONDS)
+            if room is not None or not create:
+                break  # else it had only been looked for
+        return room
+
+    def refuse(self, name: str) -> Rejection | None:
+        """Return why a room cannot be entered now."""
+        checked = wire.parse_room(name)
+        if isinstance(checked, Rejection):
+            return checked
+        if self._settings.rooms and name not in self._settings.rooms:
+            return reject(Code.NO_SUCH_ROOM)
+        if self.is_stopping:
+            return reject(Code.RESTARTING, retry_after=BUSY_SECONDS)
+        if name in self._rooms or name in self._opening:
+            return None
+        if len(self._opening) >= self._limits.openings:
+            return reject(Code.BUSY, retry_after=BUSY_SECONDS)
+        return None if self._make_way() else reject(Code.FULL, retry_after=ROOM_IDLE_SECONDS)
+
+    async def _open(self, name: str, create: bool) -> Room | None:
+        journal = self._journal
+        found = await (journal.open_room(name) if create else journal.find_room(name))
+        if found is None:
+            return None
+        history = History(found.head - len(found.recent), self._limits.history)
+        for seq, body in enumerate(found.recent, history.first):
+            history.append(seq, body)
+        limits = RateLimit(self._settings.post_burst, self._settings.post_rate)
+        state = RoomState(name, found.epoch, history, limits, found.settings, self._limits.refs)
+        room = self._rooms[name] = Room(
+            state,
+            journal,
+            self._fanout,
+            self._metrics,
+            delivery_rate=self._settings.delivery_rate,
+            poller_limit=self._limits.pollers,
+            now=time.monotonic(),
+        )
+        self._history_bytes += history.size
+        self._wake(self._awaited.pop(name, set()))
+        return room
+
+    async def wait_for(self, name: str, seconds: float) -> None:
+        """Return when a room that is not open is opened, or when the time is up."""
+        if name in self._rooms or self.is_stopping:
+            return
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiters = self._awaited.setdefault(name, set())
+        waiters.add(waiter)
+        try:
+            async with asyncio.timeout(seconds):
+                await waiter
+        except TimeoutError:
+            pass
+        finally:
+            waiters.discard(waiter)
+            if not waiters and self._awaited.get(name) is waiters:
+                del self._awaited[name]
+
+    def _wake(self, waiters: set[asyncio.Future[None]]) -> None:
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    # --- closing --------------------------------------------------------------------------------
+
+    def _make_way(self) -> bool:
+        """Close rooms without viewers where there are too many; return whether one more may be."""
+        limits, now = self._limits, time.monotonic()
+        is_full = len(self._rooms) + len(self._opening) >= limits.rooms
+        if not is_full and self._history_bytes <= limits.history_bytes:
+            return True
+        if now < self._no_way_until:
+            return False
+        if is_full:
+            # A hundredth at once, so that this search is not for each room that is opened.
+            for room in self._unused(now)[: 1 + limits.rooms // 100]:
+                self._close(room)
+        self._free_memory(now)
+        has_way = (
+            len(self._rooms) + len(self._opening) < limits.rooms
+            and self._history_bytes <= limits.history_bytes
+        )
+        if not has_way:
+            self._no_way_until = now + MAKE_WAY_SECONDS
+        return has_way
+
+    def _unused(self, now: float) -> list[Room]:
+        """Return the rooms that nobody needs, the one that was used first before the others."""
+        held = self._limits.held_seconds
+        found = [room for room in self if room.is_unused and now - room.used_at > held]
+        return sorted(found, key=lambda room: room.used_at)
+
+    def _free_memory(self, now: float) -> None:
+        """Bound the bytes of all histories: close what is unused, then shorten the largest."""
+        limit = self._limits.history_bytes
+        self._history_bytes = sum(room.history_bytes for room in self)
+        if self._history_bytes <= limit:
+            return
+        for room in self._unused(now):
+            if self._history_bytes <= limit * 0.9:
+                return
+            self._close(room)
+        for kept in KEPT_ENTRIES:
+            for room in sorted(self, key=lambda room: -room.history_bytes):
+                if self._history_bytes <= limit * 0.9:
+                    return
+                self._history_bytes -= room.shorten_history(kept)
+
+    def release(self, now: float) -> None:
+        """Close the rooms that nobody has used for five minutes; drop pollers that stopped."""
+        for room in list(self):
+            room.drop_expired_pollers(now)
+            if room.viewer_count:
+                room.used_at = now
+            elif now - room.used_at > ROOM_IDLE_SECONDS:
+                self._close(room)
+        self._free_memory(now)
+
+    def _close(self, room: Room) -> None:
+        del self._rooms[room.name]
+        self._history_bytes -= room.history_bytes
+        room.close()
+        self._journal.close_room(room.name)
+
+    # --- from the journal -----------------------------------------------------------------------
+
+    def deliver(self, name: str, entries: Sequence[NumberedEntry]) -> None:
+        """Pass new entries to their room."""
+        room = self._rooms.get(name)
+        if room is not None:
+            room.apply(entries)
+
+    def trim(self, name: str, last: int) -> None:
+        """Tell a room that its entries up to ``last`` are no longer stored."""
+        room = self._rooms.get(name)
+        if room is not None:
+            room.trim(last)
+
+    def wake_all(self) -> None:
+        """Wake all long polls; for the server's end."""
+        self.is_stopping = True
+        for room in self:
+            room.wake_pollers()
+        for waiters in self._awaited.values():
+            self._wake(waiters)

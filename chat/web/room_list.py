@@ -1,0 +1,43 @@
+"""The list of the live rooms: made once a second, with the same bytes for all who ask."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from chat.core import wire
+from chat.core.entry import join_bodies
+from chat.hub import Hub
+from chat.room import Room
+
+MAX_ROOMS = 1_000
+CARD_BYTES = 980
+LAST_ENTRIES = 5
+FRESH_SECONDS = 1.0
+
+
+class RoomList:
+    """The cards of the most watched rooms; each takes at most ``CARD_BYTES``."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._cards: list[bytes] = []
+        self._made_at = -math.inf
+        self._now = 0
+
+    def read(self, limit: int, now: float) -> bytes:
+        """Return the list of the ``limit`` most watched rooms as JSON; ``now`` is monotonic."""
+        if now - self._made_at >= FRESH_SECONDS:
+            self._made_at, self._now = now, time.time_ns() // 1_000_000
+            self._cards = [_make_card(room) for room in self._hub.live_rooms(MAX_ROOMS)]
+        return wire.encode(wire.RoomList(join_bodies(self._cards[:limit]), self._now))
+
+
+def _make_card(room: Room) -> bytes:
+    """Return a room's card, with as many of its newest entries as there is space for."""
+    card = wire.RoomCard(room.name, room.viewer_count, room.title, join_bodies([]))
+    space = CARD_BYTES - len(wire.encode(card))
+    bodies = room.recent(LAST_ENTRIES)
+    while bodies and sum(map(len, bodies)) + len(bodies) > space:
+        bodies = bodies[1:]
+    return wire.encode(wire.RoomCard(card.room, card.viewers, card.title, join_bodies(bodies)))
