@@ -13,6 +13,7 @@ from chat.core.query import read_query
 from chat.core.reject import Code, Rejection, reject
 from chat.core.room_state import Author
 from chat.web.handler import Handler, Refused
+from chat.web.request_stream import RequestStream
 from chat.web.room_list import MAX_ROOMS
 
 PAGE_DEFAULT = 50
@@ -145,11 +146,16 @@ class Entries(ApiHandler):
         with self.services.peers.hold_long_poll(self.address) as rejection:
             if wait and rejection is not None:
                 raise Refused(rejection)
-            page = self.services.hub.read_room(name, cursor, limit, wait, poller)
-            self._waiting = asyncio.ensure_future(page)
+            hub, stream = self.services.hub, getattr(self.request.connection, "stream", None)
+            self._waiting = asyncio.ensure_future(hub.read_room(name, cursor, limit, wait, poller))
+            if isinstance(stream, RequestStream):
+                stream.set_peer_end_callback(self._stop_waiting)
             await asyncio.wait([self._waiting])
         if not self._waiting.cancelled():
             self.write_json(self.require(self._waiting.result()))
+        elif stream is not None and not stream.closed():
+            # The peer has ended its side: it is answered at once, if it is there still.
+            self.write_json(self.require(await hub.read_room(name, cursor, limit, 0, poller)))
 
     def _read_poller(self) -> str:
         """Return what the client calls itself, to be counted as one viewer."""
@@ -161,6 +167,9 @@ class Entries(ApiHandler):
 
     def on_connection_close(self) -> None:
         """Stop waiting when the client has disconnected."""
+        self._stop_waiting()
+
+    def _stop_waiting(self) -> None:
         if self._waiting is not None:
             self._waiting.cancel()
 

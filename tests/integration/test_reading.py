@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.room_admin import choose
-from tests.serving import ServerProcess
 from tests.support.api import Api, state_of
+from tests.support.room_admin import change_settings
+from tests.support.server_process import ServerProcess
 from tests.support.viewer import Viewer
 
 StartServer = Callable[..., ServerProcess]
@@ -66,7 +66,7 @@ def test_room_begins_by_a_join_a_post_or_a_change_of_settings(
     elif how == "post":
         api.post("demo", "hi")
     else:
-        choose(server, "demo", title="A film")
+        change_settings(server, "demo", title="A film")
     assert rooms_in(server.database) == ["demo"]
     assert state_of(server, "demo")["epoch"] != "0"
 
