@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Node comes from a Python package, so that it need not be installed on the machine.
 NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
+# Only HLS videos need it, and only in browsers that cannot play HLS themselves.
+HLS := chat/vendor/hls.min.mjs
 NPM_CI := npm ci --silent --no-audit --no-fund
 
 .PHONY: run test faults check format screenshots bench lock clean help setup-browser setup-tracer
@@ -10,10 +12,10 @@ NPM_CI := npm ci --silent --no-audit --no-fund
 help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: .venv/run.stamp  ## Start the server; make run ARGS="--port 9000" passes flags
+run: .venv/run.stamp $(HLS)  ## Start the server; make run ARGS="--port 9000" passes flags
 	@exec $(BIN)/python server.py $(ARGS)
 
-test: .venv/dev.stamp node_modules/dev.stamp setup-browser setup-tracer  ## Run all tests
+test: .venv/dev.stamp node_modules/dev.stamp $(HLS) setup-browser setup-tracer  ## Run all tests
 	@$(BIN)/python -m pytest $(or $(ARGS),-n 2 --dist loadscope --no-loadscope-reorder)
 
 faults: .venv/dev.stamp setup-tracer  ## Run the long fault tests: 100 kills, 2 h of churn (CHURN_MINUTES=10)
@@ -49,7 +51,7 @@ lock: .venv/dev.stamp  ## Update the locked versions from pyproject.toml
 	    -c requirements/dev.txt -o requirements/bench.txt pyproject.toml
 
 clean:  ## Remove everything that was installed or built
-	rm -rf .venv build dist *.egg-info node_modules
+	rm -rf .venv build dist *.egg-info node_modules chat/vendor
 
 .venv/made.stamp:
 	@PYTHON="$(PYTHON)" sh tools/make-venv.sh
@@ -58,8 +60,6 @@ clean:  ## Remove everything that was installed or built
 .venv/run.stamp: .venv/made.stamp requirements/run.txt
 	@echo "Installing the server and its load tester (once)…"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
-	@# Only HLS videos need it, and only in browsers that cannot play HLS themselves.
-	@if command -v npm >/dev/null && [ ! -d node_modules ]; then $(NPM_CI) --omit=dev || true; fi
 	@touch $@
 
 .venv/dev.stamp: .venv/made.stamp requirements/run.txt requirements/dev.txt
@@ -71,6 +71,9 @@ clean:  ## Remove everything that was installed or built
 	@echo "Installing what the benchmarks need (once)…"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	@touch .venv/run.stamp $@
+
+$(HLS): package-lock.json | .venv/made.stamp
+	@$(BIN)/python tools/fetch_hls.py $(@D)
 
 node_modules/dev.stamp: .venv/dev.stamp package-lock.json
 	@echo "Installing what the checks of the pages need (once)…"

@@ -12,6 +12,8 @@ from chat.core.reject import Code, Rejection, reject
 from chat.core.wire import Failure, encode, parse_room
 from chat.web.handler import AnsweringHandler, Handler, Refused, Services
 
+HLS_FILE = "hls.min.mjs"
+
 _POLICY = (
     "default-src 'self'; script-src 'self'; style-src {style}; img-src 'self' data:; "
     "media-src * blob:; connect-src *; object-src 'none'; base-uri 'none'; form-action 'self'; "
@@ -145,8 +147,8 @@ class StaticFiles(AnsweringHandler, StaticFileHandler):
 
 
 class HlsModule(StaticFiles):
-    """``/vendor/hls.js``: the module of the npm package hls.js, where npm has installed it."""
+    """``/vendor/hls.js``: the module of the npm package hls.js, if it was fetched."""
 
     def parse_url_path(self, url_path: str) -> str:
         """Return the file's name in the package."""
-        return "hls.mjs"
+        return HLS_FILE

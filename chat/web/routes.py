@@ -14,6 +14,7 @@ from tornado.web import Application, url
 
 from chat.web import api, health, pages
 from chat.web.handler import Services
+from chat.web.pages import HLS_FILE
 from chat.web.ws import RoomSocket
 
 
@@ -24,11 +25,14 @@ def find_folder(name: str) -> Path:
 
 
 def find_hls() -> Path:
-    """Return the folder of hls.js, which npm may have put beside the checkout; it may be missing.
+    """Return the folder of hls.js; the module may be missing.
 
-    hls.js is a dependency and not part of this repository; it may not be installed.
+    hls.js is a dependency and not part of this repository. ``tools/fetch_hls.py`` puts it into the
+    package, and npm into a checkout.
     """
-    return Path(__file__).resolve().parents[2] / "node_modules" / "hls.js" / "dist"
+    fetched = Path(str(files("chat") / "vendor"))
+    installed = Path(__file__).resolve().parents[2] / "node_modules" / "hls.js" / "dist"
+    return fetched if (fetched / HLS_FILE).is_file() else installed
 
 
 def build_application(services: Services) -> Application:

@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from chat.web.pages import HLS_FILE
 from chat.web.routes import find_hls
 from tests.browser.room_page import enter
 from tests.support.room_admin import change_settings
@@ -209,8 +210,8 @@ def test_change_of_other_settings_does_not_restart_the_video(
 def test_hls_stream_plays_with_hls_js_where_the_browser_does_not_support_it(
     server: ServerProcess, room: str, new_page: NewPage, media: MediaSite
 ) -> None:
-    if not (find_hls() / "hls.mjs").is_file():
-        pytest.skip("hls.js is not there; npm ci brings it")
+    if not (find_hls() / HLS_FILE).is_file():
+        pytest.skip("hls.js is not there; tools/fetch_hls.py fetches it")
     change_settings(server, room, video_url=f"{media.url}/film.m3u8")
     page = new_page()
     page.add_init_script(NO_NATIVE_HLS)
