@@ -54,6 +54,8 @@ class Room:
         now: float,
     ) -> None:
         self.state = state
+        self.name = state.name
+        self.epoch = state.epoch
         self.used_at = now
         self._journal = journal
         self._fanout = fanout
@@ -72,16 +74,6 @@ class Room:
             delivery_rate,
             poller_limit,
         )
-
-    @property
-    def name(self) -> str:
-        """The room's name."""
-        return self.state.name
-
-    @property
-    def epoch(self) -> str:
-        """The life of the room's numbering."""
-        return self.state.epoch
 
     @property
     def head(self) -> int:
@@ -130,17 +122,18 @@ class Room:
 
         Entries that were applied before are ignored: a delivery that failed is repeated.
         """
-        for numbered in entries:
-            if numbered.seq <= self.head:
-                continue
+        comments = 0
+        new = [numbered for numbered in entries if numbered.entry.seq > self.head]
+        for numbered in new:
             entry = numbered.entry
-            self._history.append(numbered.seq, numbered.body)
+            self._history.append(entry.seq, numbered.body)
+            comments += isinstance(entry, Comment)
             if isinstance(entry, Retraction):
                 self._retract(entry.target)
             elif isinstance(entry, SettingsChange):
                 self.state.settings = entry.settings
-            self._audience.add_entry(entry)
-        self._audience.notify()
+        self._metrics.accepted.inc(comments)
+        self._audience.add_entries(new)
 
     def _retract(self, target: int) -> None:
         # Only a comment can be retracted: the archive does the same.
@@ -251,8 +244,6 @@ class Room:
         except AppendFailed:
             self.state.withdraw(author, post)
             return self._metrics.count_rejection(reject(Code.NOT_KEPT, retry_after=BUSY_SECONDS))
-        if not result.dup:
-            self._metrics.accepted.inc()
         if post.ref is not None:
             self.state.remember(author.user, post.ref, result.seq, time.monotonic())
         return wire.Ack(post.ref, self.epoch, result.seq, result.dup)

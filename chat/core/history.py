@@ -13,15 +13,17 @@ class History:
     """The newest entries, dense by seq: at least ``limit`` of them, at most twice as many.
 
     The list is cut only when it has grown to twice the limit, so that appending and slicing stay
-    cheap: a ring as a list with an offset. ``size``: the bytes of memory that they take.
+    cheap: a ring as a list with an offset. ``size``: the bytes of memory that the entries take.
+    ``capacity``: the largest number of entries that is ever held.
     """
 
-    __slots__ = ("_bodies", "_first", "_limit", "size")
+    __slots__ = ("_bodies", "_first", "_limit", "capacity", "size")
 
     def __init__(self, head: int = 0, limit: int = HISTORY_LIMIT) -> None:
         self._bodies: list[bytes] = []
         self._first = head + 1
         self._limit = limit
+        self.capacity = 2 * limit
         self.size = 0
 
     def __len__(self) -> int:
@@ -36,11 +38,6 @@ class History:
     def head(self) -> int:
         """The newest seq of the room, 0 before the first."""
         return self._first + len(self._bodies) - 1
-
-    @property
-    def capacity(self) -> int:
-        """The largest number of entries that it may ever hold."""
-        return 2 * self._limit
 
     def append(self, seq: int, body: bytes) -> None:
         """Add the next entry; raises ValueError when ``seq`` does not follow the head."""

@@ -37,6 +37,11 @@ class Thinning:
         # Comments that no wave has selected yet, oldest first.
         self._waiting: deque[Comment] = deque(maxlen=capacity)
 
+    @property
+    def is_active(self) -> bool:
+        """Whether anything is ever omitted."""
+        return self._rate > 0
+
     def add(self, entry: AnyEntry) -> None:
         """Record a new entry; entries are added in the order of their numbers."""
         if self._rate and isinstance(entry, Comment):

@@ -7,11 +7,11 @@ the only buffer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Raw
 
-from chat.core.entry import AnyEntry
+from chat.core.entry import NumberedEntry
 from chat.core.history import History
 from chat.fanout.batch_cache import BATCH_LIMIT, NO_FRAMES, PLAIN, BatchCache, EncodedBatch
 from chat.fanout.members import Members
@@ -115,12 +115,9 @@ class Audience:
 
     # --- waves ----------------------------------------------------------------------------------
 
-    def add_entry(self, entry: AnyEntry) -> None:
-        """Record a new entry, which is in the history already."""
-        self._batches.add(entry)
-
-    def notify(self) -> None:
-        """Schedule a wave for the entries that were added."""
+    def add_entries(self, entries: Sequence[NumberedEntry]) -> None:
+        """Schedule a wave for new entries, which are in the history already."""
+        self._batches.add(entries)
         self._schedule(self)
 
     def count_waiting(self) -> int:

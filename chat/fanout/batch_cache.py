@@ -5,13 +5,13 @@ Knows the room's history and which comments of a flood are omitted; it does not 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 from msgspec import Raw
 
 from chat.core import wire
-from chat.core.entry import AnyEntry, join_bodies
+from chat.core.entry import NumberedEntry, join_bodies
 from chat.core.frames import TEXT, build_compressed, build_frame
 from chat.core.history import History
 from chat.core.thinning import Thinning
@@ -68,9 +68,11 @@ class BatchCache:
         """Return the bytes that are held."""
         return self._bytes + sum(len(memoryview(raw)) for raw in self._recent.values())
 
-    def add(self, entry: AnyEntry) -> None:
-        """Record a new entry, for thinning."""
-        self._thinning.add(entry)
+    def add(self, entries: Sequence[NumberedEntry]) -> None:
+        """Record new entries, for thinning."""
+        if self._thinning.is_active:
+            for numbered in entries:
+                self._thinning.add(numbered.entry)
 
     def select_entries(self, first: int, last: int, now: float) -> None:
         """Decide which of the entries ``first`` to ``last`` are omitted, for every viewer."""

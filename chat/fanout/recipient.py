@@ -60,16 +60,6 @@ class Recipient(Protocol):
         """Drop a broken connection."""
 
 
-def try_send(send: Callable[[bytes], int], data: bytes) -> int:
-    """Return how many bytes the kernel took, or BROKEN."""
-    try:
-        return send(data)
-    except BlockingIOError:
-        return 0
-    except OSError:
-        return BROKEN
-
-
 def finish_send(viewer: Recipient, data: bytes, accepted: int) -> None:
     """Handle what a viewer's socket did not take; the viewer is not in a group."""
     if accepted == BROKEN:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chat.fanout.recipient import BROKEN, Position, Recipient, finish_send, try_send
+from chat.fanout.recipient import BROKEN, Position, Recipient, finish_send
 
 GROUP_LIMIT = 64
 
@@ -72,7 +72,12 @@ class SendGroup(Position):
 
 def send_to(viewer: Recipient, data: bytes) -> None:
     """Send to one viewer, which is writable; it leaves its group if it does not take everything."""
-    accepted = try_send(viewer.send, data)
+    try:
+        accepted = viewer.send(data)
+    except BlockingIOError:
+        accepted = 0
+    except OSError:
+        accepted = BROKEN
     if accepted != len(data):
         if isinstance(viewer.position, SendGroup):
             viewer.position.remove(viewer)

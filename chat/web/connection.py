@@ -216,7 +216,7 @@ class Connection:
 
     def _finish_post(self, ref: str | None, outcome: Outcome) -> None:
         self._posts_in_flight -= 1
-        if self._posts_in_flight < POSTS_IN_FLIGHT.limit:
+        if self._read_waiter is not None and self._posts_in_flight < POSTS_IN_FLIGHT.limit:
             self._resume_reading()
         self._send_outcome(ref, outcome)
 

@@ -112,12 +112,14 @@ class AudienceHarness:
         return viewer
 
     def say(self, count: int, user: str = "u", role: Role = Role.VIEWER) -> None:
+        entries = []
         for _ in range(count):
             seq = self.history.head + 1
             comment = Comment(seq=0, user=user, name="N", text=f"text {seq}", at=1, role=role)
             numbered = number_entry(comment, seq)
             self.history.append(seq, numbered.body)
-            self.audience.add_entry(numbered.entry)
+            entries.append(numbered)
+        self.audience.add_entries(entries)
 
     def wave(self, passed: float = 1.0) -> bool:
         """Have one wave, in one go."""

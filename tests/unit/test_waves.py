@@ -31,10 +31,6 @@ class RunningHarness(AudienceHarness):
         super().__init__(schedule=fanout.schedule)
         self.fanout = fanout
 
-    def say(self, count: int, *names: Any) -> None:
-        super().say(count, *names)
-        self.audience.notify()
-
     async def wait_until_told(self, viewer: SocketViewer, seq: int) -> None:
         while not (got := list_seqs(viewer.messages())) or got[-1] < seq:
             await self.listen(viewer)
