@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -104,6 +104,32 @@ def test_connections_for_the_last_descriptors_are_closed_and_viewers_are_served(
         while (samples := try_metrics(server)) is None:
             viewer.say("until the server has seen them go")
         assert 1 <= samples["danmaku_turned_away_total"] < open_files
+
+
+def test_health_checks_answer_each_time_while_the_server_is_full(
+    start_server: StartServer, room: str
+) -> None:
+    open_files = 300
+    server = start_server(open_files=open_files)
+    assert server.take_log(f"at most {open_files - SPARE_DESCRIPTORS} viewers")
+    with ExitStack() as held:
+        for _ in range(open_files - SPARE_DESCRIPTORS):
+            assert held.enter_context(Viewer(server, room)).welcome
+        is_full = False
+        while not is_full:
+            idle = held.enter_context(closing(Api(server)))
+            try:
+                idle.get("/")
+            except ConnectionError:
+                is_full = True
+        for _ in range(20):
+            for path in ("/healthz", "/readyz", "/metrics"):
+                with closing(Api(server)) as probe:
+                    assert probe.get(path).status == 200
+            # Who comes now is turned away, and holds nothing that the health checks need.
+            with socket.create_connection(("127.0.0.1", server.port), 10) as turned_away:
+                turned_away.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert is_closed_by_peer(turned_away)
 
 
 def try_metrics(server: ServerProcess) -> dict[str, float] | None:

@@ -25,7 +25,7 @@ class ServerProcess:
     """``python server.py`` on a free port; the same port again after ``restart``.
 
     What it logs as a warning or worse fails the test at ``close``, unless the test took it with
-    ``take_log``.
+    ``take_log``. ``wrapper`` is a command that starts the program which is its last argument.
     """
 
     def __init__(
@@ -35,12 +35,14 @@ class ServerProcess:
         environment: dict[str, str] | None = None,
         open_files: int | None = None,
         certificate: Certificate | None = None,
+        wrapper: list[str] | None = None,
     ) -> None:
         self.database = database
         self.flags = flags
         self.environment = environment or {}
         self.open_files = open_files
         self.certificate = certificate
+        self.wrapper = wrapper or []
         self.port = 0
         self.log: list[str] = []
         self.process: subprocess.Popen[str] | None = None
@@ -61,7 +63,8 @@ class ServerProcess:
         return self.certificate and self.certificate.trust
 
     def start(self) -> ServerProcess:
-        command = [sys.executable, str(ROOT / "server.py"), "--port", str(self.port)]
+        command = [*self.wrapper, sys.executable, str(ROOT / "server.py")]
+        command += ["--port", str(self.port)]
         command += ["--database", f"sqlite:///{self.database}", *self.flags]
         if self.certificate:
             command += ["--certfile", str(self.certificate.certfile)]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import configparser
 import re
+import shlex
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from chat.command_line import read_command
 from chat.core import reject, wire
 from chat.core.comment import Comment
 from chat.core.reject import REJECTIONS, Closing
@@ -71,6 +74,20 @@ def test_protocol_page_names_no_code_that_does_not_exist(protocol: str) -> None:
     assert len(rejections) == len(REJECTIONS)
     for row in rejections:
         assert str(REJECTIONS[row[0]].status) in row, row
+
+
+def test_systemd_unit_starts_the_server_with_a_database_in_its_state_directory() -> None:
+    page = (DOCS / "operations.md").read_text()
+    unit = configparser.ConfigParser(interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read_string(page.split("```ini\n")[1].split("```")[0])
+    service = unit["Service"]
+    program, *arguments = shlex.split(service["ExecStart"])
+    assert Path(program).name == "danmaku"
+    command = read_command(arguments, dict([service["Environment"].split("=", 1)]))
+    assert command.name == ""
+    folder = Path("/var/lib") / service["StateDirectory"]
+    assert Path(command.settings.database_path).parent == folder
 
 
 def anchors_of(page: Path) -> set[str]:
