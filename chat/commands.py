@@ -144,7 +144,10 @@ def _connect(settings: Settings, url: str, *, is_own: bool) -> http.client.HTTPC
         raise CommandError(f"--server must be a URL such as http://127.0.0.1:8888, not {url}.")
     if parts.scheme == "http":
         return http.client.HTTPConnection(host, port, timeout=ANSWER_SECONDS)
-    context = ssl.create_default_context(cafile=settings.certfile if is_own else None)
+    try:
+        context = ssl.create_default_context(cafile=settings.certfile if is_own else None)
+    except OSError:  # SSLError is one
+        raise CommandError(f"{settings.certfile} contains no certificate in PEM format.") from None
     if is_own:
         # Trust exactly this certificate; it seldom names the machine's own address.
         context.check_hostname = False

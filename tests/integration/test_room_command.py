@@ -105,6 +105,8 @@ def test_command_prints_one_sentence_for_each_error(
     for name in ("No room", ""):
         for option in ([], ["--delay", "1"]):
             assert "room name" in said_of(danmaku("room", name, *flags, *option))
+    junk = danmaku("room", room, *flags, "--delay", "1", "--certfile", __file__)
+    assert f"{__file__} contains no certificate" in said_of(junk)
     other = danmaku("room", room, *flags, "--delay", "1", "--secret", "x" * 32)
     assert "different secret" in said_of(other)
     missing = ["--port", str(server.port), "--database", f"sqlite:///{tmp_path}/none.db"]
