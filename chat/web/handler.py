@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
@@ -96,11 +95,10 @@ class Handler(AnsweringHandler):
         # For a browser that shows an answer that is no page; pages have a policy of their own.
         self.set_header("Content-Security-Policy", _NO_PAGE_POLICY)
 
-    def prepare(self) -> Awaitable[None] | None:
+    def prepare(self) -> None:
         """Refuse hosts that this server does not answer to."""
         if (rejection := self.services.callers.refuse_host(self.caller)) is not None:
             raise Refused(rejection)
-        return None
 
     @cached_property
     def caller(self) -> Caller:
@@ -117,12 +115,6 @@ class Handler(AnsweringHandler):
         if isinstance(value, Rejection):
             raise Refused(value)
         return value
-
-    async def require_budget(self, value: Value | Rejection) -> Value:
-        """Return a value; raises Refused if it is a rejection, later if a budget was exceeded."""
-        if isinstance(value, Rejection) and value.code is Code.TOO_MANY:
-            await self.services.peers.delay_refusal(self.address)
-        return self.require(value)
 
     async def open_room(self, name: str) -> Room:
         """Return the room of the address, opening it at first use."""

@@ -50,7 +50,7 @@ class RoomSocket(Handler, WebSocketHandler):
             asked = self.require(read_target(target, request.headers))
             raise Refused(explain_refusal(self.services, asked, caller))
         upgrade = self.require(read_upgrade(target, request.headers, request.version))
-        author = await self.require_budget(authorize_upgrade(self.services, upgrade, caller))
+        author = self.require(authorize_upgrade(self.services, upgrade, caller))
         room = await self.open_room(upgrade.room)
         self.services.connections.open(self.detach(), room, author, upgrade, caller.address)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.browser.media_site import MediaSite
 from tests.browser.stage_page import StageFiles
 
 FLAGS = [
@@ -62,6 +63,15 @@ def new_page(new_context: Callable[..., BrowserContext]) -> Iterator[Callable[..
 
     yield open_page
     assert errors == [], "a script of the page failed"
+
+
+@pytest.fixture(scope="session")
+def media(browser: Browser) -> Iterator[MediaSite]:
+    """A site with what the browser recorded itself: two clips, and one of them again as HLS."""
+    site = MediaSite()
+    site.record(browser)
+    yield site
+    site.close()
 
 
 @pytest.fixture(scope="session")

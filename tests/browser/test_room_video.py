@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import struct
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from chat.web.pages import HLS_FILE
 from chat.web.routes import find_hls
+from tests.browser.media_site import HLS_TYPE, NO_NATIVE_HLS, MediaSite, wait_in_page
 from tests.browser.room_page import enter
 from tests.support.room_admin import change_settings
 from tests.support.server_process import ServerProcess
@@ -23,117 +19,6 @@ NewPage = Callable[..., Page]
 VIDEO = "[data-role=video]"
 TESTCARD = "[data-role=testcard]"
 NOTICE = "[data-role=video-notice]"
-
-
-RECORD = """async ([mimeType, milliseconds]) => {
-    const canvas = Object.assign(document.createElement('canvas'), {width: 64, height: 36});
-    const context = canvas.getContext('2d');
-    const options = {mimeType, videoKeyFrameIntervalDuration: 1000};
-    const recorder = new MediaRecorder(canvas.captureStream(10), options);
-    const parts = [];
-    recorder.ondataavailable = ({data}) => parts.push(data);
-    recorder.start();
-    let hue = 0;
-    const drawing = setInterval(() => {
-        context.fillStyle = `hsl(${hue += 20} 80% 50%)`;
-        context.fillRect(0, 0, 64, 36);
-    }, 50);
-    await new Promise(resolve => setTimeout(resolve, milliseconds));
-    clearInterval(drawing);
-    await new Promise(resolve => { recorder.onstop = resolve; recorder.stop(); });
-    const bytes = new Uint8Array(await new Blob(parts).arrayBuffer());
-    return btoa(Array.from(bytes, byte => String.fromCharCode(byte)).join(''));
-}"""
-HLS_TYPE = "application/vnd.apple.mpegurl"
-NO_NATIVE_HLS = f"""
-    const asked = HTMLMediaElement.prototype.canPlayType;
-    HTMLMediaElement.prototype.canPlayType = function (type) {{
-        return type === '{HLS_TYPE}' ? '' : asked.call(this, type);
-    }};
-"""
-
-
-class MediaSite:
-    """Another site, which lets any page read its files."""
-
-    def __init__(self) -> None:
-        files = self.files = dict[str, tuple[str, bytes]]()
-
-        class FileHandler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                kind, data = files.get(self.path, ("text/plain", b""))
-                self.send_response(200 if data else 404)
-                self.send_header("Access-Control-Allow-Origin", "*")
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                with contextlib.suppress(OSError):  # the browser may close the connection early
-                    self.wfile.write(data)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), FileHandler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
-@pytest.fixture(scope="module")
-def media(browser: Browser) -> Iterator[MediaSite]:
-    """A site with what the browser recorded itself: two clips, and one of them again as HLS."""
-    site, page = MediaSite(), browser.new_page()
-
-    def record(kind: str, milliseconds: int) -> bytes:
-        return base64.b64decode(page.evaluate(RECORD, [kind, milliseconds]))
-
-    site.files["/clip.webm"] = ("video/webm", record("video/webm", 2000))
-    film = record("video/mp4;codecs=avc1.42E01E", 4000)
-    page.close()
-    site.files["/film.mp4"] = ("video/mp4", film)
-    beginning, *batches = split_film(film)
-    site.files["/beginning.mp4"] = ("video/mp4", beginning)
-    playlist = ["#EXTM3U", "#EXT-X-VERSION:7", "#EXT-X-TARGETDURATION:2"]
-    playlist.append('#EXT-X-MAP:URI="beginning.mp4"')
-    for number, piece in enumerate(batches):
-        site.files[f"/{number}.m4s"] = ("video/mp4", piece)
-        playlist += ["#EXTINF:1.0,", f"{number}.m4s"]
-    playlist.append("#EXT-X-ENDLIST")
-    site.files["/film.m3u8"] = (HLS_TYPE, "\n".join(playlist).encode())
-    yield site
-    site.close()
-
-
-def split_film(film: bytes) -> list[bytes]:
-    """Part a fragmented MP4 into its beginning and its fragments (ISO 14496-12, section 4.2)."""
-    batches, at = [b""], 0
-    while at < len(film):
-        size, kind = struct.unpack_from(">I4s", film, at)
-        if kind == b"moof":
-            batches.append(b"")
-        if kind in (b"ftyp", b"moov", b"moof", b"mdat"):
-            batches[-1] += film[at : at + size]
-        at += size
-    assert len(batches) > 2, "one fragment is no test of a playlist"
-    return batches
-
-
-def wait_in_page(page: Page, condition: str) -> bool:
-    """Wait until a condition holds in the page; its policy forbids Playwright's own way."""
-    return page.evaluate(
-        f"""new Promise(resolve => {{
-            const end = performance.now() + 10_000;
-            const look = () => {{
-                if ({condition}) resolve(true);
-                else if (performance.now() > end) resolve(false);
-                else setTimeout(look, 30);
-            }};
-            look();
-        }})"""
-    )
 
 
 def watch_film(server: ServerProcess, room: str, new_page: NewPage, media: MediaSite) -> Page:

@@ -39,6 +39,7 @@ export class Player {
     find('mute', main).addEventListener('click', () => video.toggleMute());
     const volume = /** @type {HTMLInputElement} */ (find('volume', main));
     volume.addEventListener('input', () => preferences.set({ volume: Number(volume.value), muted: volume.value === '0' }));
+    find('video-retry', main).addEventListener('click', () => video.retry());
     video.addEventListener('change', () => this.#update());
     video.addEventListener('time', () => scheduler.request(this.#updateOnAir));
     find('stage-switch', main).addEventListener('click', () => this.toggleDanmaku());
@@ -107,8 +108,10 @@ export class Player {
     this.#stage.setVisible(danmaku);
     this.#stage.setPaused(paused);
     const notice = find('video-notice', this.#main);
-    notice.textContent = failure;
+    find('video-notice-text', notice).textContent = failure;
     notice.hidden = failure === '';
+    /** @type {HTMLButtonElement} */ (find('video-retry', notice)).disabled = this.#video.state === 'retrying';
+    this.#main.dataset.video = this.#video.state;
     for (const role of ['play', 'mute', 'volume']) find(role, this.#main).hidden = !shown;
     /** @type {HTMLInputElement} */ (find('volume', this.#main)).value = muted ? '0' : String(volume);
     setButton(find('play', this.#main), paused ? 'play' : 'pause', t('player.play'), '', !paused);

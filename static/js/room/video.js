@@ -1,27 +1,32 @@
 /**
- * Plays the room's video: mp4 and webm, HLS where the browser supports it or with hls.js where the server has it; shows the test
- * card when there is none. It starts muted when the browser requires that.
+ * Plays the room's video and shows the test card when there is none. It starts muted when the browser requires that, and tries a
+ * video that failed again (media-state.js).
  *
- * Events: `change`, when the video, its sound or its paused state changed; `time`, while it plays.
+ * Events: `change`, when its state, its sound or whether it is live may have changed; `time`, while it plays.
  */
 
 import { t } from '../page/i18n.js';
-import { SERVER } from '../page/server.js';
+import { NO_MEDIA, STUCK_MS, hasPicture, step } from './media-state.js';
+import { VideoSource, isStreaming } from './video-source.js';
 
 /** @typedef {import('../page/preferences.js').Preferences} Preferences */
 
-const HLS_MODULE = `${SERVER}/vendor/hls.js`;
-const HLS_TYPE = 'application/vnd.apple.mpegurl';
+/** The element's events that are events of the state. @type {Record<string, string>} */
+const STATE_EVENTS = { playing: 'playing', pause: 'pause', waiting: 'waiting', ended: 'ended', loadeddata: 'loaded', error: 'error' };
 
 export class Video extends EventTarget {
   #video;
   #testcard;
   #preferences;
+  #source;
   #url = '';
-  /** @type {any} the running Hls, when there is one */
-  #hls = null;
-  /** A message when the video cannot be played, '' otherwise. */
-  failure = '';
+  #media = NO_MEDIA;
+  /** Where a film failed, in seconds. */
+  #position = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #retryTimer;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #stuckTimer;
 
   /**
    * @param {{video: HTMLVideoElement, testcard: HTMLElement}} elements
@@ -32,22 +37,36 @@ export class Video extends EventTarget {
     this.#video = video;
     this.#testcard = testcard;
     this.#preferences = preferences;
-    for (const type of ['play', 'pause', 'volumechange', 'durationchange', 'loadeddata']) {
-      video.addEventListener(type, () => this.#update());
+    this.#source = new VideoSource(video, { failed: (type) => this.#handle(type), loaded: () => this.#watch() });
+    for (const [type, event] of Object.entries(STATE_EVENTS)) {
+      video.addEventListener(type, () => type === 'pause' && video.ended ? undefined : this.#handle(event)); // a film pauses as it ends
     }
-    video.addEventListener('timeupdate', () => this.dispatchEvent(new Event('time')));
-    video.addEventListener('error', () => this.#fail(t('video.failed')));
+    for (const type of ['volumechange', 'durationchange']) video.addEventListener(type, () => this.#update());
+    video.addEventListener('loadedmetadata', () => this.#seek());
+    video.addEventListener('progress', () => this.live || this.#watch()); // of a live stream only the picture counts
+    video.addEventListener('timeupdate', () => {
+      this.#watch();
+      this.#source.notePlaying(this.#url);
+      this.dispatchEvent(new Event('time'));
+    });
+    addEventListener('online', () => this.state === 'failed' && this.#handle('due'));
+    document.addEventListener('visibilitychange', () => this.#watch());
     preferences.addEventListener('change', () => this.#applySound());
     this.#applySound();
   }
 
+  /** What it does. */
+  get state() {
+    return this.#media.value;
+  }
+
   /** Whether the video is shown and not the test card. */
   get shown() {
-    return this.#url !== '' && this.failure === '';
+    return hasPicture(this.state);
   }
 
   get paused() {
-    return this.shown && this.#video.paused;
+    return this.state === 'paused' || this.state === 'ended';
   }
 
   get muted() {
@@ -56,47 +75,37 @@ export class Video extends EventTarget {
 
   /** Seconds behind the live edge; null when it is no live stream or unknown. @returns {number | null} */
   get behindSeconds() {
-    if (!this.shown) return null;
-    if (Number.isFinite(this.#hls?.latency) && this.#hls.latency > 0) return this.#hls.latency;
-    const { duration, seekable, currentTime } = this.#video;
-    return duration === Infinity && seekable.length > 0 ? Math.max(0, seekable.end(seekable.length - 1) - currentTime) : null;
+    return this.shown ? this.#source.behindSeconds : null;
   }
 
   get live() {
-    return this.shown && (this.#video.duration === Infinity || this.#hls?.latestLevelDetails?.live === true);
+    return this.shown && this.#source.live;
+  }
+
+  /** A message while the video cannot be played, '' otherwise. */
+  get failure() {
+    if (this.#media.unsupported) return t('video.no_hls');
+    return this.state === 'failed' || this.state === 'retrying' ? t(`video.${this.state}`) : '';
   }
 
   /** Plays `url`; '' shows the test card. @param {string} url */
-  async load(url) {
+  load(url) {
     if (url === this.#url) return;
     this.#url = url;
-    this.failure = '';
-    this.#hls?.destroy();
-    this.#hls = null;
-    this.#video.removeAttribute('src');
-    this.#video.load(); // stops the previous one, which would play on unseen
-    this.#update();
-    if (url === '') return;
-    const hls = /\.m3u8(\?|$)/i.test(url) && !this.#video.canPlayType(HLS_TYPE);
-    if (hls) await this.#loadHls(url);
-    else this.#video.src = url;
-    if (this.#url === url && this.failure === '') await this.play();
+    this.#position = 0;
+    this.#source.close(); // the previous one would play on unseen
+    this.#handle(url === '' ? 'clear' : 'load');
   }
 
-  async play() {
-    try {
-      await this.#video.play();
-    } catch (error) {
-      // Browsers start sound only after a user gesture: play muted instead.
-      if (!(error instanceof DOMException) || error.name !== 'NotAllowedError' || this.#video.muted) return;
-      this.#video.muted = true;
-      await this.#video.play().catch(() => {});
-    }
+  /** Tries a video that failed again now, or plays one again that has ended. */
+  retry() {
+    this.#handle('retry');
   }
 
   togglePlay() {
-    if (this.#video.paused) this.play();
-    else this.#video.pause();
+    if (!this.#video.paused) this.#video.pause();
+    else if (this.state === 'ended' && this.#source.wasLive) this.retry();
+    else this.#play();
   }
 
   toggleMute() {
@@ -104,28 +113,62 @@ export class Video extends EventTarget {
     this.#preferences.set({ muted, ...(!muted && this.#video.volume === 0 && { volume: 1 }) });
   }
 
-  /** @param {string} url */
-  async #loadHls(url) {
-    let Hls;
-    try {
-      const loaded = await import(HLS_MODULE);
-      Hls = loaded.default ?? /** @type {any} */ (globalThis).Hls;
-    } catch {
-      return this.#fail(t('video.no_hls'));
-    }
-    if (this.#url !== url) return; // another video was loaded meanwhile
-    if (!Hls?.isSupported()) return this.#fail(t('video.no_hls'));
-    this.#hls = new Hls({ enableWorker: false }); // the worker is a blob: script, which the Content-Security-Policy forbids
-    this.#hls.on(Hls.Events.ERROR, (/** @type {unknown} */ _, /** @type {{fatal: boolean}} */ { fatal }) => fatal && this.#fail(t('video.failed')));
-    this.#hls.loadSource(url);
-    this.#hls.attachMedia(this.#video);
+  /** @param {string} type an event of the state */
+  #handle(type) {
+    const { state, actions } = step(this.#media, { type, at: performance.now(), live: this.#source.wasLive });
+    if (state.value === 'failed' && this.shown && !this.#source.live) this.#position = this.#video.currentTime;
+    if (state.value === 'playing') this.#position = 0;
+    if (state.value !== this.#media.value) clearTimeout(this.#retryTimer);
+    this.#media = state;
+    for (const action of actions) this.#do(action);
+    this.#watch();
+    this.#update();
   }
 
-  /** @param {string} message */
-  #fail(message) {
-    if (this.#url === '') return;
-    this.failure = message;
-    this.#update();
+  /** @param {import('./media-state.js').MediaAction} action */
+  #do({ type, attempt = 0, play = true, least = 0, most = 0 }) {
+    clearTimeout(this.#retryTimer);
+    if (type === 'close') this.#source.close();
+    else if (type === 'open') this.#open(attempt, play);
+    else if (type === 'look') this.#look();
+    else this.#retryTimer = setTimeout(() => this.#handle('due'), least + Math.random() * (most - least));
+  }
+
+  /** @param {number} attempt @param {boolean} play */
+  async #open(attempt, play) {
+    const url = this.#url;
+    await this.#source.open(url, attempt);
+    if (play && this.#url === url) await this.#play();
+  }
+
+  async #look() {
+    const url = this.#url;
+    const streaming = await isStreaming(url);
+    if (this.#url === url && this.state === 'ended') this.#handle(streaming ? 'retry' : 'ended');
+  }
+
+  async #play() {
+    try {
+      await this.#video.play();
+    } catch (error) {
+      // Browsers start sound only after a user gesture: play muted instead.
+      if (!(error instanceof DOMException) || error.name !== 'NotAllowedError') return;
+      if (this.#video.muted) return this.#handle('pause');
+      this.#video.muted = true;
+      await this.#play();
+    }
+  }
+
+  /** Goes on with a film where it failed. */
+  #seek() {
+    if (this.#position > 0 && this.#position < this.#video.duration && !this.#source.live) this.#video.currentTime = this.#position;
+  }
+
+  /** Waits for the picture to move, or for data: when neither happens for a while, the video has failed without an error. */
+  #watch() {
+    clearTimeout(this.#stuckTimer);
+    if (document.hidden || !['waiting', 'playing', 'retrying'].includes(this.state)) return;
+    this.#stuckTimer = setTimeout(() => this.#handle('stuck'), STUCK_MS);
   }
 
   #applySound() {
