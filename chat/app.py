@@ -61,12 +61,13 @@ _log = logging.getLogger(__name__)
 
 
 class ServerLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Bounds of a server's parts.
+    """Bounds of a server that have no setting; tests use smaller ones. All times are in seconds.
 
-    ``sweep_seconds``: between two sweeps; ``close_seconds``: for a peer to answer a goodbye;
-    ``header_seconds`` and ``body_seconds``: for a peer to send the head and the body of a request;
-    ``answer_seconds``: to read the answer; ``certificate_seconds``: between two looks at the
-    certificate's files.
+    How long a peer may take to send the head (``header_seconds``) and the body (``body_seconds``)
+    of a request, to read the response (``answer_seconds``), and to answer a close frame
+    (``close_seconds``). The intervals at which connections are swept (``sweep_seconds``) and the
+    files of the certificate are checked (``certificate_seconds``). ``messages`` is the budget of a
+    connection.
     """
 
     hub: HubLimits = HubLimits()

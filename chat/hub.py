@@ -1,7 +1,7 @@
-"""The hub: the rooms and viewers of this process, and the one way of a comment through it.
+"""The hub: joining, posting and reading, for every transport.
 
-Every transport joins, posts and reads here, so that all three ways to follow a room see the same.
-It knows asyncio and no web framework.
+All transports use it, so that each delivers the same entries. It uses asyncio and no web framework;
+``rooms`` opens and closes the rooms.
 """
 
 from __future__ import annotations
@@ -73,17 +73,17 @@ class Hub:
         self._watch_rooms(
             "danmaku_known_refs",
             "Accepted posts whose retries are recognized without reading the archive",
-            lambda room: room.state.count_refs(),
+            lambda room: room.count_refs(),
         )
         self._watch_rooms(
             "danmaku_limited_users",
             "Users whose posting budget is not full, in all rooms",
-            lambda room: room.state.count_limited(),
+            lambda room: room.count_limited(),
         )
         self._watch_rooms(
             "danmaku_slowed_users",
             "Users who posted within the wait of slow mode, in all rooms",
-            lambda room: room.state.count_slowed(),
+            lambda room: room.count_slowed(),
         )
         self._watch_rooms(
             "danmaku_made_bytes",
@@ -102,17 +102,17 @@ class Hub:
         return self._journal.is_healthy
 
     def start(self) -> None:
-        """Begin to take deliveries from the journal."""
+        """Start to receive entries from the journal."""
         self._journal.start(self._rooms.deliver, self._rooms.trim)
 
     # --- rooms ----------------------------------------------------------------------------------
 
     def find_room(self, name: str) -> Room | None:
-        """Return the room of that name if it is open, and keep it open for who is about to join."""
+        """Return the room if it is open, and keep it open for a viewer that is about to join."""
         return self._rooms.find(name)
 
     async def open_room(self, name: str) -> Room | Rejection:
-        """Return the room of that name, opening it; it begins at its first use."""
+        """Return the room, opened if necessary; it is created at its first use."""
         room = await self._rooms.open(name, create=True)
         assert room is not None
         return room
@@ -122,14 +122,15 @@ class Hub:
         return self._rooms.refuse(name)
 
     async def find_begun_room(self, name: str) -> Room | Rejection | None:
-        """Return the room of that name, opening it; None, and nothing is written, if there is none.
+        """Return the room, opened if necessary; None if it was never created.
 
-        For who only reads: a room begins when somebody joins, posts, or changes its settings.
+        For requests that only read: they write nothing. Joining, posting and changing the settings
+        create a room.
         """
         return await self._rooms.open(name, create=False)
 
     def release_rooms(self, now: float) -> None:
-        """Close the rooms that nobody has used for five minutes; drop pollers that stopped."""
+        """Close rooms that were unused for five minutes; stop counting pollers that stopped."""
         self._rooms.release(now)
 
     def live_rooms(self, count: int) -> list[Room]:
@@ -154,9 +155,9 @@ class Hub:
     ) -> wire.Welcome | Rejection | None:
         """Add a viewer with a long-lived connection, and return its first message.
 
-        Rejects while the archive cannot be read; never reports entries as lost then. None when the
-        viewer left in the meantime. The viewer is added and its first entries are taken in one
-        step, with nothing awaited between, so that no entry is missed or sent twice.
+        While the archive cannot be read it rejects, and never reports entries as lost. Returns None
+        if the viewer left in the meantime. The viewer is added and its first entries are selected
+        in one step, with nothing awaited between, so that no entry is missed or sent twice.
         """
         try:
             entries, reason = await self._recover(room, cursor, recent)
@@ -165,7 +166,7 @@ class Hub:
         if viewer.state is ViewerState.LEFT:
             return None
         if not self._rooms.is_open(room):
-            # It made way for others while the entries were read.
+            # It was closed in favor of other rooms while the entries were read.
             return self._metrics.count_rejection(reject(Code.BUSY, retry_after=BUSY_SECONDS))
         room.join(viewer)
         return wire.Welcome(
@@ -186,9 +187,9 @@ class Hub:
     async def _recover(
         self, room: Room, cursor: Cursor | None, recent: int
     ) -> tuple[Raw, str | None]:
-        """Return what follows a viewer's cursor, up to the head of the moment of return.
+        """Return the entries after a cursor, up to the head at the time of return.
 
-        If not all of it can be had: the recent history, and the reason. Raises ReadFailed.
+        If they are not all available: the recent history, and the reason. Raises ReadFailed.
         """
         cursor = room.resolve_cursor(cursor)
         if cursor is None:
@@ -203,20 +204,20 @@ class Hub:
             older = await self._journal.read(room.name, cursor.seq, missing)
         newer = room.entries_in_memory(cursor.seq + len(older))
         if newer is None:
-            # Something was read, but the history moved on by more than a resume may have.
+            # If entries were read, the room has since gained more than a resume may have.
             return room.recent_json(recent), "limit" if older else "trimmed"
         return join_bodies(older + newer), None
 
     def leave(self, room: Room, viewer: Recipient) -> None:
-        """Remove a viewer for good; does nothing when it has left already."""
+        """Remove a viewer; does nothing if it has left already."""
         room.leave(viewer, time.monotonic())
 
     async def read_room(
         self, name: str, cursor: Cursor | None, limit: int, wait: float, poller: object
     ) -> wire.Page | Rejection:
-        """Return the next entries of a room, which may not have begun: see ``read_page``.
+        """Return the next entries of a room that may not exist yet; see ``read_page``.
 
-        Who sends the cursor ``0:0`` waits until it begins.
+        With the cursor ``0:0`` it waits until the room is created.
         """
         ends = time.monotonic() + wait
         while True:
@@ -227,7 +228,7 @@ class Hub:
             if room is not None:
                 return await self.read_page(room, cursor, limit, max(0.0, left), poller)
             if cursor != BEGINNING or left <= 0:
-                return _describe_nothing(cursor)
+                return _make_empty_page(cursor)
             if self._long_polls >= self._limits.long_polls:
                 return reject(Code.BUSY, retry_after=BUSY_SECONDS)
             self._long_polls += 1
@@ -241,7 +242,7 @@ class Hub:
     ) -> wire.Page | Rejection:
         """Return the next entries after a cursor, waiting up to ``wait`` seconds for one.
 
-        Without a cursor: the recent history. ``poller`` identifies who asks, so that a client that
+        Without a cursor: the recent history. ``poller`` identifies the client, so that one that
         polls repeatedly counts as one viewer.
         """
         room.used_at = time.monotonic()
@@ -277,7 +278,7 @@ class Hub:
         return self._make_page(room, bodies, cursor.seq + len(bodies), True, None)
 
     async def _wait_for_entries(self, room: Room, seq: int, seconds: float) -> None:
-        # A wave may announce entries that this poll has already: wait for one with newer ones.
+        # A wave may announce entries that this client has already: wait for newer ones.
         ends = time.monotonic() + seconds
         while room.head == seq and not self.is_stopping:
             left = ends - time.monotonic()
@@ -302,9 +303,9 @@ class Hub:
     # --- posting --------------------------------------------------------------------------------
 
     def post(self, room: Room, author: Author, post: wire.Post) -> Outcome:
-        """Post a comment; the future has its ack once it is durable, or a rejection.
+        """Post a comment; return a future of its ack, set once it is durable, or of a rejection.
 
-        The future may be shared with a retry: who awaits it must shield it.
+        Retries share the future: await it through ``asyncio.shield()``.
         """
         if self.is_stopping:
             return room.reject_post(reject(Code.RESTARTING, retry_after=BUSY_SECONDS))
@@ -321,18 +322,18 @@ class Hub:
         room.used_at = time.monotonic()
         return await room.change_settings(patch, at=time.time_ns() // 1_000_000)
 
-    # --- the end --------------------------------------------------------------------------------
+    # --- stopping -------------------------------------------------------------------------------
 
     async def stop(self) -> None:
-        """Accept nothing more, keep and deliver what was accepted, wake the long polls."""
+        """Accept no more posts, store and deliver the accepted ones, wake the long polls."""
         self.is_stopping = self._rooms.is_stopping = True
         await self._journal.close()
         await self._fanout.flush()
         self._rooms.wake_all()
 
 
-def _describe_nothing(cursor: Cursor | None) -> wire.Page:
-    """Return the page of a room that has not begun."""
+def _make_empty_page(cursor: Cursor | None) -> wire.Page:
+    """Return the page of a room that was never created."""
     is_known = cursor == BEGINNING
     return wire.Page(
         epoch=BEGINNING.epoch,

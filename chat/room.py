@@ -1,4 +1,4 @@
-"""A room that is open in this process: its state, its audience, and its posts in flight."""
+"""A room that is open in this process: its state, its viewers, and its posts in flight."""
 
 from __future__ import annotations
 
@@ -26,20 +26,21 @@ RETRY_LIMIT = 8
 BUSY_SECONDS = 1.0
 
 Outcome = asyncio.Future[wire.Ack | Rejection]
-"""What becomes of a post. It may be shared: who awaits it must shield it."""
+"""The result of a post. Retries share the future: await it through ``asyncio.shield()``."""
 
 
 class _PendingPost(msgspec.Struct):
-    """A post that waits for its commit, and the outcome that all its retries share."""
+    """The retries of a post that is being stored, and the outcome that all of them share."""
 
     retries: int = 0
     retry_outcome: Outcome | None = None
 
 
 class Room:
-    """One open room. The state and the audience see an entry in the same step.
+    """One open room. Its state and its audience process an entry in the same step.
 
-    ``used_at`` is when somebody last needed the room, on the monotonic clock.
+    ``delivery_rate`` is in comments a second, 0 for no limit. ``used_at`` is when the room was last
+    used, on the monotonic clock.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class Room:
         poller_limit: int,
         now: float,
     ) -> None:
-        self.state = state
+        self._state = state
         self.name = state.name
         self.epoch = state.epoch
         self.used_at = now
@@ -83,12 +84,11 @@ class Room:
     @property
     def title(self) -> str:
         """The title, empty when it has none."""
-        return self.state.settings.title
+        return self._state.settings.title
 
     @property
     def settings_json(self) -> Raw:
-        """The settings as JSON."""
-        return self.state.encode_settings()
+        return self._state.encode_settings()
 
     @property
     def viewer_count(self) -> int:
@@ -97,30 +97,41 @@ class Room:
 
     @property
     def held_entries(self) -> int:
-        """The number of entries in memory."""
         return len(self._history)
 
     @property
     def history_bytes(self) -> int:
-        """The bytes of the entries in memory."""
+        """The memory that the history takes, in bytes."""
         return self._history.size
 
     @property
     def is_unused(self) -> bool:
-        """Whether it has no viewers, and no posts in flight."""
+        """Whether it has no viewers and stores nothing at the moment."""
         return not self._appending and not len(self._audience)
 
     @property
     def cached_bytes(self) -> int:
-        """The bytes of frames and histories that are cached for the next who needs them."""
+        """The size of the cached frames and recent histories, in bytes."""
         return self._audience.count_bytes()
+
+    def count_refs(self) -> int:
+        """Return the number of accepted posts whose retries are recognized from memory."""
+        return self._state.count_refs()
+
+    def count_limited(self) -> int:
+        """Return the number of users whose posting budget is not full."""
+        return self._state.count_limited()
+
+    def count_slowed(self) -> int:
+        """Return the number of users who posted within the wait of slow mode."""
+        return self._state.count_slowed()
 
     # --- entries --------------------------------------------------------------------------------
 
     def apply(self, entries: Sequence[NumberedEntry]) -> None:
-        """Take new entries from the journal and schedule a wave for them.
+        """Add new entries from the journal, and schedule a wave for them.
 
-        Entries that were applied before are ignored: a delivery that failed is repeated.
+        Entries that were applied before are ignored: the journal repeats a delivery that failed.
         """
         comments = 0
         new = [numbered for numbered in entries if numbered.entry.seq > self.head]
@@ -131,49 +142,50 @@ class Room:
             if isinstance(entry, Retraction):
                 self._retract(entry.target)
             elif isinstance(entry, SettingsChange):
-                self.state.settings = entry.settings
+                self._state.settings = entry.settings
         self._metrics.accepted.inc(comments)
         self._audience.add_entries(new)
 
     def _retract(self, target: int) -> None:
-        # Only a comment can be retracted: the archive does the same.
+        # Only a comment can be retracted; the archive checks the same.
         body = self._history.get(target)
         if body is not None and isinstance(decode_entry(body).entry, Comment):
             self._history.replace(target, encode_retracted(target))
 
     def shorten_history(self, kept: int) -> int:
-        """Keep only the newest entries in memory, and those that viewers have yet to be sent.
+        """Drop all but the newest ``kept`` entries from memory; return how many bytes were freed.
 
-        Returns how many bytes were freed. The others are read from the archive.
+        Entries that have not been sent to all viewers stay. The dropped ones can still be read from
+        the archive.
         """
         before = self._history.size
         self.trim(self.head - max(kept, self._audience.count_waiting()))
         return before - self._history.size
 
     def trim(self, last: int) -> None:
-        """Drop the entries up to ``last`` from memory, and all that was encoded from them."""
+        """Drop the entries up to ``last`` from memory, and the cached frames."""
         self._history.trim(last)
         self._audience.clear_cache()
 
     def resolve_cursor(self, cursor: wire.Cursor | None) -> wire.Cursor | None:
-        """Return a cursor in this numbering for the one that means the beginning of any room."""
+        """Replace the cursor ``0:0``, the beginning of any room, by one with this room's epoch."""
         return wire.Cursor(self.epoch, 0) if cursor == wire.BEGINNING else cursor
 
     def resume_error(self, cursor: wire.Cursor) -> str | None:
-        """Return why a cursor cannot be resumed from; None when it is a place in this numbering."""
+        """Return why a cursor cannot be resumed from: ``epoch``, ``ahead``, or None if it can."""
         if cursor.epoch != self.epoch:
             return "epoch"
         return "ahead" if cursor.seq > self.head else None
 
     def entries_in_memory(self, after: int, limit: int | None = None) -> list[bytes] | None:
-        """Return the bodies of the next entries after a seq; None when the next is not held."""
+        """Return the bodies of the entries after a seq; None if the first is not in memory."""
         if not self._history.has_after(after):
             return None
         last = self.head if limit is None else min(self.head, after + limit)
         return self._history.slice(after + 1, last)
 
     def count_missing(self, after: int) -> int:
-        """Return how many entries after a seq are older than what is held in memory."""
+        """Return how many of the entries after a seq are no longer in memory."""
         return max(0, self._history.first - 1 - after)
 
     def recent(self, count: int) -> list[bytes]:
@@ -187,16 +199,16 @@ class Room:
     # --- posts ----------------------------------------------------------------------------------
 
     def post(self, author: Author, post: wire.Post, now: float, at: int) -> Outcome:
-        """Post a comment; the future has its ack once it is durable, or a rejection.
+        """Post a comment; return a future of its ack, set once it is durable, or of a rejection.
 
         ``now`` is the monotonic clock in seconds, ``at`` the server's clock in Unix milliseconds.
-        A retry of a ref that is in flight shares the outcome of all retries, with ``dup``.
+        Retries of a post in flight share one future, whose ack has ``dup``.
         """
         self.used_at = now
         key = None if post.ref is None else (author.user, post.ref)
         if key is not None and (pending := self._pending.get(key)) is not None:
             return self._retry(pending)
-        admitted = self.state.admit(author, post, now, at)
+        admitted = self._state.admit(author, post, now, at)
         if isinstance(admitted, Rejection):
             return self.reject_post(admitted)
         if isinstance(admitted, Duplicate):
@@ -204,7 +216,7 @@ class Room:
         try:
             appended = self._journal.append(self.name, admitted, post.ref)
         except Busy:
-            self.state.withdraw(author, post)
+            self._state.withdraw(author, post)
             return self.reject_post(reject(Code.BUSY, retry_after=BUSY_SECONDS))
         self._appending += 1
         outcome: Outcome = asyncio.get_running_loop().create_future()
@@ -238,14 +250,14 @@ class Room:
     def _conclude(
         self, author: Author, post: wire.Post, appended: asyncio.Future[AppendResult]
     ) -> wire.Ack | Rejection:
-        """Return what the sender is told, once the journal has decided."""
+        """Return the answer to a post whose append has ended."""
         try:
             result = appended.result()
         except AppendFailed:
-            self.state.withdraw(author, post)
+            self._state.withdraw(author, post)
             return self._metrics.count_rejection(reject(Code.NOT_KEPT, retry_after=BUSY_SECONDS))
         if post.ref is not None:
-            self.state.remember(author.user, post.ref, result.seq, time.monotonic())
+            self._state.remember(author.user, post.ref, result.seq, time.monotonic())
         return wire.Ack(post.ref, self.epoch, result.seq, result.dup)
 
     async def change_settings(
@@ -253,17 +265,17 @@ class Room:
     ) -> wire.SettingsChanged | Rejection:
         """Change the settings; returns once they are durable. ``at`` in Unix milliseconds.
 
-        A change to what they are already is no entry.
+        A patch that changes nothing appends no entry.
         """
-        # One after the other: each change starts from the settings that the one before it made.
+        # One at a time: each change starts from the result of the one before.
         async with self._settings_lock:
             if not self._journal.is_consistent(self.name):
-                # An earlier change may be on the disk, and this one would undo it.
+                # An earlier change may be stored although it failed; this one would undo it.
                 return reject(Code.BUSY, retry_after=BUSY_SECONDS)
-            settings = change(self.state.settings, patch)
+            settings = change(self._state.settings, patch)
             if isinstance(settings, Rejection):
                 return settings
-            if settings == self.state.settings:
+            if settings == self._state.settings:
                 return wire.SettingsChanged(self.epoch, self.head, settings)
             entry = SettingsChange(seq=0, settings=settings, at=at)
             self._appending += 1
@@ -280,11 +292,11 @@ class Room:
     # --- viewers --------------------------------------------------------------------------------
 
     def join(self, viewer: Recipient) -> None:
-        """Add a viewer that has everything up to the head."""
+        """Add a viewer that has been sent everything up to the head."""
         self._audience.add(viewer, self.head)
 
     def leave(self, viewer: Recipient, now: float) -> None:
-        """Remove a viewer, for good; does nothing when it has left already."""
+        """Remove a viewer; does nothing if it has left already."""
         self._audience.remove(viewer)
         self.used_at = now
 
@@ -305,7 +317,7 @@ class Room:
         self._audience.begin_poll(poller)
 
     def end_poll(self, poller: object, now: float) -> None:
-        """Take the end of a poll; one that is cancelled ends, too."""
+        """Record the end of a poll, also of a cancelled one."""
         self._audience.pollers.end_poll(poller, now)
 
     def drop_expired_pollers(self, now: float) -> None:
@@ -317,7 +329,7 @@ class Room:
         await self._audience.pollers.wait(seconds)
 
     def wake_pollers(self) -> None:
-        """Wake all long polls now; for the server's end."""
+        """Wake all long polls, to stop the server."""
         for _ in self._audience.pollers.notify(self._audience.wave_head):
             pass
 
@@ -333,6 +345,6 @@ def _resolved(answer: wire.Ack | Rejection) -> Outcome:
 
 
 def _resolve(outcome: Outcome, answer: wire.Ack | Rejection) -> None:
-    # Done already if somebody cancelled it who did not shield it.
+    # Done already if a caller cancelled it without a shield.
     if not outcome.done():
         outcome.set_result(answer)

@@ -1,7 +1,7 @@
 """The open rooms of this process: how they are opened, found and closed.
 
-Bounded in number and in the bytes of their histories: rooms without viewers make way for those that
-somebody needs. Looking for a room creates none.
+They are bounded in number and in the bytes of their histories: unused rooms are closed when others
+need their place. Reading creates no room.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ OPENING_LIMIT = 1_000
 HISTORY_BYTES = 256 * 1_024 * 1_024
 HELD_SECONDS = 10.0
 KEPT_ENTRIES = (50, 10)
-MAKE_WAY_SECONDS = 1.0
+FULL_SECONDS = 1.0
 
 
 class RoomLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds: open rooms, rooms that are being opened, bytes of all histories.
 
-    In a room: entries of history, known refs, counted pollers. ``held_seconds``: how long a room
-    without viewers is kept for who asked for it, even when others need its place.
+    Of each room: entries of history, known refs, counted pollers. ``held_seconds``: how long a room
+    without viewers stays open after its last use, even if others need its place.
     """
 
     rooms: int = ROOM_LIMIT
@@ -68,11 +68,11 @@ class Rooms:
         self._limits = limits
         self._rooms: dict[str, Room] = {}
         self._opening: dict[str, asyncio.Task[Room | None]] = {}
-        # Who waits for a room that is not there yet.
+        # Long polls that wait until a room is created.
         self._awaited: dict[str, set[asyncio.Future[None]]] = {}
-        # Exact once a second, and with each room that was opened since.
+        # Recomputed once a second; a room that is opened adds to it at once.
         self._history_bytes = 0
-        self._no_way_until = 0.0
+        self._full_until = 0.0
         self.is_stopping = False
 
     def __iter__(self) -> Iterator[Room]:
@@ -82,20 +82,20 @@ class Rooms:
         return len(self._rooms)
 
     def find(self, name: str) -> Room | None:
-        """Return the room of that name if it is open, and keep it open for who is about to join."""
+        """Return the room if it is open, and keep it open for a viewer that is about to join."""
         room = None if self.is_stopping else self._rooms.get(name)
         if room is not None:
             room.used_at = time.monotonic()
         return room
 
     def is_open(self, room: Room) -> bool:
-        """Return whether a room was not closed meanwhile."""
+        """Return whether this room is still open."""
         return self._rooms.get(room.name) is room
 
     async def open(self, name: str, *, create: bool) -> Room | Rejection | None:
-        """Return the room of that name, opening it if it is not open.
+        """Return the room, opened if necessary.
 
-        A room that has never begun begins now; without ``create`` nothing is written, and None is
+        A room that does not exist is created; without ``create`` nothing is written, and None is
         returned instead.
         """
         while (room := self.find(name)) is None:
@@ -114,7 +114,7 @@ class Rooms:
             except Busy:
                 return reject(Code.BUSY, retry_after=BUSY_SECONDS)
             if room is not None or not create:
-                break  # else it had only been looked for
+                break  # else the task was that of a call without create
         return room
 
     def refuse(self, name: str) -> Rejection | None:
@@ -130,7 +130,7 @@ class Rooms:
             return None
         if len(self._opening) >= self._limits.openings:
             return reject(Code.BUSY, retry_after=BUSY_SECONDS)
-        return None if self._make_way() else reject(Code.FULL, retry_after=ROOM_IDLE_SECONDS)
+        return None if self._free_place() else reject(Code.FULL, retry_after=ROOM_IDLE_SECONDS)
 
     async def _open(self, name: str, create: bool) -> Room | None:
         journal = self._journal
@@ -179,35 +179,35 @@ class Rooms:
 
     # --- closing --------------------------------------------------------------------------------
 
-    def _make_way(self) -> bool:
-        """Close rooms without viewers where there are too many; return whether one more may be."""
+    def _free_place(self) -> bool:
+        """Close unused rooms if there are too many; return whether one more may be opened."""
         limits, now = self._limits, time.monotonic()
         is_full = len(self._rooms) + len(self._opening) >= limits.rooms
         if not is_full and self._history_bytes <= limits.history_bytes:
             return True
-        if now < self._no_way_until:
+        if now < self._full_until:
             return False
         if is_full:
-            # A hundredth at once, so that this search is not for each room that is opened.
+            # A hundredth at once, so that not every opening searches all rooms.
             for room in self._unused(now)[: 1 + limits.rooms // 100]:
                 self._close(room)
         self._free_memory(now)
-        has_way = (
+        has_place = (
             len(self._rooms) + len(self._opening) < limits.rooms
             and self._history_bytes <= limits.history_bytes
         )
-        if not has_way:
-            self._no_way_until = now + MAKE_WAY_SECONDS
-        return has_way
+        if not has_place:
+            self._full_until = now + FULL_SECONDS
+        return has_place
 
     def _unused(self, now: float) -> list[Room]:
-        """Return the rooms that nobody needs, the one that was used first before the others."""
+        """Return the unused rooms, least recently used first."""
         held = self._limits.held_seconds
         found = [room for room in self if room.is_unused and now - room.used_at > held]
         return sorted(found, key=lambda room: room.used_at)
 
     def _free_memory(self, now: float) -> None:
-        """Bound the bytes of all histories: close what is unused, then shorten the largest."""
+        """Bound the bytes of all histories: close unused rooms, then shorten the largest."""
         limit = self._limits.history_bytes
         self._history_bytes = sum(room.history_bytes for room in self)
         if self._history_bytes <= limit:
@@ -223,7 +223,7 @@ class Rooms:
                 self._history_bytes -= room.shorten_history(kept)
 
     def release(self, now: float) -> None:
-        """Close the rooms that nobody has used for five minutes; drop pollers that stopped."""
+        """Close rooms that were unused for five minutes; stop counting pollers that stopped."""
         for room in list(self):
             room.drop_expired_pollers(now)
             if room.viewer_count:
@@ -247,13 +247,13 @@ class Rooms:
             room.apply(entries)
 
     def trim(self, name: str, last: int) -> None:
-        """Tell a room that its entries up to ``last`` are no longer stored."""
+        """Drop the entries of a room up to ``last``, which are no longer stored."""
         room = self._rooms.get(name)
         if room is not None:
             room.trim(last)
 
     def wake_all(self) -> None:
-        """Wake all long polls; for the server's end."""
+        """Wake all long polls, to stop the server."""
         self.is_stopping = True
         for room in self:
             room.wake_pollers()

@@ -1,18 +1,16 @@
-"""One viewer's WebSocket connection after its handshake.
+"""One viewer's WebSocket connection after its handshake: reads frames and handles messages.
 
-It reads frames, passes messages to the hub, and is the fan-out's ``Recipient``: while nothing waits
-in its stream, bytes go straight to the kernel. Nothing of the HTTP request is kept.
+Writing is its base class, ``FrameWriter``; what a message does is the hub's. Nothing of the HTTP
+request is kept.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tornado.iostream import IOStream, SSLIOStream, StreamBufferFullError, StreamClosedError
+from tornado.iostream import IOStream
 
 from chat.core import frames, wire
 from chat.core.budgets import FRAGMENT_COST, POSTS_IN_FLIGHT
@@ -22,10 +20,10 @@ from chat.core.reject import TOO_LARGE, TOO_MANY, TOO_MANY_ERRORS, Closing, Code
 from chat.core.room_state import Author
 from chat.core.wire import Cursor
 from chat.fanout.batch_cache import DEFLATE, build_text_frame
-from chat.fanout.recipient import Position, ViewerState
-from chat.fanout.send_group import send_to
+from chat.fanout.recipient import ViewerState
 from chat.room import Outcome, Room
-from chat.web.goodbye import end_sending, read_to_end
+from chat.web.frame_writer import FrameWriter
+from chat.web.graceful_close import read_to_end
 from chat.web.message_budget import MessageBudget
 
 if TYPE_CHECKING:
@@ -33,42 +31,27 @@ if TYPE_CHECKING:
 
 READ_CHUNK = 4_096
 READ_BEFORE_YIELD = 64 * 1_024
-TAIL_CHUNK = 16 * 1_024
 ERROR_LIMIT = 20
 OVERDRAFT_SECONDS = 1.0
 TOO_MANY_SECONDS = 30.0
 
 
-class Connection:
+class Connection(FrameWriter):
     """A viewer that follows a room over WebSocket.
 
-    ``state`` tells whether it is a viewer: JOINING until the hub has let it join, LEFT as soon as
-    the server has said goodbye or the connection broke. ``awaits_pong``: nothing was received since
-    the last ping. ``progress_at``: when the stream last wrote, on the monotonic clock.
+    ``ping_slot`` is the second of the ping interval in which it is pinged. ``address_key``
+    identifies the address whose budgets it uses; None for loopback.
     """
 
     __slots__ = (
         "_author",
         "_budget",
-        "_connections",
         "_errors",
-        "_handshake_response",
         "_is_signed_in",
-        "_owes_pong",
         "_posts_in_flight",
         "_read_waiter",
-        "_room",
-        "_stream",
         "address_key",
-        "awaits_pong",
-        "encoding",
-        "is_plain_socket",
         "ping_slot",
-        "position",
-        "progress_at",
-        "send",
-        "state",
-        "writable",
     )
 
     def __init__(
@@ -81,11 +64,7 @@ class Connection:
         handshake_response: bytes,
         encoding: int,
     ) -> None:
-        # Sent together with the first message.
-        self._handshake_response = handshake_response
-        self._stream = stream
-        self._connections = connections
-        self._room = room
+        super().__init__(stream, connections, room, handshake_response, encoding)
         self._author = author
         self._errors = 0
         self._is_signed_in = False
@@ -94,18 +73,7 @@ class Connection:
         self._budget: MessageBudget | None = None
         self._posts_in_flight = 0
         self._read_waiter: asyncio.Future[None] | None = None
-        self.state = ViewerState.JOINING
-        self.position = Position()
-        self.encoding = encoding
         self.ping_slot = 0
-        self.awaits_pong = False
-        self._owes_pong = False
-        self.progress_at = 0.0
-        self.writable = not stream.writing()
-        self.is_plain_socket = not isinstance(stream, SSLIOStream)
-        self.send: Callable[[bytes], int] = (
-            stream.socket.send if self.is_plain_socket else self._send_encrypted
-        )
 
     # --- reading --------------------------------------------------------------------------------
 
@@ -131,7 +99,7 @@ class Connection:
             connections.forget(self)
 
     async def _read(self) -> None:
-        """Read until the server has said goodbye."""
+        """Read until this viewer has left."""
         reader = FrameReader(wire.MAX_MESSAGE_BYTES, deflate=self.encoding == DEFLATE)
         try:
             await self._read_frames(reader)
@@ -157,8 +125,8 @@ class Connection:
                 await self._wait_to_read()
             budget -= len(data)
             if budget < 0:
-                # Buffered data is read without a turn of the loop: yield, so that a flood from one
-                # peer does not delay the others.
+                # Reading buffered data does not yield to the loop: yield here, so that a flood from
+                # one peer does not delay the others.
                 budget = READ_BEFORE_YIELD
                 await asyncio.sleep(0)
 
@@ -207,7 +175,7 @@ class Connection:
     def _post(self, post: wire.Post) -> None:
         outcome = self._connections.hub.post(self._room, self._author, post)
         if outcome.done():
-            # Rejected, or a duplicate. An accepted post has paid with the post rate.
+            # Rejected, or a duplicate. An accepted post is charged to the post rate instead.
             self._charge(1)
             self._send_outcome(post.ref, outcome)
         else:
@@ -286,7 +254,7 @@ class Connection:
         )
 
     async def _wait_to_read(self) -> None:
-        """Leave unread what comes while this peer is over a budget, or takes no answers."""
+        """Read nothing while this peer is over a budget, or does not read its answers."""
         while self.state is not ViewerState.LEFT:
             if not self.writable or self._posts_in_flight >= POSTS_IN_FLIGHT.limit:
                 self._read_waiter = asyncio.get_running_loop().create_future()
@@ -314,92 +282,14 @@ class Connection:
                 self._read_waiter.set_result(None)
             self._read_waiter = None
 
-    # --- writing --------------------------------------------------------------------------------
+    # --- continuing and leaving -----------------------------------------------------------------
 
-    def _take_handshake_response(self) -> bytes:
-        response, self._handshake_response = self._handshake_response, b""
-        return response
-
-    def send_message(self, message: wire.Outgoing) -> None:
-        """Send one message to this viewer alone."""
-        self.send_frame(build_text_frame(wire.encode(message)))
-
-    def send_frame(self, data: bytes) -> None:
-        """Send bytes that are framed already to this viewer alone."""
-        if self.state is ViewerState.LEFT:
-            return
-        if self.writable:
-            send_to(self, data)
-        else:
-            self._write(data)
-
-    def buffer_tail(self, tail: memoryview) -> None:
-        """Let the stream write what the kernel did not take."""
-        self.writable = False
-        # In pieces, because each reports when it is out: a slow viewer is one without progress.
-        for start in range(0, len(tail), TAIL_CHUNK):
-            self._write(tail[start : start + TAIL_CHUNK])
-
-    def _write(self, data: bytes | memoryview) -> None:
-        try:
-            self._stream.write(data).add_done_callback(self._on_written)
-        except (StreamClosedError, StreamBufferFullError):
-            self.abort()
-            return
-        # Bytes that only the stream can write, as with TLS, are mostly out at once.
-        if self._stream.writing() and self not in self._connections.stalled:
-            self._connections.stalled.add(self)
-            self.progress_at = time.monotonic()
-
-    def _on_written(self, _written: asyncio.Future[None]) -> None:
-        self.progress_at = time.monotonic()
-        if not self.writable and self.state is not ViewerState.LEFT and not self._stream.writing():
-            self._connections.stalled.discard(self)
-            if not self._stream.closed():
-                self.writable = True
-                self._room.catch_up(self)
-                self._resume_reading()
-
-    def _send_encrypted(self, data: bytes) -> int:
-        # TLS makes its own records, so the stream has to write: all of it is a tail.
-        self.buffer_tail(memoryview(data))
-        return len(data)
-
-    def ping(self) -> None:
-        """Send a ping, unless something waits in front of the socket."""
-        if self.writable and not self._handshake_response:
-            self.awaits_pong = self._owes_pong = True
-            send_to(self, frames.PING_FRAME)
-
-    # --- the end --------------------------------------------------------------------------------
-
-    def close_gracefully(self, closing: Closing, reconnect_after: float | None) -> None:
-        """Say goodbye; the stream is closed once the peer has closed or a moment has passed.
-
-        ``reconnect_after`` in seconds, None for a peer that should not come back.
-        """
-        if self.state is ViewerState.LEFT:
-            return
-        bye = wire.encode(wire.Bye(closing.code, closing.message, reconnect_after))
-        goodbye = build_text_frame(bye) + frames.build_close(closing.code, closing.message)
-        self._end(self._take_handshake_response() + goodbye)
-        self._connections.metrics.closed.labels(str(closing.code)).inc()
-
-    def _end(self, last: bytes) -> None:
-        """Send the last frames; what the peer sends from now on is discarded."""
-        self.send_frame(last)
-        self._leave()
-        end_sending(self._stream, self._connections.close_seconds)
-
-    def abort(self) -> None:
-        """Close the stream without a goodbye."""
-        self._leave()
-        self._stream.close()
+    def _on_drained(self) -> None:
+        super()._on_drained()
+        self._resume_reading()
 
     def _leave(self) -> None:
-        self._connections.hub.leave(self._room, self)
-        self._connections.stalled.discard(self)
-        self.writable = False
+        super()._leave()
         self._sign_out()
         self._resume_reading()
 

@@ -1,4 +1,4 @@
-"""All WebSocket connections of this process: who is there, who is silent, who is slow."""
+"""All WebSocket connections of this process: opens, pings, counts and closes them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ from chat.hub import Hub
 from chat.metrics import Metrics
 from chat.room import Room
 from chat.web.connection import Connection
-from chat.web.goodbye import read_to_end
+from chat.web.frame_writer import FrameWriter
+from chat.web.graceful_close import read_to_end
 from chat.web.identity.guests import GuestSessions
 from chat.web.peers import Peers
 
@@ -38,10 +39,10 @@ RECONNECTS_PER_SECOND = 2_000
 
 
 class Connections:
-    """The open connections, and what all of them share.
+    """The open connections, and the services that all of them share.
 
-    ``stalled`` are those whose streams have bytes to write. ``close_seconds``: how long a peer has
-    to answer a goodbye.
+    ``stalled`` are those whose streams have unsent bytes. ``max_viewers`` bounds the connections.
+    ``close_seconds``: how long a peer may take to answer a close frame.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class Connections:
         self.message_budget = message_budget
         self.guests = guests
         self.metrics = metrics
-        self.stalled: set[Connection] = set()
+        self.stalled: set[FrameWriter] = set()
         self._max_viewers = max_viewers
         self.close_seconds = close_seconds
         self._turned_away: set[asyncio.Task[None]] = set()
@@ -78,9 +79,13 @@ class Connections:
     def open(
         self, stream: IOStream, room: Room, author: Author, upgrade: Upgrade, address: str
     ) -> None:
-        """Accept an upgrade, and follow the room over its stream."""
+        """Accept an upgrade; a task follows the room over ``stream`` from now on.
+
+        ``address`` is the client's, for its budgets. A connection over the limit is answered with
+        ``bye`` and 1013: a browser cannot read the body of a refused handshake.
+        """
         if stream.closed():
-            return  # the peer left while its room was opened
+            return  # the peer disconnected while its room was being opened
         stream.max_write_buffer_size = WRITE_BUFFER_LIMIT
         stream.set_nodelay(True)
         encoding = DEFLATE if upgrade.deflate else PLAIN
@@ -112,24 +117,24 @@ class Connections:
         self._count -= 1
 
     def sweep(self, now: float) -> None:
-        """Once a second: ping some, close those that are silent or make no progress."""
+        """Ping some; close those that did not answer or made no progress. Call once a second."""
         self._tick += 1
         for connection in list(self._slots[(self._tick - PONG_SECONDS) % PING_SECONDS]):
-            # A peer that takes nothing cannot have read the ping: it is slow, and closed as such.
+            # A stalled peer cannot have read the ping; it is closed as slow, not as silent.
             if connection.awaits_pong and connection not in self.stalled:
                 connection.close_gracefully(SILENT, self._spread())
         for connection in list(self._slots[self._tick % PING_SECONDS]):
             connection.ping()
-        for connection in list(self.stalled):
-            if is_stalled(connection.progress_at, now):
-                connection.close_gracefully(SLOW, self._spread())
+        for writer in list(self.stalled):
+            if is_stalled(writer.progress_at, now):
+                writer.close_gracefully(SLOW, self._spread())
 
     def reject_join(self, connection: Connection) -> None:
-        """Close a connection whose entries cannot be read now; the viewer should come back."""
+        """Close a connection whose missed entries cannot be read now; the client reconnects."""
         connection.close_gracefully(NOT_READ, self._spread())
 
     async def stop(self) -> None:
-        """Say goodbye to all, and wait a moment for them to leave."""
+        """Close all, and wait up to half of ``close_seconds`` for their peers."""
         tasks = [*self._turned_away, *(task for slot in self._slots for task in slot.values())]
         for slot in self._slots:
             for connection in list(slot):
@@ -140,5 +145,5 @@ class Connections:
                 task.cancel()
 
     def _spread(self) -> float:
-        """Return seconds after which to come back, at random, so that not all come at once."""
+        """Return a random delay in seconds, so that clients do not reconnect all at once."""
         return round(random.uniform(1, 2 + self._count / RECONNECTS_PER_SECOND), 2)

@@ -1,8 +1,11 @@
-"""Tornado's HTTP server, where it falls short of the protocol of this server.
+"""Tornado's HTTP server, with an answer to every request that can be answered.
 
-Tornado answers what it cannot parse with an empty 400, and a head that is too large not at all;
-here both get the JSON body of every error. A request target in absolute form is answered. Sockets
-that break are counted, and leave no traceback in the log.
+Tornado answers a malformed request with an empty 400 and closes the connection if a head is too
+large; here both get an error as JSON. Request targets in absolute form are accepted. Errors of
+sockets are counted instead of logged with a traceback.
+
+This overrides private methods of Tornado (``_handle_events``, ``_parse_headers``, ``_read_body``,
+``_server_request_loop``, ``_handle_connection``), so pyproject.toml pins its minor version.
 """
 
 from __future__ import annotations
@@ -36,7 +39,7 @@ from chat.core.reject import Code, Rejection, reject
 from chat.core.wire import Failure, encode
 from chat.metrics import Metrics
 from chat.web.connections import CLOSE_SECONDS
-from chat.web.goodbye import close_gracefully
+from chat.web.graceful_close import close_gracefully
 
 _ABSOLUTE = re.compile(r"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
 
@@ -44,7 +47,7 @@ _log = logging.getLogger(__name__)
 
 
 class Malformed(Exception):
-    """A request cannot be read, and neither can what follows it on its connection."""
+    """A request cannot be parsed; the position of the next one on its connection is unknown."""
 
     def __init__(self, rejection: Rejection) -> None:
         super().__init__(rejection.message)
@@ -52,23 +55,23 @@ class Malformed(Exception):
 
 
 class _PeerStream(IOStream):
-    """A peer's socket; ``on_error`` is told the error that ends it."""
+    """A peer's stream; calls ``on_error`` with the error that closes it."""
 
     def __init__(self, *args: Any, on_error: Callable[[OSError], None], **options: Any) -> None:
         self._on_error = on_error
         super().__init__(*args, **options)
 
     def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
-        """Read the head of a request; one over the limit is returned as far as it has come.
+        """Read the head of a request; of one over the limit, return what has arrived.
 
-        Tornado would close the connection, and nobody could answer.
+        Tornado would close the connection, so that the request could not be answered.
         """
         if max_bytes is not None:
             regex = rb"(?s)%s|\A(?=.{%d})(?!.{,%d}%s).+" % (regex, max_bytes + 1, max_bytes, regex)
         return super().read_until_regex(regex)
 
     def close(self, exc_info: Any = False) -> None:
-        """Close, and report the error for which it happens."""
+        """Close, and report the error that is the reason."""
         if exc_info and not self.closed():
             error = exc_info if isinstance(exc_info, BaseException) else sys.exc_info()[1]
             if isinstance(error, OSError):
@@ -91,7 +94,7 @@ class _EncryptedStream(_PeerStream, SSLIOStream):
 
 
 class _RequestConnection(HTTP1Connection):
-    """Reads one request; raises Malformed where Tornado would write an empty answer."""
+    """Reads one request; raises Malformed where Tornado would send an empty response."""
 
     def _parse_headers(self, data: bytes) -> tuple[str, HTTPHeaders]:
         if len(data) > self.params.max_header_size:
@@ -121,7 +124,7 @@ async def _read_well_formed(reading: Awaitable[None]) -> None:
 
 
 def _explain(error: HTTPInputError) -> Malformed:
-    # Tornado's words are "Content-Length too long" and "chunked body too large".
+    # Tornado's messages are "Content-Length too long" and "chunked body too large".
     is_too_large = " too l" in str(error)
     return Malformed(reject(Code.TOO_LARGE if is_too_large else Code.BAD_REQUEST))
 
@@ -134,7 +137,7 @@ class _ServerConnection(HTTP1ServerConnection):
             is_open = True
             while is_open:
                 is_open = await self._serve_request(delegate)
-                # Buffered requests are read without a turn of the loop.
+                # Reading buffered requests does not yield to the loop.
                 await asyncio.sleep(0)
         except Malformed as error:
             await self._refuse(error.rejection)
@@ -165,7 +168,7 @@ class _ServerConnection(HTTP1ServerConnection):
 
 
 class _Request(HTTPMessageDelegate):
-    """Passes a request on to the application, in the form in which the application expects it."""
+    """Passes a request to the application, with its target in origin form."""
 
     def __init__(self, request: HTTPMessageDelegate, connection: HTTPConnection) -> None:
         self._request: HTTPMessageDelegate | None = request
@@ -178,7 +181,7 @@ class _Request(HTTPMessageDelegate):
         assert self._request is not None
         absolute = _ABSOLUTE.fullmatch(start_line.path)
         if absolute:
-            # RFC 9112, section 3.2.2: the Host header does not count then.
+            # RFC 9112, section 3.2.2: the target overrides the Host header.
             path = absolute[2]
             path = path if path.startswith("/") else "/" + path
             start_line = start_line._replace(path=path)
@@ -186,7 +189,7 @@ class _Request(HTTPMessageDelegate):
         try:
             return self._request.headers_received(start_line, headers)
         except HTTPInputError:
-            # It can be read, only not understood, such as a Host that is no host.
+            # The request was parsed, but a value is invalid, such as the Host header.
             self._request = None
             is_head = start_line.method == "HEAD"
             answer, headers, body = _build_refusal(reject(Code.BAD_REQUEST))
@@ -234,7 +237,7 @@ class RequestServer(HTTPServer):
         try:
             stream = self._open_stream(connection)
         except OSError as error:
-            # It was closed before it could be looked at.
+            # The peer has closed it already.
             self._count_error(error)
             connection.close()
             return

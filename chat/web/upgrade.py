@@ -1,4 +1,4 @@
-"""Who may open a WebSocket connection: the one decision, for both ways to upgrade."""
+"""Decides who may open a WebSocket connection, for the fast path and for Tornado's handler."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from chat.web.handler import Services
 
 
 def authorize_upgrade(services: Services, upgrade: Upgrade, caller: Caller) -> Author | Rejection:
-    """Return who connects, or why they may not.
+    """Return the new guest who connects, or why the upgrade is refused.
 
-    Whatever an upgrade is refused for is checked here, so
-    that no check can be missing in one of the two ways.
+    Both ways to upgrade call this, so a check that is added here cannot be missing in one of them.
     """
     if (rejection := services.callers.refuse(caller)) is not None:
         return rejection
@@ -27,9 +26,10 @@ def authorize_upgrade(services: Services, upgrade: Upgrade, caller: Caller) -> A
 
 
 def explain_refusal(services: Services, upgrade: Upgrade, caller: Caller) -> Rejection:
-    """Return why an upgrade would be refused, or that this is none.
+    """Return why an upgrade would be refused, or ``not_a_websocket`` if it would not be.
 
-    A browser tells its scripts nothing about a handshake that failed; they ask by a plain GET.
+    A browser hides the response to a failed handshake from scripts; they send a plain GET to the
+    same address to learn the reason.
     """
     author = authorize_upgrade(services, upgrade, caller)
     if isinstance(author, Rejection):

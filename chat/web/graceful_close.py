@@ -1,8 +1,8 @@
-"""How the server ends a connection without losing the last thing that it said.
+"""Closes a connection without losing the last bytes that were sent on it.
 
-A socket that is closed with unread data is reset, and a reset takes what the peer has not read yet.
-So the server sends a FIN behind its last bytes, reads until the peer closes, too, and only then
-closes (RFC 6455, section 7.1.1; RFC 9112, section 9.6). A peer that has closed costs no descriptor.
+Closing a socket with unread data resets the connection, and the peer loses what it has not read
+yet. So the server sends a FIN after its last bytes, reads until the peer closes too, and only then
+closes (RFC 6455, section 7.1.1; RFC 9112, section 9.6).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _CHUNK = 4_096
 
 
 def end_sending(stream: IOStream, seconds: float) -> None:
-    """Send a FIN once everything written is out; close in ``seconds`` at the latest."""
+    """Send a FIN once all data is written; close after ``seconds`` at the latest."""
     asyncio.get_running_loop().call_later(seconds, stream.close)
     try:
         stream.write(b"").add_done_callback(partial(_shut_down, stream))
@@ -34,16 +34,16 @@ async def read_to_end(stream: IOStream) -> None:
     try:
         while left > 0:
             left -= len(await stream.read_bytes(_CHUNK, partial=True))
-            # Buffered data is read without a turn of the loop.
+            # Reading buffered data does not yield to the loop.
             await asyncio.sleep(0)
     except OSError:
-        pass  # the peer has closed, or the time is over
+        pass  # the peer has closed, or the timer closed the stream
     finally:
         stream.close()
 
 
 async def close_gracefully(stream: IOStream, seconds: float) -> None:
-    """End a connection whose last bytes were written; nobody else may read from it."""
+    """End a connection whose last bytes were written; nothing else may read from it."""
     end_sending(stream, seconds)
     await read_to_end(stream)
 
@@ -56,7 +56,7 @@ def _shut_down(stream: IOStream, written: asyncio.Future[None]) -> None:
         with contextlib.suppress(OSError):
             stream.socket.unwrap()
     try:
-        # Of the socket below TLS: its own shutdown would also end reading.
+        # The plain socket's method: that of SSLSocket would also end reading.
         socket.socket.shutdown(stream.socket, socket.SHUT_WR)
     except OSError:
         stream.close()

@@ -1,4 +1,4 @@
-"""How a WebSocket connection ends: the last bytes arrive, and nobody holds a descriptor after."""
+"""How a WebSocket connection ends: the last bytes arrive, and the descriptor is freed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from websockets.frames import Opcode
 
 from chat.app import ServerLimits
 from chat.core.handshake import PREFIX
-from chat.web import goodbye
 from tests.support.certificates import Certificate
 from tests.support.in_process_server import UPGRADE, InProcessServer
 from tests.support.websocket_frames import (
@@ -116,11 +115,7 @@ def test_peer_that_never_closes_is_closed_when_its_time_is_over() -> None:
     asyncio.run(scenario())
 
 
-def test_peer_that_sends_without_end_after_the_close_is_closed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(goodbye, "DISCARD_LIMIT", 100_000)
-
+def test_peer_that_sends_without_end_after_the_close_is_closed() -> None:
     async def scenario() -> None:
         limits = ServerLimits(close_seconds=LONG)
         async with InProcessServer(limits=limits) as server, raw_socket(server) as peer:
