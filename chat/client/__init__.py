@@ -5,10 +5,10 @@
         async for entry in room:
             print(entry)
 
-It keeps the cursor, notices holes and a server that has gone silent, comes back after a loss with
-the server's own delay or a jittered back-off, and sends again, under the same ref, what was not
-answered or could not be kept just then. What it could not get is told as ``Missed``, never passed
-over; ``state`` tells whether it is there.
+It keeps the cursor, notices holes and a server that has gone silent, comes back after a loss as
+``connection_state`` decides, and sends again, under the same ref, what was not answered or could
+not be kept just then. What it could not get is told as ``Missed``, never passed over; ``state``
+tells whether it is there.
 """
 
 from __future__ import annotations
@@ -18,14 +18,22 @@ import contextlib
 import random
 import secrets
 from types import TracebackType
-from typing import Literal
 from urllib.parse import urlencode
 
 import msgspec
-from tornado.httpclient import HTTPClientError, HTTPRequest
-from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, websocket_connect
 
+from chat.client.connection_state import (
+    Action,
+    ByeTime,
+    ConnectionState,
+    Event,
+    StateLimits,
+    VisibleState,
+    step,
+    visible_state,
+)
 from chat.client.entries import BUFFER_LIMIT, Entries, Entry, Missed, Other
+from chat.client.socket import HandshakeRefused, Socket, SocketLimits, open_socket
 from chat.core.comment import WHITE, Mode, Size
 from chat.core.wire import (
     Ack,
@@ -35,7 +43,6 @@ from chat.core.wire import (
     Cursor,
     Identity,
     Outgoing,
-    Ping,
     Post,
     Reject,
     Skip,
@@ -51,38 +58,32 @@ __all__ = [
     "Missed",
     "Other",
     "PostRejected",
-    "State",
+    "VisibleState",
 ]
 
-FIRST_DELAY = 0.5
-FAILURES_BEFORE_OFFLINE = 3
 # Rejections that say that the server could not store a post just now.
-PASSING_CODES = frozenset({"busy", "not_kept", "restarting"})
+PASSING_CODES = frozenset({"busy", "not_kept", "restarting", "too_many"})
 SHORTEST_WAIT = 0.1
-MESSAGE_LIMIT = 8 * 1_024 * 1_024
-
-_outgoing = msgspec.json.Decoder(Outgoing)
-
-
-State = Literal["connecting", "live", "offline"]
+FIRST_DELAY_MS = 1_000
+LONGEST_RETRY_SECONDS = 600.0
 
 
 class ClientLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of a client.
 
     ``buffer`` entries may wait to be read. The others are seconds: the longest delay between two
-    attempts to connect; how long one attempt may take; without a message, until the server is
-    pinged, and then for its answer; and how long a post is sent again that the server could not
-    store.
+    attempts to connect; how long one attempt may take, until the welcome; without a message, until
+    the server is pinged, and then for its answer (a post pings it at once); and how long a post is
+    sent again that the server could not store.
     """
 
     buffer: int = BUFFER_LIMIT
-    longest_delay: float = 30.0
+    longest_delay: float = 20.0
     connect_seconds: float = 10.0
     # A read that waits cannot see that its peer has died. The server's own pings are answered by
     # Tornado, unseen by this client.
     quiet_seconds: float = 30.0
-    answer_seconds: float = 15.0
+    answer_seconds: float = 5.0
     patience_seconds: float = 60.0
 
 
@@ -127,9 +128,12 @@ class Client:
         self._entries = Entries(cursor, self._limits.buffer)
         self._welcomed = asyncio.Event()
         self._unanswered: dict[str, tuple[bytes, asyncio.Future[Ack]]] = {}
-        self._connection: WebSocketClientConnection | None = None
-        self._is_in = False
-        self._failures = 0
+        self._socket: Socket | None = None
+        # A program chose its name: another one is no help when it is refused.
+        self._state = ConnectionState(polls=False, droppable=())
+        self._is_signed_in = False
+        self._sign_in_timer: asyncio.TimerHandle | None = None
+        self._ending = ""
         self._task: asyncio.Task[None] | None = None
         self._over: ClientClosed | None = None
         self.session = session
@@ -142,17 +146,14 @@ class Client:
         return self._entries.cursor
 
     @property
-    def state(self) -> State:
+    def state(self) -> VisibleState:
         """Whether this client is in the room, in the words of the page's status.
 
         ``live``: it is. ``connecting``: it is not yet, or not again. ``offline``: it failed to get
-        in several times in a row and still tries, now and then; or it is over for good.
+        in several times in a row, or the server is full, and it still tries; or it is over for
+        good.
         """
-        if self._over is not None:
-            return "offline"
-        if self._is_in:
-            return "live"
-        return "connecting" if self._failures < FAILURES_BEFORE_OFFLINE else "offline"
+        return "offline" if self._over is not None else visible_state(self._state)
 
     async def __aenter__(self) -> Client:
         """Join the room; raises ClientClosed when the server does not want this viewer."""
@@ -177,8 +178,7 @@ class Client:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        if self._connection is not None:
-            self._connection.close(1000)
+        self._drop_socket()
         self._end(ClientClosed("closed here"))
 
     async def post(
@@ -192,9 +192,9 @@ class Client:
     ) -> Ack:
         """Say something; return its ack once it is durable. Raises PostRejected or ClientClosed.
 
-        Lost connections are ridden out, and a server that cannot keep it just now for up to a
-        minute: it is sent again under the same ref. All other rejections are the caller's, also
-        those of who speaks too fast.
+        A lost connection is waited out, and for up to a minute a server that cannot keep it just
+        now: it is sent again under the same ref. All other rejections are the caller's, also those
+        of who speaks too fast.
         """
         ref = ref or secrets.token_hex(8)
         message = encode(Post(text, ref, mode, color, size))
@@ -217,7 +217,9 @@ class Client:
             raise self._over
         answer: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
         self._unanswered[ref] = (message, answer)
-        self._send(message)
+        if self._is_signed_in:
+            self._send(message)
+        self._handle(Event(type="post"))
         return await answer
 
     def __aiter__(self) -> Client:
@@ -238,74 +240,79 @@ class Client:
             self._end(ClientClosed(f"the client failed: {error!r}"))
 
     async def _follow_on(self) -> None:
-        while self._over is None:
-            delay: float | None = None
-            try:
-                self._connection = await self._connect()
-                delay = await self._listen(self._connection)
-            except HTTPClientError as error:
-                if 400 <= error.code < 500:
-                    self._end(ClientClosed(f"the server refused the connection: {error}"))
-                    return
-            except (OSError, WebSocketClosedError):
-                pass
-            finally:
-                self._is_in = False
-            if delay is None:
-                delay = min(self._limits.longest_delay, FIRST_DELAY * 2 ** min(self._failures, 10))
-                delay *= random.uniform(0.5, 1)
-            self._failures += 1
-            if self._over is None:
-                await asyncio.sleep(delay)
+        actions = self._handle(Event(type="start"))
+        while self._state.phase != "ended":
+            event = Event(type="due")
+            for action in actions:
+                if action.type == "open":
+                    event = await self._use_socket()
+                elif action.type == "wait":
+                    assert action.least is not None
+                    assert action.most is not None
+                    await asyncio.sleep(random.uniform(action.least, action.most) / 1000)
+                elif action.type == "ask":
+                    event = Event(type="unexplained")  # a refusal would have come with its reason
+            actions = self._handle(event)
+        self._end(ClientClosed(self._ending))
 
-    async def _connect(self) -> WebSocketClientConnection:
+    def _handle(self, event: Event) -> list[Action]:
+        """Change the state; do at once what takes no time, and return what to do."""
+        limits = self._limits
+        longest = limits.longest_delay * 1000
+        bounds = StateLimits(first_ms=min(FIRST_DELAY_MS, longest), longest_ms=longest)
+        at = asyncio.get_running_loop().time() * 1000
+        self._state, actions = step(self._state, msgspec.structs.replace(event, at=at), bounds)
+        for action in actions:
+            if action.type == "close":
+                self._drop_socket()
+            elif action.type == "check" and self._socket is not None:
+                self._socket.check()
+        return actions
+
+    async def _use_socket(self) -> Event:
+        """Connect, take messages until the connection ends, and return how it did."""
         query: dict[str, str | int] = {"history": self._history}
         if self._name is not None:
             query["name"] = self._name
         if self.cursor is not None:
             query["cursor"] = str(self.cursor)
-        request = HTTPRequest(
-            f"{self._url}?{urlencode(query)}",
-            connect_timeout=self._limits.connect_seconds,
-            request_timeout=self._limits.connect_seconds,
+        seconds = self._limits
+        limits = SocketLimits(
+            connect=seconds.connect_seconds,
+            quiet=seconds.quiet_seconds,
+            answer=seconds.answer_seconds,
         )
-        return await websocket_connect(request, max_message_size=MESSAGE_LIMIT)
-
-    async def _listen(self, connection: WebSocketClientConnection) -> float | None:
-        """Take messages until the connection ends; return the delay that the server asked for."""
-        delay: float | None = None
-        while (data := await self._read(connection)) is not None:
-            try:
-                message = _outgoing.decode(data)
-            except msgspec.ValidationError:
-                continue  # a type that a newer server knows
-            if isinstance(message, Bye):
-                delay = message.reconnect_after
-                if delay is None:
-                    self._end(ClientClosed(f"{message.code}: {message.message}"))
-            elif not self._take(message):
-                connection.close(1000)
-                return 0.0  # a hole: come back at once, with the cursor from before it
-        code = connection.close_code
-        if self._over is None and code is not None and 4500 <= code <= 4999:
-            self._end(ClientClosed(f"the server closed the connection with {code}"))
-        return delay
-
-    async def _read(self, connection: WebSocketClientConnection) -> str | bytes | None:
-        """Return the next message; None when the connection has ended, or its other end died."""
-        reading = asyncio.ensure_future(connection.read_message())
         try:
-            # Only waited for: a read that is cancelled may take its message with it.
-            done, _ = await asyncio.wait({reading}, timeout=self._limits.quiet_seconds)
-            if not done:
-                self._send(encode(Ping()))
-                done, _ = await asyncio.wait({reading}, timeout=self._limits.answer_seconds)
-            if done:
-                return reading.result()
-        finally:
-            reading.cancel()
-        connection.close(1000)
-        return None
+            self._socket = await open_socket(f"{self._url}?{urlencode(query)}", limits)
+            return await self._listen(self._socket)
+        except HandshakeRefused as refused:
+            self._ending = f"the server refused the connection: {refused}"
+            status, code = refused.status, refused.code
+            return Event(type="refused", status=status, code=code, retry_after=refused.retry_after)
+        except OSError:
+            return Event(type="closed", code=1006)
+
+    async def _listen(self, socket: Socket) -> Event:
+        bye: Bye | None = None
+        while (message := await socket.read()) is not None:
+            if isinstance(message, Bye):
+                bye = message
+            elif not self._take(message):
+                return Event(type="hole")
+        code = socket.close_code
+        self._ending = f"the server closed the connection with {code}"
+        if bye is None:
+            return Event(type="closed", code=code)
+        self._ending = f"{bye.code}: {bye.message}"
+        return Event(type="closed", code=bye.code, bye=ByeTime(bye.reconnect_after))
+
+    def _drop_socket(self) -> None:
+        self._is_signed_in = False
+        if self._sign_in_timer is not None:
+            self._sign_in_timer.cancel()
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
 
     def _take(self, message: Outgoing) -> bool:
         """Act on a message; return False when entries before it are missing."""
@@ -316,8 +323,9 @@ class Client:
         elif isinstance(message, Identity):
             self.identity = message
             self.session = message.session or self.session
-        elif isinstance(message, Reject) and message.code == "bad_token":
-            self._take_fresh_session()
+            self._send_unanswered()
+        elif isinstance(message, Reject) and not self._is_signed_in and message.ref is None:
+            self._take_rejected_session(message)
         elif isinstance(message, Ack | Reject):
             _, answer = self._unanswered.get(message.ref or "", (b"", None))
             if answer is not None and not answer.done():
@@ -330,29 +338,41 @@ class Client:
     def _take_welcome(self, welcome: Welcome) -> None:
         self._entries.take_welcome(welcome)
         self.welcome = welcome
-        self._is_in = True
-        self._failures = 0
+        self._handle(Event(type="welcome"))
         if self.session is None:
             self._take_fresh_session()
         else:
-            # First of all: retries of the same guest are known by their refs.
-            self._send(encode(Auth(self.session)))
+            self._sign_in()
         self._welcomed.set()
-        for message, _ in self._unanswered.values():
-            self._send(message)
+
+    def _sign_in(self) -> None:
+        assert self.session is not None
+        self._send(encode(Auth(self.session)))
+
+    def _take_rejected_session(self, reject: Reject) -> None:
+        if reject.retry_after is None:
+            self._take_fresh_session()
+        else:
+            seconds = min(reject.retry_after, LONGEST_RETRY_SECONDS)
+            self._sign_in_timer = asyncio.get_running_loop().call_later(seconds, self._sign_in)
 
     def _take_fresh_session(self) -> None:
         welcome = self.welcome
         assert welcome is not None
         self.session = welcome.session
         self.identity = Identity(welcome.user, welcome.name, welcome.role)
+        self._send_unanswered()
+
+    def _send_unanswered(self) -> None:
+        """Send what waits, once the server knows whose it is: from another user it would be new."""
+        if not self._is_signed_in:
+            self._is_signed_in = True
+            for message, _ in self._unanswered.values():
+                self._send(message)
 
     def _send(self, message: bytes) -> None:
-        # Before a connection's welcome nothing is sent: after it all goes that is unanswered.
-        if self._connection is None or not self._is_in:
-            return
-        with contextlib.suppress(WebSocketClosedError):
-            self._connection.write_message(message)
+        if self._socket is not None:
+            self._socket.send(message)
 
     def _end(self, why: ClientClosed) -> None:
         if self._over is None:

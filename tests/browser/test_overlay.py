@@ -240,8 +240,8 @@ def test_embedded_stage_stays_empty_on_an_origin_that_is_not_allowed(
 ) -> None:
     OtherSite.embed(server, room)
     page = new_page()
-    page.goto(other_site)
-    for blocked in ("WebSocket", "CORS"):  # the page tries one transport after the other
-        with page.expect_console_message(lambda line, blocked=blocked: blocked in line.text):
-            post(server.url, room, "not for you")
+    with page.expect_response(lambda response: "/ws/" in response.url) as reason:
+        page.goto(other_site)
+    assert reason.value.status == 403
+    post(server.url, room, "not for you")
     expect(page.locator(ON_STAGE)).to_have_count(0)

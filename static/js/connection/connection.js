@@ -1,11 +1,12 @@
 /**
- * One viewer's connection to one room. It reconnects by itself (with backoff, and by long polling where WebSocket is blocked),
- * resumes from the cursor so that no entry is missed or delivered twice, and keeps posts until the server has answered them.
- * It dispatches events and never touches the DOM.
+ * One viewer's connection to one room. It reconnects by itself (reconnecting-transport.js), resumes from the cursor so that no
+ * entry is missed or delivered twice, and keeps posts until the server has answered them. It dispatches events and never touches
+ * the DOM.
  *
  * Events, each a CustomEvent:
  *   state     {state, detail, message, reason, retryInMs}
  *             connecting: first | again; live: websocket | polling; offline: waiting | ended; reason: a rejection's code
+ *   refused   {code, message, retryAfter, dropped} the handshake was; dropped: the kept name that was refused, and is not sent again
  *   welcome   the wire's welcome, after every (re)connect
  *   settings  {settings}                           the room's, when they may have changed; never older ones
  *   entries   {entries, source, thinned}           source: history (a first join), missed (a resume), live
@@ -16,23 +17,16 @@
  *   rejected  {ref, code, message, retryAfter, post}
  */
 
-import { Backoff } from './backoff.js';
 import { Cursor } from './cursor.js';
 import { Outbox } from './outbox.js';
-import { openPolling } from './polling-transport.js';
+import { ReconnectingTransport } from './reconnecting-transport.js';
 import { Session } from './session.js';
-import { openWebSocket } from './websocket-transport.js';
 import { newestSettings } from './wire.js';
 
 /** @typedef {import('./wire.js').ServerMessage} ServerMessage */
-/** @typedef {import('./wire.js').Transport} Transport */
-/** @typedef {import('./wire.js').Ending} Ending */
 /** @typedef {'connecting' | 'live' | 'offline'} State */
 
-const FAILURES_BEFORE_POLLING = 2;
-const FAILURES_BEFORE_OFFLINE = 3;
-const PROBE_EVERY_MS = 60_000;
-const TRY_AGAIN_LATER = 1013; // the close code of a server that is full
+const LONGEST_RETRY_SECONDS = 600;
 
 export class Connection extends EventTarget {
   #room;
@@ -44,22 +38,19 @@ export class Connection extends EventTarget {
   #openedToken = '';
   #session;
   #cursor = new Cursor();
-  #outbox = new Outbox((message) => this.#transport?.send(message));
-  #backoff = new Backoff();
-  #gapBackoff = new Backoff();
-  /** @type {Transport | null} */
-  #transport = null;
-  /** @type {Transport | null} a WebSocket that is tried while polling */
-  #probe = null;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #timer;
-  #socketFailures = 0;
-  #socketWorked = false;
+  #outbox = new Outbox((message) => this.#transport.send(message));
+  #transport = new ReconnectingTransport({
+    address: () => this.#address(),
+    message: (message) => this.#onMessage(message),
+    changed: (change) => this.#onChanged(change),
+    refused: (refusal) => this.#onRefused(refusal),
+  });
   #offeredSession = '';
+  #signingIn = false; // posts wait until the server knows whose they are
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #signInTimer;
   #paused = false;
-  /** @type {State} */
-  #state = 'offline';
-  #retryNow = () => this.retry();
+  #online = () => this.#transport.handle('online');
 
   /**
    * @param {object} options
@@ -81,41 +72,42 @@ export class Connection extends EventTarget {
 
   /** @returns {State} */
   get state() {
-    return this.#state;
+    return this.#transport.state;
+  }
+
+  /** How many posts have no answer yet. */
+  get unanswered() {
+    return this.#outbox.size;
   }
 
   /** Connects, and reconnects until `stop`. */
   start() {
-    globalThis.addEventListener('online', this.#retryNow);
-    this.#setState('connecting', 'first');
-    this.#open();
+    globalThis.addEventListener('online', this.#online);
+    this.#transport.handle('start');
   }
 
   /** Disconnects for good. */
   stop() {
-    globalThis.removeEventListener('online', this.#retryNow);
-    this.#dropTransports();
-    this.#setState('offline', 'ended');
+    globalThis.removeEventListener('online', this.#online);
+    this.#transport.handle('stop');
   }
 
-  /** Connects now instead of after the wait; does nothing while a transport is open. */
+  /** Connects now instead of after the wait; does nothing while it is connected. */
   retry() {
-    if (this.#transport) return;
-    this.#setState('connecting', 'again');
-    this.#open();
+    this.#transport.handle('retry');
   }
 
   /** Call it when the page is hidden: the server stops delivering. */
   pause() {
     this.#paused = true;
-    if (this.#state === 'live') this.#transport?.send({ type: 'pause' });
+    this.#transport.send({ type: 'pause' });
   }
 
   /** Call it when the page is visible: the server continues where it stopped. */
   resume() {
     this.#paused = false;
-    if (this.#state === 'live') this.#transport?.send({ type: 'resume' });
-    else if (this.#timer !== undefined) this.retry();
+    this.#transport.send({ type: 'resume' });
+    this.#transport.handle('visible');
   }
 
   /**
@@ -125,89 +117,41 @@ export class Connection extends EventTarget {
    */
   post(post) {
     if (this.#readOnly) throw new Error('this connection is read-only');
-    return this.#outbox.add(post);
+    const ref = this.#outbox.add(post);
+    this.#transport.handle('post');
+    return ref;
   }
 
-  /** @param {string} name */
+  /** @param {string} name '' lets the server choose, at the next connection */
   rename(name) {
     this.#name = name;
-    if (this.#state === 'live') this.#transport?.send({ type: 'rename', name });
+    if (name) this.#transport.send({ type: 'rename', name });
   }
 
-  #open() {
-    this.#dropTransports();
-    const polling = !this.#socketWorked && this.#socketFailures >= FAILURES_BEFORE_POLLING;
-    this.#transport = this.#openWith(polling ? openPolling : openWebSocket, (message) => this.#onMessage(message), (ending) => this.#onEnded(ending));
-  }
-
-  /**
-   * @param {typeof openWebSocket} open
-   * @param {(message: ServerMessage) => void} message
-   * @param {(ending: Ending) => void} ended
-   */
-  #openWith(open, message, ended) {
+  /** The parameters of the next attempt to connect. @returns {import('./wire.js').Address} */
+  #address() {
     this.#openedName = this.#name;
-    const token = (this.#openedToken = this.#readOnly ? '' : this.#session.token);
-    const address = { server: this.#server, room: this.#room, name: this.#name, history: this.#history, cursor: String(this.#cursor), token };
-    return open(address, { message, ended });
+    this.#openedToken = this.#readOnly ? '' : this.#session.token;
+    const place = { server: this.#server, room: this.#room, history: this.#history, cursor: String(this.#cursor) };
+    return { ...place, name: this.#openedName, token: this.#openedToken };
   }
 
-  #dropTransports() {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    this.#probe?.close();
-    this.#transport?.close();
-    this.#probe = this.#transport = null;
-  }
-
-  /** @param {Ending} ending */
-  #onEnded({ code, message, reason = code === TRY_AGAIN_LATER ? 'full' : '', again, after = null }) {
-    if (this.#transport?.kind === 'polling') this.#socketFailures = FAILURES_BEFORE_POLLING - 1; // try WebSocket next
-    else if (this.#state !== 'live') this.#socketFailures += 1;
-    this.#dropTransports();
-    if (!again) {
-      this.#setState('offline', 'ended', { message, reason });
-      return;
+  /** @param {import('./reconnecting-transport.js').StateChange} change */
+  #onChanged({ state, ended, message, reason, retryInMs }) {
+    if (state !== 'live') {
+      this.#outbox.close();
+      clearTimeout(this.#signInTimer);
+      this.#signingIn = false;
     }
-    const wait = this.#backoff.next();
-    const retryInMs = after === null ? wait : after * 1000;
-    const offline = reason === 'full' || this.#backoff.failures > FAILURES_BEFORE_OFFLINE;
-    const [state, detail] = offline ? /** @type {const} */ (['offline', 'waiting']) : /** @type {const} */ (['connecting', this.#cursor.epoch ? 'again' : 'first']);
-    this.#setState(state, detail, { message, reason, retryInMs });
-    this.#timer = setTimeout(() => this.#open(), retryInMs);
+    const details = { live: this.#transport.kind, offline: ended ? 'ended' : 'waiting', connecting: this.#cursor.epoch ? 'again' : 'first' };
+    this.#emit('state', { state, detail: details[state], message, reason, retryInMs });
   }
 
-  /** Reconnects after a gap, to get the missing entries from the cursor on. */
-  #fillGap() {
-    this.#dropTransports();
-    this.#setState('connecting', 'again');
-    const firstTime = this.#gapBackoff.failures === 0;
-    const wait = this.#gapBackoff.next();
-    this.#timer = setTimeout(() => this.#open(), firstTime ? 0 : wait);
-  }
-
-  /** While polling, tries from time to time whether WebSocket works. */
-  #scheduleProbe() {
-    this.#timer = setTimeout(() => {
-      this.#probe = this.#openWith(
-        openWebSocket,
-        (message) => {
-          if (this.#probe) this.#promoteProbe(); // the first message is the welcome
-          this.#onMessage(message);
-        },
-        (ending) => {
-          if (!this.#probe) return this.#onEnded(ending);
-          this.#probe = null;
-          this.#scheduleProbe();
-        },
-      );
-    }, PROBE_EVERY_MS);
-  }
-
-  #promoteProbe() {
-    this.#transport?.close();
-    this.#transport = this.#probe;
-    this.#probe = null;
+  /** @param {import('./reconnecting-transport.js').Refusal} refusal */
+  #onRefused(refusal) {
+    if (refusal.dropped === 'name') this.#name = '';
+    if (refusal.dropped === 'cursor') this.#cursor = new Cursor();
+    this.#emit('refused', refusal);
   }
 
   /** @param {ServerMessage} message */
@@ -218,7 +162,7 @@ export class Connection extends EventTarget {
       case 'batch':
         return this.#onBatch(message);
       case 'skip':
-        if (this.#cursor.advance(message) === null) return this.#fillGap();
+        if (this.#cursor.advance(message) === null) return this.#transport.handle('hole');
         if (message.settings) this.#emit('settings', { settings: message.settings }); // they may have changed in the skipped entries
         return this.#emit('lost', { reason: message.why, restarted: false });
       case 'ack':
@@ -228,17 +172,17 @@ export class Connection extends EventTarget {
         return this.#onReject(message);
       case 'identity':
         if (message.session && !this.#readOnly) this.#session.store(message.session); // it has the newest name
+        this.#onSignedIn();
         return this.#emit('identity', message);
       case 'viewers':
-        return this.#emit(message.type, message);
+        return this.#emit('viewers', message);
     }
   }
 
   /** @param {import('./wire.js').Batch} batch */
   #onBatch(batch) {
     const entries = this.#cursor.advance(batch);
-    if (entries === null) return this.#fillGap();
-    this.#gapBackoff.reset();
+    if (entries === null) return this.#transport.handle('hole');
     if (entries.length || batch.thinned) this.#emitEntries(entries, 'live', batch.thinned);
   }
 
@@ -257,44 +201,47 @@ export class Connection extends EventTarget {
     const entries = same ? welcome.entries.filter((entry) => entry.seq > seq) : welcome.entries;
     const outdated = same && welcome.seq < seq; // a poll was answered after the server had written a probe's welcome
     this.#cursor.moveTo(welcome.epoch, outdated ? seq : welcome.seq);
-    this.#backoff.reset();
-    this.#socketWorked ||= this.#transport?.kind === 'websocket';
     this.#offeredSession = welcome.session ?? '';
     if (this.#offeredSession && !this.#session.token && !this.#readOnly) this.#session.store(this.#offeredSession);
-    const kind = this.#transport?.kind ?? 'websocket';
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    if (kind === 'polling') this.#scheduleProbe();
-    this.#setState('live', kind);
     this.#emit('welcome', welcome);
     if (!outdated) this.#emit('settings', { settings: welcome.settings });
     if (!first && !(same && welcome.recovered)) this.#emit('lost', { reason: welcome.reason ?? '', restarted: !same });
     if (entries.length) this.#emitEntries(entries, same ? 'missed' : 'history');
-    if (this.#name !== this.#openedName) this.#transport?.send({ type: 'rename', name: this.#name }); // changed while it connected
+    this.#signIn(welcome);
+    if (this.#name && this.#name !== this.#openedName) this.#transport.send({ type: 'rename', name: this.#name }); // changed while it connected
+    if (this.#paused) this.#transport.send({ type: 'pause' });
+  }
+
+  /** Sends the pending posts, once the server knows whose they are: as another user's they would be new. @param {import('./wire.js').Welcome} welcome */
+  #signIn(welcome) {
     const { token } = this.#session;
-    if (kind === 'websocket' && !this.#readOnly && token !== this.#openedToken && token !== welcome.session) {
-      this.#transport?.send({ type: 'auth', token }); // of a guest that polling created while this WebSocket was opened
-    }
+    this.#signingIn = this.#transport.kind === 'websocket' && !this.#readOnly && token !== welcome.session;
+    if (!this.#signingIn) this.#outbox.open();
+    else if (token !== this.#openedToken) this.#transport.send({ type: 'auth', token }); // it is newer than this WebSocket
+  }
+
+  #onSignedIn() {
+    if (!this.#signingIn) return;
+    this.#signingIn = false;
     this.#outbox.open();
-    if (this.#paused) this.#transport?.send({ type: 'pause' });
   }
 
   /** @param {import('./wire.js').Reject} reject */
   #onReject(reject) {
     const { ref, code, message, retry_after: retryAfter = null } = reject;
-    if (code === 'bad_token') {
+    const signingIn = this.#signingIn && !ref; // the first answer is that to the session
+    if (code === 'bad_token' || (signingIn && retryAfter === null)) {
       this.#session.discard();
       if (this.#offeredSession) this.#session.store(this.#offeredSession);
+      this.#onSignedIn();
       if (!ref) return; // another server's session: the viewer is a new guest and need not know
     }
+    if (signingIn && retryAfter !== null) {
+      const signIn = () => this.#transport.send({ type: 'auth', token: this.#session.token });
+      this.#signInTimer = setTimeout(signIn, Math.min(retryAfter, LONGEST_RETRY_SECONDS) * 1000);
+      return;
+    }
     if (!this.#outbox.defer(reject)) this.#emit('rejected', { ref, code, message, retryAfter, post: this.#outbox.remove(ref) });
-  }
-
-  /** @param {State} state @param {string} detail @param {{message?: string, reason?: string, retryInMs?: number}} [more] */
-  #setState(state, detail, { message = '', reason = '', retryInMs = 0 } = {}) {
-    this.#state = state;
-    if (state !== 'live') this.#outbox.close();
-    this.#emit('state', { state, detail, message, reason, retryInMs });
   }
 
   /** @param {string} type @param {object} detail */

@@ -28,9 +28,14 @@ export class Outbox {
   #deadline = 0;
   #backoff = new Backoff();
 
-  /** @param {(message: PostMessage) => void} send */
+  /** @param {(message: PostMessage) => unknown} send */
   constructor(send) {
     this.#send = send;
+  }
+
+  /** How many posts have no final answer. */
+  get size() {
+    return this.#pending.size;
   }
 
   /** Call it when the connection is live: every pending post is sent, again or for the first time. */

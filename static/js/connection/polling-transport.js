@@ -3,26 +3,20 @@
  * comment. It delivers the same messages as the WebSocket transport. It never retries by itself: a failure ends it.
  */
 
+import { takeSlot } from './long-poll-slots.js';
+import { ErrorResponse, request as requestJson } from './request.js';
+
 /** @typedef {import('./wire.js').Transport} Transport */
-/** @typedef {import('./wire.js').Reject} Reject */
 
 const WAIT_SECONDS = 25;
-const TIMEOUT_MS = (WAIT_SECONDS + 10) * 1000;
+const POLL_TIMEOUT_MS = (WAIT_SECONDS + 10) * 1000;
+const ANSWER_TIMEOUT_MS = 10_000;
+const CHECK_TIMEOUT_MS = 5_000;
+const SHORT_POLL_EVERY_MS = 1_500; // without a slot for a long poll
 const PAGE_ENTRIES = 300;
 const ROOM_INFO_EVERY_MS = 15_000;
 const BEGINNING = '0:0'; // the cursor of a room that nobody has entered yet
 const POLLER = crypto.getRandomValues(new Uint32Array(2)).join('-'); // this page counts as one viewer
-
-/** A response with an error status. */
-class ErrorResponse extends Error {
-  /** @param {number} status @param {{code?: string, message?: string, retry_after?: number | null}} error */
-  constructor(status, error) {
-    super(error.message ?? '');
-    this.status = status;
-    this.code = error.code ?? '';
-    this.retryAfter = error.retry_after ?? null;
-  }
-}
 
 /**
  * @param {import('./wire.js').Address} address
@@ -32,29 +26,52 @@ class ErrorResponse extends Error {
 export function openPolling(address, listener) {
   const room = `${address.server}/api/rooms/${address.room}`;
   const ended = new AbortController();
-  let poll = new AbortController(); // the running request; a pause aborts it
+  let poll = new AbortController(); // the running request; a pause or a check aborts it
   let paused = false;
+  let checking = false;
   let wake = () => {};
   let { name, token } = address;
 
-  /** @param {string} url @param {RequestInit} [init] */
-  async function request(url, init = {}) {
-    const signal = AbortSignal.any([ended.signal, AbortSignal.timeout(TIMEOUT_MS), ...(init.signal ? [init.signal] : [])]);
+  /** @param {string} url @param {RequestInit} [init] @param {number} [timeoutMs] @param {AbortSignal[]} [signals] */
+  async function request(url, init = {}, timeoutMs = ANSWER_TIMEOUT_MS, signals = []) {
     const headers = { ...init.headers, ...(token ? { Authorization: `Bearer ${token}` } : {}) };
-    const response = await fetch(url, { ...init, headers, signal, cache: 'no-store' });
-    const body = await response.json().catch(() => ({}));
-    if (!response.ok) throw new ErrorResponse(response.status, body.error ?? {});
-    return body;
+    return requestJson(url, { ...init, headers }, { timeoutMs, signals: [ended.signal, ...signals] });
   }
 
   /** @param {unknown} error */
   function end(error) {
     if (ended.signal.aborted) return;
     ended.abort();
-    const response = error instanceof ErrorResponse ? error : null;
-    const again = response === null || response.status >= 500 || [408, 425, 429].includes(response.status);
-    const message = response?.message ?? '';
-    listener.ended({ code: response?.status ?? 0, message, reason: response?.code, again, after: response?.retryAfter ?? null });
+    if (error instanceof ErrorResponse) {
+      listener.ended({ type: 'refused', status: error.status, code: error.code, retry_after: error.retryAfter }, error.message);
+    } else listener.ended({ type: 'closed', code: 0 }, '');
+  }
+
+  /** Waits until `wake` is called, or for a time. @param {number} [ms] */
+  function sleep(ms) {
+    return /** @type {Promise<void>} */ (new Promise((resolve) => {
+      wake = resolve;
+      if (ms !== undefined) setTimeout(resolve, ms);
+    }));
+  }
+
+  /**
+   * Requests the entries after a cursor. Returns null when the request was aborted, to be sent again.
+   * @param {string} after @param {boolean} wait
+   */
+  async function readPage(after, wait) {
+    const query = new URLSearchParams({ wait: String(wait ? WAIT_SECONDS : 0), poller: POLLER });
+    query.set('limit', String(after ? PAGE_ENTRIES : Math.max(1, address.history)));
+    if (after) query.set('after', after);
+    const { signal } = (poll = new AbortController());
+    try {
+      const page = await request(`${room}/entries?${query}`, {}, checking ? CHECK_TIMEOUT_MS : POLL_TIMEOUT_MS, [signal]);
+      if (!Array.isArray(page.entries)) throw new Error('not a response of this server');
+      return page;
+    } catch (error) {
+      if (signal.aborted) return null;
+      throw error;
+    }
   }
 
   async function run() {
@@ -63,30 +80,27 @@ export function openPolling(address, listener) {
     let roomInfoAt = -Infinity;
     let viewers = 0;
     let settings = {};
-    for (;;) {
-      if (paused) await /** @type {Promise<void>} */ (new Promise((resolve) => { wake = resolve; }));
-      const query = new URLSearchParams({ wait: String(joined ? WAIT_SECONDS : 0) });
-      query.set('poller', POLLER);
-      query.set('limit', String(after ? PAGE_ENTRIES : Math.max(1, address.history)));
-      if (after) query.set('after', after);
-      poll = new AbortController();
+    while (!ended.signal.aborted) {
+      while (paused && !checking) await sleep();
       const due = performance.now() - roomInfoAt > ROOM_INFO_EVERY_MS;
       if (due) roomInfoAt = performance.now();
-      const [page, state] = await Promise.all([
-        request(`${room}/entries?${query}`, { signal: poll.signal }).catch((error) => (poll.signal.aborted ? null : Promise.reject(error))),
-        due ? request(room) : null,
-      ]);
+      const release = joined && !checking ? await takeSlot(address.server) : null;
+      const askedAt = performance.now();
+      const reading = readPage(after, release !== null && !paused && !checking).finally(() => release?.());
+      const [page, state] = await Promise.all([reading, due ? request(room) : null]);
       if (state !== null) ({ viewers, settings } = state);
-      if (page !== null) {
-        const begun = after === BEGINNING && page.epoch !== '0'; // the room was not there before
-        const rejoined = !joined || !page.recovered || begun;
-        if (rejoined && state === null) ({ viewers, settings } = await request(room)); // they may have changed in entries that were missed
-        if (rejoined) emit({ ...page, type: 'welcome', room: address.room, seq: page.last, settings, viewers, name });
-        else if (page.last >= page.first) emit({ ...page, type: 'batch' });
-        if (state !== null && !rejoined) emit({ type: 'viewers', count: viewers });
-        after = `${page.epoch}:${page.last}`;
-        joined = true;
-      }
+      if (page === null) continue;
+      checking = false;
+      const begun = after === BEGINNING && page.epoch !== '0'; // the room was not there before
+      const rejoined = !joined || !page.recovered || begun;
+      if (rejoined && state === null) ({ viewers, settings } = await request(room)); // they may have changed in entries that were missed
+      if (rejoined) emit({ ...page, type: 'welcome', room: address.room, seq: page.last, settings, viewers, name });
+      else if (page.last >= page.first) emit({ ...page, type: 'batch' });
+      if (state !== null && !rejoined) emit({ type: 'viewers', count: viewers });
+      after = `${page.epoch}:${page.last}`;
+      joined = true;
+      // Without a slot, or when something in between answers at once.
+      if (!rejoined && page.last < page.first && performance.now() - askedAt < SHORT_POLL_EVERY_MS) await sleep(SHORT_POLL_EVERY_MS);
     }
   }
 
@@ -105,13 +119,20 @@ export function openPolling(address, listener) {
   /** @param {import('./wire.js').PostMessage} message */
   async function post({ type: _, ...fields }) {
     const body = JSON.stringify(name ? { ...fields, name } : fields);
-    try {
+    const send = async () => {
       if (!token) await becomeGuest();
-      const response = await request(`${room}/comments`, { method: 'POST', body, headers: { 'Content-Type': 'application/json' } });
+      return request(`${room}/comments`, { method: 'POST', body, headers: { 'Content-Type': 'application/json' } });
+    };
+    try {
+      const response = await send().catch((error) => {
+        if (!(error instanceof ErrorResponse) || error.code !== 'bad_token' || !token) throw error;
+        token = ''; // of another server: the viewer is a new guest and need not know
+        emit({ type: 'reject', ref: null, code: error.code, message: error.message, retry_after: null });
+        return send();
+      });
       token = response.session ?? token; // it has the newest name
       emit({ type: 'ack', ...response });
     } catch (error) {
-      if (error instanceof ErrorResponse && error.code === 'bad_token') token = '';
       if (error instanceof ErrorResponse && error.code) {
         emit({ type: 'reject', ref: fields.ref, code: error.code, message: error.message, retry_after: error.retryAfter });
       } else {
@@ -125,6 +146,11 @@ export function openPolling(address, listener) {
 
   return {
     kind: 'polling',
+    check() {
+      checking = true;
+      poll.abort();
+      wake();
+    },
     send(message) {
       if (ended.signal.aborted) return false;
       // One at a time: keeps the order, and the first post creates the guest that makes the next ones.

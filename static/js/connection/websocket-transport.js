@@ -1,38 +1,39 @@
 /**
- * Exchanges wire messages over a WebSocket. To detect a dead connection it sends a `ping` when nothing was received for a
- * while, and ends when nothing follows. It never reconnects by itself.
+ * Exchanges wire messages over a WebSocket. To detect a dead connection it sends a `ping`, when nothing was received for a while
+ * or when it is told to check, and ends when nothing follows. It never reconnects by itself.
  */
 
-/** @typedef {import('./wire.js').Transport} Transport */
+import { ErrorResponse, request } from './request.js';
 
-const OPEN_TIMEOUT_MS = 10_000;
+/** @typedef {import('./wire.js').Transport} Transport */
+/** @typedef {import('./wire.js').Address} Address */
+
+const WELCOME_TIMEOUT_MS = 10_000;
 const PING_AFTER_MS = 45_000;
-const PONG_TIMEOUT_MS = 10_000;
+const ANSWER_TIMEOUT_MS = 5_000;
 const ABNORMAL_CLOSURE = 1006;
+const ANSWERS = new Set(['welcome', 'pong', 'ack', 'reject', 'identity']); // any other message may be older than the question
 
 /**
- * @param {import('./wire.js').Address} address
+ * @param {Address} address
  * @param {import('./wire.js').Listener} listener
  * @returns {Transport}
  */
 export function openWebSocket(address, listener) {
-  const socket = new WebSocket(socketUrl(address));
+  const url = socketUrl(address);
+  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
+  const socket = new WebSocket(url);
   /** @type {import('./wire.js').Bye | null} */
   let bye = null;
   let closed = false;
-  let timer = setTimeout(onTimeout, OPEN_TIMEOUT_MS);
+  let checking = true; // whether the timer waits for an answer: first of all, for the welcome
+  let timer = setTimeout(onTimeout, WELCOME_TIMEOUT_MS);
 
   /** @param {number} code @param {string} [reason] */
   function end(code, reason = '') {
     if (closed) return;
     close();
-    const final = code >= 4500 && code <= 4999;
-    listener.ended({
-      code,
-      message: bye?.message ?? reason,
-      again: !final && (bye === null || bye.reconnect_after !== null),
-      after: bye?.reconnect_after ?? null,
-    });
+    listener.ended({ type: 'closed', code, bye }, bye?.message ?? reason);
   }
 
   function close() {
@@ -45,23 +46,24 @@ export function openWebSocket(address, listener) {
     end(ABNORMAL_CLOSURE);
   }
 
-  function restartTimer() {
+  function check() {
+    if (closed || checking) return;
+    checking = true;
     clearTimeout(timer);
-    timer = setTimeout(() => {
-      socket.send('{"type":"ping"}');
-      timer = setTimeout(onTimeout, PONG_TIMEOUT_MS);
-    }, PING_AFTER_MS);
+    timer = setTimeout(onTimeout, ANSWER_TIMEOUT_MS);
+    socket.send('{"type":"ping"}');
   }
 
   socket.addEventListener('open', () => {
-    if (closed) return;
-    restartTimer();
-    if (address.token) socket.send(JSON.stringify({ type: 'auth', token: address.token }));
+    if (!closed && address.token) socket.send(JSON.stringify({ type: 'auth', token: address.token }));
   });
   socket.addEventListener('message', ({ data }) => {
     if (closed) return;
-    restartTimer();
-    const message = JSON.parse(data);
+    const message = parse(data);
+    if (!message) return end(ABNORMAL_CLOSURE); // not a server of ours
+    checking &&= !ANSWERS.has(message.type);
+    clearTimeout(timer);
+    timer = checking ? setTimeout(onTimeout, ANSWER_TIMEOUT_MS) : setTimeout(check, PING_AFTER_MS);
     if (message.type === 'bye') bye = message;
     listener.message(message);
   });
@@ -69,19 +71,44 @@ export function openWebSocket(address, listener) {
 
   return {
     kind: 'websocket',
+    check,
     send(message) {
       if (closed || socket.readyState !== WebSocket.OPEN) return false;
       socket.send(JSON.stringify(message));
       return true;
     },
-    close: close,
+    close,
   };
 }
 
-/** @param {import('./wire.js').Address} address */
+/**
+ * Asks why a handshake failed: a script in a browser is not told, but the same request without an upgrade is.
+ * @param {Address} address
+ * @param {AbortSignal} signal
+ * @returns {Promise<ErrorResponse | null>} null when the server gave no reason
+ */
+export async function askWhyRefused(address, signal) {
+  try {
+    await request(socketUrl(address), {}, { timeoutMs: ANSWER_TIMEOUT_MS, signals: [signal] });
+  } catch (error) {
+    if (error instanceof ErrorResponse && error.code) return error; // without a code it is somebody else's response
+  }
+  return null;
+}
+
+/** @param {unknown} data @returns {import('./wire.js').ServerMessage | null} */
+function parse(data) {
+  try {
+    const message = JSON.parse(String(data));
+    return typeof message?.type === 'string' ? message : null;
+  } catch {
+    return null;
+  }
+}
+
+/** @param {Address} address */
 function socketUrl({ server, room, name, history, cursor }) {
   const url = new URL(`${server}/ws/${room}`);
-  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
   if (name) url.searchParams.set('name', name);
   if (cursor) url.searchParams.set('cursor', cursor);
   url.searchParams.set('history', String(history));

@@ -60,18 +60,13 @@
  * @typedef {object} Transport exchanges these messages with the server
  * @property {'websocket' | 'polling'} kind
  * @property {(message: ViewerMessage) => boolean} send  false when it cannot be sent now
+ * @property {() => void} check                           asks the server at once whether it is there, and ends if it does not answer
  * @property {() => void} close                           closes it; no callback follows
- *
- * @typedef {object} Ending why a transport ended
- * @property {number} code            the close code, or the HTTP status
- * @property {string} message         the server's message, or ''
- * @property {string} [reason]        the code of a rejection
- * @property {boolean} again          whether a retry can succeed
- * @property {number | null} [after]  seconds to wait before it, if the server sent them
  *
  * @typedef {object} Listener the callbacks of a transport
  * @property {(message: ServerMessage) => void} message
- * @property {(ending: Ending) => void} ended
+ * @property {(event: import('./connection-state.js').ConnectionEvent, message: string) => void} ended  `closed` or `refused`, with
+ *   the server's sentence or ''
  *
  * @typedef {object} Address the server and the parameters of a transport
  * @property {string} server    such as https://example.org/danmaku

@@ -64,6 +64,7 @@ export class Composer {
     connection.addEventListener('rejected', (event) => this.#onRejected(/** @type {CustomEvent} */ (event).detail));
     connection.addEventListener('state', () => {
       if (connection.state === 'live' && this.#hint.dataset.tone === 'kept') this.#showHint('');
+      if (connection.state !== 'live' && connection.unanswered > 0 && this.#hint.hidden) this.#showHint(t('composer.kept'), 'kept');
     });
   }
 
