@@ -1,6 +1,6 @@
-"""The recent entries of a room, as encoded bodies in a bounded ring.
+"""The recent entries of a room: a bounded ring that answers "what came after this seq?".
 
-It is the only buffer between a comment and its viewers.
+It is the only buffer between a comment and its viewers. It holds encoded bodies.
 """
 
 from __future__ import annotations
