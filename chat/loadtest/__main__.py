@@ -22,7 +22,7 @@ def main() -> int:
 
 
 def run_command(arguments: list[str]) -> int:
-    """Run the test for `main`. Raises UsageError."""
+    """Do what `main` says. Raises UsageError."""
     options, json, html = read_arguments(arguments)
     for name in filter(None, (json, html)):
         check_writable(Path(name))

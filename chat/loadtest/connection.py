@@ -1,6 +1,6 @@
 """A non-blocking TCP connection on the tester's loop: connects, sends, receives, closes.
 
-Subclasses interpret the bytes.
+What the bytes mean is for its subclasses.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class WorkerContext:
 
 
 class Connection:
-    """The base of viewers and of their posting connections."""
+    """What viewers and their posting connections have in common."""
 
     __slots__ = ("context", "number", "outbox", "rest", "slow", "socket", "waiting")
 
@@ -115,7 +115,7 @@ class Connection:
             self.context.loop.watch(self.socket.fileno(), self._on_event, events)
 
     def stop_reading(self) -> None:
-        """Stop reading; this also defers the detection of a close."""
+        """Leave everything to the kernel's buffers, also that the connection was closed."""
         if self.socket is not None:
             self.context.loop.unwatch(self.socket.fileno())
 
@@ -148,7 +148,7 @@ class Connection:
         except BlockingIOError:
             sent = 0
         except OSError:
-            return False  # the next read returns the reason
+            return False  # the read that follows tells why
         if sent < len(data):
             self.outbox = data[sent:]
             self.resume_reading()
@@ -173,7 +173,7 @@ class Connection:
             self.socket = None
 
     def fail(self, reason: str) -> None:
-        """Close, and call `on_close` with the reason."""
+        """Close, and tell `on_close` why."""
         self.close()
         self.on_close(reason)
 

@@ -1,6 +1,6 @@
 /**
  * The player bar: play, sound, danmaku on and off, theatre mode, fullscreen. It connects the page, the stage and the video: the
- * stage follows the video's playback.
+ * stage is paused while the video is.
  */
 
 import { find, makeIcon } from '../page/dom.js';
@@ -102,11 +102,11 @@ export class Player {
 
   #update() {
     const { danmaku, theatre, volume } = this.#preferences.values;
-    const { shown, paused, playback, live, muted, failure } = this.#video;
+    const { shown, paused, muted, failure } = this.#video;
     const fullscreen = document.fullscreenElement !== null;
     this.#main.classList.toggle('theatre', theatre);
     this.#stage.setVisible(danmaku);
-    this.#stage.setPlayback(playback, { live });
+    this.#stage.setPaused(paused);
     const notice = find('video-notice', this.#main);
     find('video-notice-text', notice).textContent = failure;
     notice.hidden = failure === '';
