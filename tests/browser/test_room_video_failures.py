@@ -91,6 +91,37 @@ def test_stream_whose_playlist_is_gone_for_four_seconds_comes_back(
     expect_video(page, "playing")
 
 
+def test_stream_whose_numbers_start_anew_comes_back(
+    server: ServerProcess, room: str, new_page: NewPage, media: MediaSite, live: LiveStream
+) -> None:
+    live.begin_anew(since=1000)
+    page = watch(server, room, new_page(), f"{media.url}/live.m3u8", stuck_ms=3000)
+    assert wait_in_page(page, MOVES, BACK_SECONDS)
+    with page.expect_request(re.compile(r"\.m4s\?\d$"), timeout=BACK_SECONDS * 1000):
+        live.begin_anew(since=2)
+    page.evaluate(
+        """(video => {
+            const {buffered} = video;
+            const source = video.src;
+            const end = buffered.length ? buffered.end(buffered.length - 1) : 0;
+            window.isNew = () => video.currentTime > (video.src === source ? end : 0) + 0.2;
+        })(document.querySelector('video'))"""
+    )
+    assert wait_in_page(page, "window.isNew()", BACK_SECONDS)
+    expect_video(page, "playing")
+
+
+def test_stream_whose_server_stops_answering_comes_back(
+    server: ServerProcess, room: str, new_page: NewPage, media: MediaSite, live: LiveStream
+) -> None:
+    page = watch(server, room, new_page(), f"{media.url}/live.m3u8", stuck_ms=3000)
+    assert wait_in_page(page, MOVES, BACK_SECONDS)
+    media.answers.clear()
+    expect_video(page, "failed")
+    media.answers.set()
+    expect_video(page, "playing")
+
+
 def test_stream_that_begins_again_after_its_end_comes_back(
     server: ServerProcess, room: str, new_page: NewPage, media: MediaSite, live: LiveStream
 ) -> None:
