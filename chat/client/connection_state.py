@@ -17,7 +17,8 @@ LONGEST_FLOOR_MS = 5_000
 LONGEST_HELD_MS = 600_000
 # The server tells everybody the same ``retry_after``, but each viewer another ``reconnect_after``.
 RETRY_JITTER = 1.5
-TRY_AGAIN_LATER = 1013
+# The reason that a close code means.
+CLOSE_REASONS = {1013: "full", 4011: "too_many"}
 # The server would have upgraded: something in between prevents it.
 UPGRADE_REQUIRED = 426
 TEMPORARY = frozenset({408, 425, 429})
@@ -169,7 +170,7 @@ def _earn_back(state: ConnectionState, event: Event, limits: StateLimits) -> Con
 
 def _closed(state: ConnectionState, event: Event, limits: StateLimits) -> Step:
     code, bye = event.code, event.bye
-    reason = "full" if code == TRY_AGAIN_LATER else ""
+    reason = CLOSE_REASONS.get(code, "") if isinstance(code, int) else ""
     is_final = isinstance(code, int) and 4500 <= code <= 4999
     if is_final or (bye is not None and bye.reconnect_after is None):
         return _end(state, reason)

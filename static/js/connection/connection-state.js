@@ -47,7 +47,8 @@ const FAILURES_BEFORE_OFFLINE = 3;
 const LONGEST_FLOOR_MS = 5_000; // between attempts, however short the server says they may be
 const LONGEST_HELD_MS = 600_000; // however long it says
 const RETRY_JITTER = 1.5; // the server tells everybody the same `retry_after`, but each viewer another `reconnect_after`
-const TRY_AGAIN_LATER = 1013;
+/** @type {Record<string, string>} the reason that a close code means */
+const CLOSE_REASONS = { 1013: 'full', 4011: 'too_many' };
 const UPGRADE_REQUIRED = 426; // the server would have upgraded: something in between prevents it
 const TEMPORARY = new Set([408, 425, 429]);
 /** @type {Record<string, string>} the kept value that a code refuses */
@@ -126,7 +127,7 @@ function earnBack(state, { at = 0 }, { held_ms: heldMs }) {
 
 /** @param {ConnectionState} state @param {ConnectionEvent} event @param {typeof LIMITS} limits @returns {Step} */
 function closed(state, { code, bye = null }, limits) {
-  const reason = code === TRY_AGAIN_LATER ? 'full' : '';
+  const reason = CLOSE_REASONS[String(code)] ?? '';
   const final = typeof code === 'number' && code >= 4500 && code <= 4999;
   if (final || bye?.reconnect_after === null) return end(state, reason);
   if (state.phase === 'connecting' && state.transport === 'websocket' && bye === null && !reason) {
