@@ -82,7 +82,7 @@ class ServerLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StartError(Exception):
-    """The server cannot start; the text is one sentence for the operator."""
+    """The server cannot start; the message is one sentence for the operator."""
 
 
 class Server:
@@ -116,7 +116,7 @@ class Server:
                 raise StartError(str(error)) from None
             undo.pop_all()
         if archive.is_new:
-            # Also for who expected another: it may have been moved.
+            # Logged for operators who expected an existing one at this path.
             _log.info("a new database was created: %s", archive.path)
         self.port: int = self._sockets[0].getsockname()[1]
         metrics = Metrics()

@@ -47,7 +47,7 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
 def read_command(
     arguments: Sequence[str], environment: Mapping[str, str], program: str = PROGRAM
 ) -> Command:
-    """Return the command and the settings; flags may stand before or after the command.
+    """Return the command and the settings; flags may precede or follow the command.
 
     Raises SystemExit(2) as ``read_settings`` does. Variables that begin with ``DANMAKU_`` but are
     not settings are reported on stderr and otherwise ignored. ``program`` is what the user types.
@@ -70,7 +70,7 @@ def _advise(word: str, known: Collection[str], program: str) -> str:
 
 
 def _check_words(arguments: Sequence[str], program: str) -> None:
-    """Refuse an unknown flag or command by its name; argparse would blame the word behind it."""
+    """Report an unknown flag or command by name; argparse would name the word after it."""
     known = {flag(setting) for setting in fields(Settings)}
     command = ""
     words = iter(arguments)

@@ -32,7 +32,7 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]{1,2})?", 
 
 
 class CommandError(Exception):
-    """A command failed; the text is one sentence, ``code`` the exit code."""
+    """A command failed; the message is one sentence, ``code`` the exit code."""
 
     def __init__(self, sentence: str, code: int = 1) -> None:
         super().__init__(sentence)
@@ -77,8 +77,8 @@ def _set_room(settings: Settings, room: str, server: str, **given: str | None) -
     patch = {name: _read_value(name, raw) for name, raw in given.items() if raw is not None}
     if not patch:
         return _describe(room, _ask(settings, server, "GET", address)["settings"])
-    permit = RoomTokens(read_secret(settings.secret, settings.database_path)).sign(room)
-    headers = {"Authorization": f"Bearer {permit}", "Content-Type": "application/json"}
+    token = RoomTokens(read_secret(settings.secret, settings.database_path)).sign(room)
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     answer = _ask(settings, server, "PATCH", address + "/settings", json.dumps(patch), headers)
     return _describe(room, answer["settings"])
 

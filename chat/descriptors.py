@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import resource
 
-MANY_DESCRIPTORS = 1_000_000  # stands for a limit that is infinite
+MANY_DESCRIPTORS = 1_000_000  # in place of an infinite limit
 
 
 def raise_descriptor_limit() -> int:

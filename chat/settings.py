@@ -20,7 +20,7 @@ PREFIX = "DANMAKU_"
 
 
 class SettingsError(ValueError):
-    """A setting has an invalid value; the text is the end of a sentence: "must be …"."""
+    """A setting has an invalid value; the message completes a sentence: "must be …"."""
 
 
 def _whole(least: int, most: int) -> Callable[[str], int]:

@@ -117,7 +117,7 @@ def list_rooms(side: Side) -> Figures:
 
 def ask_and_never_read(side: Side) -> Figures:
     with side.start() as server, contextlib.ExitStack() as stack:
-        before = server.count_descriptors()
+        before = server.count_sockets()
         began = time.monotonic()
         for _ in range(UNREAD_SOCKETS):
             peer = stack.enter_context(socket.socket())
@@ -126,10 +126,10 @@ def ask_and_never_read(side: Side) -> Figures:
             peer.setblocking(False)
             peer.send(b"GET /r/demo HTTP/1.1\r\nHost: a\r\n\r\n" * UNREAD_REQUESTS)
         time.sleep(1)
-        held = server.count_descriptors() - before
+        held = server.count_sockets() - before
         while held > 0 and time.monotonic() < began + UNREAD_SECONDS:
             time.sleep(0.25)
-            held = server.count_descriptors() - before
+            held = server.count_sockets() - before
         return {"still held": held, "after seconds": time.monotonic() - began}
 
 

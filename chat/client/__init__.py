@@ -1,14 +1,14 @@
-"""An asynchronous Python client: join a room, post, iterate over its entries, resume by itself.
+"""An asyncio client: joins a room, posts, iterates over the entries, and resumes by itself.
 
     async with Client("ws://127.0.0.1:8888/ws/demo", name="Robot") as room:
         await room.post("hello")
         async for entry in room:
             print(entry)
 
-It keeps the cursor, notices holes and a server that has gone silent, comes back after a loss as
-``connection_state`` decides, and sends again, under the same ref, what was not answered or could
-not be kept just then. What it could not get is told as ``Missed``, never passed over; ``state``
-tells whether it is there.
+It keeps the cursor, detects gaps and dead connections, and reconnects as ``connection_state``
+decides. Posts that were not answered, or not stored because of a temporary failure, are sent again
+with the same ref. Entries that it cannot get are reported as ``Missed``. ``state`` is the state of
+the connection.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ __all__ = [
     "VisibleState",
 ]
 
-# Rejections that say that the server could not store a post just now.
+# Rejections after which the same post is sent again.
 PASSING_CODES = frozenset({"busy", "not_kept", "restarting", "too_many"})
 SHORTEST_WAIT = 0.1
 FIRST_DELAY_MS = 1_000
@@ -71,26 +71,26 @@ LONGEST_RETRY_SECONDS = 600.0
 class ClientLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of a client.
 
-    ``buffer`` entries may wait to be read. The others are seconds: the longest delay between two
-    attempts to connect; how long one attempt may take, until the welcome; without a message, until
-    the server is pinged, and then for its answer (a post pings it at once); and how long a post is
-    sent again that the server could not store.
+    ``buffer``: unread entries. The others are in seconds. ``longest_delay``: between two attempts
+    to connect. ``connect_seconds``: for one attempt, until the welcome. ``quiet_seconds``: without
+    a message, until the server is pinged (a post pings it at once). ``answer_seconds``: for the
+    answer to a ping. ``patience_seconds``: in which a rejected post is sent again.
     """
 
     buffer: int = BUFFER_LIMIT
     longest_delay: float = 20.0
     connect_seconds: float = 10.0
-    # A read that waits cannot see that its peer has died. The server's own pings are answered by
-    # Tornado, unseen by this client.
+    # Needed because a read does not notice a dead peer, and Tornado answers the server's own pings
+    # without reporting them.
     quiet_seconds: float = 30.0
     answer_seconds: float = 5.0
     patience_seconds: float = 60.0
 
 
 class PostRejected(Exception):
-    """The server did not take the post ``ref``.
+    """The server rejected the post ``ref``.
 
-    ``retry_after`` is in seconds when the same text and ref can work then, None when they cannot.
+    ``retry_after`` is in seconds, None if sending the same post again cannot succeed.
     """
 
     def __init__(self, reject: Reject) -> None:
@@ -101,14 +101,14 @@ class PostRejected(Exception):
 
 
 class ClientClosed(Exception):
-    """The connection is over for good, or was never there; the text says why."""
+    """The client has stopped or could not connect, and does not try again; the message says why."""
 
 
 class Client:
     """A viewer of one room, at ``ws://host/ws/room``; begins with ``history`` entries.
 
-    ``cursor`` resumes where an earlier client stood, ``session`` makes it the same guest. Both
-    are kept up to date here, and so is ``identity``: who this viewer is in the room.
+    ``cursor`` resumes from that of an earlier client, ``session`` continues as the same guest. Both
+    attributes are kept up to date, and so is ``identity``, this viewer's user and name.
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class Client:
         self._welcomed = asyncio.Event()
         self._unanswered: dict[str, tuple[bytes, asyncio.Future[Ack]]] = {}
         self._socket: Socket | None = None
-        # A program chose its name: another one is no help when it is refused.
+        # If the name is refused, the client must not connect under another one.
         self._state = ConnectionState(polls=False, droppable=())
         self._is_signed_in = False
         self._sign_in_timer: asyncio.TimerHandle | None = None
@@ -142,21 +142,20 @@ class Client:
 
     @property
     def cursor(self) -> Cursor | None:
-        """Where this client stands: behind the last entry that it was given, read or not."""
+        """The position after the last entry that was received, read or not."""
         return self._entries.cursor
 
     @property
     def state(self) -> VisibleState:
-        """Whether this client is in the room, in the words of the page's status.
+        """The state of the connection, with the names that the pages use.
 
-        ``live``: it is. ``connecting``: it is not yet, or not again. ``offline``: it failed to get
-        in several times in a row, or the server is full, and it still tries; or it is over for
-        good.
+        ``live``: in the room. ``connecting``: not yet, or not again. ``offline``: several attempts
+        failed or the server is full, and it still tries; or it has stopped.
         """
         return "offline" if self._over is not None else visible_state(self._state)
 
     async def __aenter__(self) -> Client:
-        """Join the room; raises ClientClosed when the server does not want this viewer."""
+        """Join the room; raises ClientClosed if the server refuses permanently."""
         self._task = asyncio.get_running_loop().create_task(self._follow())
         await self._welcomed.wait()
         if self._over is not None:
@@ -190,11 +189,10 @@ class Client:
         color: str = WHITE,
         size: Size = Size.NORMAL,
     ) -> Ack:
-        """Say something; return its ack once it is durable. Raises PostRejected or ClientClosed.
+        """Post a comment; return its ack once it is durable. Raises PostRejected or ClientClosed.
 
-        A lost connection is waited out, and for up to a minute a server that cannot keep it just
-        now: it is sent again under the same ref. All other rejections are the caller's, also those
-        of who speaks too fast.
+        After a lost connection, and for up to a minute if the server cannot store it, the comment
+        is sent again with the same ref. Other rejections are raised, also ``too_fast``.
         """
         ref = ref or secrets.token_hex(8)
         message = encode(Post(text, ref, mode, color, size))
@@ -202,7 +200,7 @@ class Client:
         try:
             while True:
                 try:
-                    return await self._say(ref, message)
+                    return await self._send_post(ref, message)
                 except PostRejected as rejected:
                     wait = max(SHORTEST_WAIT, rejected.retry_after or 0)
                     patience -= wait
@@ -212,7 +210,7 @@ class Client:
         finally:
             self._unanswered.pop(ref, None)
 
-    async def _say(self, ref: str, message: bytes) -> Ack:
+    async def _send_post(self, ref: str, message: bytes) -> Ack:
         if self._over is not None:
             raise self._over
         answer: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
@@ -227,19 +225,19 @@ class Client:
         return self
 
     async def __anext__(self) -> Entry:
-        """Return the next entry, waiting for it; ends when the connection is over for good."""
+        """Return the next entry, waiting for it; ends when the client has stopped."""
         return await anext(self._entries)
 
     # --- the connection -------------------------------------------------------------------------
 
     async def _follow(self) -> None:
         try:
-            await self._follow_on()
+            await self._run_actions()
         except Exception as error:
-            # Nobody may wait for ever for a client that has failed.
+            # Pending calls must not wait forever for a client that has failed.
             self._end(ClientClosed(f"the client failed: {error!r}"))
 
-    async def _follow_on(self) -> None:
+    async def _run_actions(self) -> None:
         actions = self._handle(Event(type="start"))
         while self._state.phase != "ended":
             event = Event(type="due")
@@ -256,7 +254,7 @@ class Client:
         self._end(ClientClosed(self._ending))
 
     def _handle(self, event: Event) -> list[Action]:
-        """Change the state; do at once what takes no time, and return what to do."""
+        """Update the state; run the immediate actions, and return all of them."""
         limits = self._limits
         longest = limits.longest_delay * 1000
         bounds = StateLimits(first_ms=min(FIRST_DELAY_MS, longest), longest_ms=longest)
@@ -270,7 +268,7 @@ class Client:
         return actions
 
     async def _use_socket(self) -> Event:
-        """Connect, take messages until the connection ends, and return how it did."""
+        """Connect, handle messages until the connection ends, and return the event of its end."""
         query: dict[str, str | int] = {"history": self._history}
         if self._name is not None:
             query["name"] = self._name
@@ -297,7 +295,7 @@ class Client:
         while (message := await socket.read()) is not None:
             if isinstance(message, Bye):
                 bye = message
-            elif not self._take(message):
+            elif not self._handle_message(message):
                 return Event(type="hole")
         code = socket.close_code
         self._ending = f"the server closed the connection with {code}"
@@ -314,18 +312,18 @@ class Client:
             self._socket.close()
             self._socket = None
 
-    def _take(self, message: Outgoing) -> bool:
-        """Act on a message; return False when entries before it are missing."""
+    def _handle_message(self, message: Outgoing) -> bool:
+        """Handle a message; return False if entries before it are missing."""
         if isinstance(message, Welcome):
-            self._take_welcome(message)
+            self._on_welcome(message)
         elif isinstance(message, Batch | Skip):
-            return self._entries.take_range(message)
+            return self._entries.add_range(message)
         elif isinstance(message, Identity):
             self.identity = message
             self.session = message.session or self.session
             self._send_unanswered()
         elif isinstance(message, Reject) and not self._is_signed_in and message.ref is None:
-            self._take_rejected_session(message)
+            self._on_rejected_session(message)
         elif isinstance(message, Ack | Reject):
             _, answer = self._unanswered.get(message.ref or "", (b"", None))
             if answer is not None and not answer.done():
@@ -335,12 +333,12 @@ class Client:
                     answer.set_exception(PostRejected(message))
         return True
 
-    def _take_welcome(self, welcome: Welcome) -> None:
-        self._entries.take_welcome(welcome)
+    def _on_welcome(self, welcome: Welcome) -> None:
+        self._entries.add_welcome(welcome)
         self.welcome = welcome
         self._handle(Event(type="welcome"))
         if self.session is None:
-            self._take_fresh_session()
+            self._use_fresh_session()
         else:
             self._sign_in()
         self._welcomed.set()
@@ -349,14 +347,14 @@ class Client:
         assert self.session is not None
         self._send(encode(Auth(self.session)))
 
-    def _take_rejected_session(self, reject: Reject) -> None:
+    def _on_rejected_session(self, reject: Reject) -> None:
         if reject.retry_after is None:
-            self._take_fresh_session()
+            self._use_fresh_session()
         else:
             seconds = min(reject.retry_after, LONGEST_RETRY_SECONDS)
             self._sign_in_timer = asyncio.get_running_loop().call_later(seconds, self._sign_in)
 
-    def _take_fresh_session(self) -> None:
+    def _use_fresh_session(self) -> None:
         welcome = self.welcome
         assert welcome is not None
         self.session = welcome.session
@@ -364,7 +362,7 @@ class Client:
         self._send_unanswered()
 
     def _send_unanswered(self) -> None:
-        """Send what waits, once the server knows whose it is: from another user it would be new."""
+        """Send the unanswered posts, after signing in: a ref belongs to its user."""
         if not self._is_signed_in:
             self._is_signed_in = True
             for message, _ in self._unanswered.values():

@@ -1,7 +1,7 @@
-"""When a client connects, waits, asks and gives up: (state, event, limits) -> (state, actions).
+"""The state machine of a client's connection: (state, event, limits) -> (state, actions).
 
-Pure: no clock, timer or network. ``static/js/connection/connection-state.js`` is the same table for
-the pages; ``tests/support/connection_states.json`` is walked in both.
+Pure: no clock, timer or network. ``static/js/connection/connection-state.js`` is the same state
+machine for the pages; tests run both through ``tests/support/connection_states.json``.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ import msgspec
 
 BLOCKED_BEFORE_POLLING = 2
 FAILURES_BEFORE_OFFLINE = 3
-# Between attempts, however short the server says they may be; and however long it says.
+# Bounds of the wait between two attempts, whatever the server sends.
 LONGEST_FLOOR_MS = 5_000
 LONGEST_HELD_MS = 600_000
-# The server tells everybody the same ``retry_after``, but each viewer another ``reconnect_after``.
+# ``retry_after`` is the same for all viewers; ``reconnect_after`` is random already.
 RETRY_JITTER = 1.5
 # The reason that a close code means.
 CLOSE_REASONS = {1013: "full", 4011: "too_many"}
-# The server would have upgraded: something in between prevents it.
+# Answers that mean that the server would upgrade, so a proxy prevents it.
 UPGRADE_REQUIRED = 426
 TEMPORARY = frozenset({408, 425, 429})
-# The kept value that a code refuses.
+# The stored value to which each code refers.
 REFUSED_VALUES = {"name_empty": "name", "name_too_long": "name", "bad_cursor": "cursor"}
 
 Phase = Literal["idle", "connecting", "asking", "live", "waiting", "ended"]
@@ -30,7 +30,7 @@ VisibleState = Literal["connecting", "live", "offline"]
 
 
 class StateLimits(msgspec.Struct, frozen=True):
-    """Bounds of the waits, and how long a connection holds until failures are forgotten."""
+    """Bounds of the waits, and how long a connection must last to reset the failures."""
 
     first_ms: float = 1_000
     longest_ms: float = 20_000
@@ -38,9 +38,9 @@ class StateLimits(msgspec.Struct, frozen=True):
 
 
 class ConnectionState(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a client is with its connection.
+    """The state of a client's connection.
 
-    ``polls``: it can fall back to polling. ``droppable``: kept values that it can do without.
+    ``polls``: it can fall back to polling. ``droppable``: stored values that are optional.
     ``failures`` in a row, and of them ``blocked`` WebSockets that failed without a reason.
     ``worked``: a WebSocket has been welcomed, last ``since``. ``held``: the server chose the wait.
     ``eager``: the viewer asked for this attempt. ``reason``: the code of the refusal.
@@ -60,13 +60,13 @@ class ConnectionState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ByeTime(msgspec.Struct, frozen=True):
-    """What a ``bye`` says of coming back."""
+    """The ``reconnect_after`` of a ``bye``."""
 
     reconnect_after: float | None = None
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened, ``at`` milliseconds of a monotonic clock.
+    """An event, ``at`` milliseconds of a monotonic clock.
 
     ``start``, ``stop``, ``retry`` (by the viewer), ``online``, ``visible``, ``post``, ``due`` (the
     wait is over), ``welcome``, ``closed``, ``hole`` (entries are missing), ``refused`` (of a
@@ -83,11 +83,11 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What to do.
+    """An action for the client.
 
     ``open`` a transport; ``close`` it; ``check`` (ping, and end it if nothing follows); ``ask`` why
     a handshake was refused; ``wait`` for a random time from ``least`` to ``most`` milliseconds,
-    then tell ``due``; ``drop`` a kept value that was refused.
+    then report ``due``; ``drop`` a stored value that was refused.
     """
 
     type: str
@@ -114,7 +114,7 @@ def visible_state(state: ConnectionState) -> VisibleState:
 
 
 def step(state: ConnectionState, event: Event, limits: StateLimits) -> Step:
-    """Return the state after an event, and what to do."""
+    """Return the state after an event, and the actions."""
     phase = state.phase
     is_under_way = phase in {"connecting", "asking"}
     match event.type:
@@ -163,7 +163,7 @@ def _welcome(state: ConnectionState, event: Event) -> ConnectionState:
 
 
 def _earn_back(state: ConnectionState, event: Event, limits: StateLimits) -> ConnectionState:
-    """Forget the failures before a connection that held."""
+    """Reset the failures after a connection that lasted."""
     has_held = state.phase == "live" and event.at - state.since >= limits.held_ms
     return _change(state, failures=0) if has_held else state
 
@@ -215,7 +215,7 @@ def _end(state: ConnectionState, reason: str) -> Step:
 def _wait(
     state: ConnectionState, limits: StateLimits, after: float | None = None, jitter: float = 1
 ) -> Step:
-    """Wait for as long as the server said, else with exponential back-off and jitter."""
+    """Wait as long as the server asked, or with exponential back-off and jitter."""
     bound = min(limits.longest_ms, limits.first_ms * 2 ** min(state.failures, 16))
     least, most = bound / 2, bound
     if after is not None:

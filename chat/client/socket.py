@@ -1,6 +1,6 @@
-"""One WebSocket of a client: it is opened, read until it ends, and noticed to be dead.
+"""One WebSocket of a client: opens it, reads messages, and detects a dead peer.
 
-It never reconnects. Of the messages it only needs to know which ones are answers.
+It never reconnects. It decodes messages, and needs to know only which of them are answers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _outgoing = msgspec.json.Decoder(Outgoing)
 
 
 class HandshakeRefused(Exception):
-    """The server, or something before it, answered the handshake with another status."""
+    """The server, or a proxy before it, answered the handshake with another status than 101."""
 
     def __init__(self, status: int, code: str, message: str, retry_after: float | None) -> None:
         super().__init__(f"{code}: {message}" if code else f"HTTP {status}")
@@ -44,7 +44,7 @@ class _ErrorBody(msgspec.Struct):
 
 
 class SocketLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """In seconds: until the welcome; without a message, until a ping; and then for its answer."""
+    """Seconds to the welcome, without a message until a ping, and for the answer to a ping."""
 
     connect: float
     quiet: float
@@ -52,7 +52,7 @@ class SocketLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Socket:
-    """A WebSocket that is open."""
+    """An open WebSocket."""
 
     def __init__(self, connection: WebSocketClientConnection, limits: SocketLimits) -> None:
         loop = asyncio.get_running_loop()
@@ -68,7 +68,7 @@ class Socket:
         return self._connection.close_code or 1006
 
     async def read(self) -> Outgoing | None:
-        """Return the next message; None when the connection has ended, or its other end died."""
+        """Return the next message; None when the connection has ended or the peer is dead."""
         while (data := await self._read_text()) is not None:
             try:
                 message: Outgoing = _outgoing.decode(data)
@@ -85,7 +85,7 @@ class Socket:
     async def _read_text(self) -> str | bytes | None:
         reading = asyncio.ensure_future(self._connection.read_message())
         try:
-            # Only waited for: a read that is cancelled may take its message with it.
+            # Waited for and not cancelled: cancelling a read may lose its message.
             either: set[asyncio.Future[Any]] = {reading, self._dead}
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             return reading.result() if reading.done() else None
@@ -93,14 +93,14 @@ class Socket:
             reading.cancel()
 
     def check(self) -> None:
-        """Ask the server whether it is there; ``read`` ends if it does not answer."""
+        """Ping the server; ``read`` ends if it does not answer."""
         if not self._is_checking:
             self._is_checking = True
             self.send(encode(Ping()))
             self._set_timer(self._limits.answer)
 
     def send(self, message: bytes) -> None:
-        """Send a message, unless the connection has ended; then ``read`` tells."""
+        """Send a message; does nothing if the connection has ended, which ``read`` reports."""
         with contextlib.suppress(WebSocketClosedError):
             self._connection.write_message(message)
 
@@ -120,7 +120,7 @@ class Socket:
 
 
 async def open_socket(url: str, limits: SocketLimits) -> Socket:
-    """Open a WebSocket. Raises HandshakeRefused, or OSError when there is no answer."""
+    """Open a WebSocket. Raises HandshakeRefused, or OSError if no response arrives."""
     request = HTTPRequest(url, connect_timeout=limits.connect, request_timeout=limits.connect)
     try:
         connection = await websocket_connect(request, max_message_size=MESSAGE_LIMIT)

@@ -22,7 +22,7 @@ def main() -> int:
 
 
 def run_command(arguments: list[str]) -> int:
-    """Do what `main` says. Raises UsageError."""
+    """Run the test for `main`. Raises UsageError."""
     options, json, html = read_arguments(arguments)
     for name in filter(None, (json, html)):
         check_writable(Path(name))

@@ -1,6 +1,6 @@
 """A non-blocking TCP connection on the tester's loop: connects, sends, receives, closes.
 
-What the bytes mean is for its subclasses.
+Subclasses interpret the bytes.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class WorkerContext:
 
 
 class Connection:
-    """What viewers and their posting connections have in common."""
+    """The base of viewers and of their posting connections."""
 
     __slots__ = ("context", "number", "outbox", "rest", "slow", "socket", "waiting")
 
@@ -115,7 +115,7 @@ class Connection:
             self.context.loop.watch(self.socket.fileno(), self._on_event, events)
 
     def stop_reading(self) -> None:
-        """Leave everything to the kernel's buffers, also that the connection was closed."""
+        """Stop reading; this also defers the detection of a close."""
         if self.socket is not None:
             self.context.loop.unwatch(self.socket.fileno())
 
@@ -148,7 +148,7 @@ class Connection:
         except BlockingIOError:
             sent = 0
         except OSError:
-            return False  # the read that follows tells why
+            return False  # the next read returns the reason
         if sent < len(data):
             self.outbox = data[sent:]
             self.resume_reading()
@@ -173,7 +173,7 @@ class Connection:
             self.socket = None
 
     def fail(self, reason: str) -> None:
-        """Close, and tell `on_close` why."""
+        """Close, and call `on_close` with the reason."""
         self.close()
         self.on_close(reason)
 

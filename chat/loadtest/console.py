@@ -31,7 +31,7 @@ delivered: {r.delivered:,} of {r.expected:,} ({r.deliveries_per_second:,.0f} a s
 ?resumed of these by a resume: {r.resumed:,}
 lost: {r.lost:,}
 out of order: {r.out_of_order:,}
-twice: {r.duplicated:,}
+duplicated: {r.duplicated:,}
 thinned, skipped: {r.thinned:,}, {r.skipped:,}
 checked one by one: {r.checked:,} by {r.samples:,} viewers
 
@@ -43,7 +43,7 @@ sent late by, at most: {r.greatest_lateness_ms:.1f} ms
 Connections
 connected: {r.connected:,} of {r.viewers:,} ({r.connects_per_second:,.0f} a second)
 until welcome: {r.connect_latency}
-there at the end: {r.present:,}
+connected at the end: {r.present:,}
 closed by the server: {counts[closed]}
 failed: {counts[failed]}
 ?reconnected reconnected: {r.reconnected:,} ({r.reconnects_per_second:,.0f} a second)

@@ -1,6 +1,6 @@
 """Runs a load test: starts the worker processes, orders each phase, adds up their outcomes.
 
-It holds no viewers itself. Each worker is a fresh interpreter at the end of a pipe, so that a test
+It holds no viewers itself. Each worker is a new interpreter, connected by a pipe, so that a test
 can be started from any program, with threads or not, and a worker ends when the coordinator does.
 """
 
@@ -31,7 +31,7 @@ from chat.loadtest.summary import Course, summarize
 
 LEAD_SECONDS = 0.3  # from the order to start until the first comment is due
 SAMPLE_SECONDS = 0.5
-INTERRUPTED_SETTLE = 2.0  # seconds; who presses Ctrl-C does not want to wait long
+INTERRUPTED_SETTLE = 2.0  # seconds; short, because the user pressed Ctrl-C
 STRAGGLER_SECONDS = 15.0  # a worker that has not reported this long after its deadline is lost
 
 # Called with the phase, its total, how much of it is done, and the live figures.
@@ -133,7 +133,7 @@ class Coordinator:
         self._receive_until(lambda: time.monotonic() >= end, "posting")
 
     def _settle(self) -> None:
-        """Wait for the answers, so that all heads are known; then for everyone to reach them."""
+        """Wait for the answers, so that all heads are known; then until all viewers reach them."""
         patience = INTERRUPTED_SETTLE if self.course.interrupted else self.options.settle
         deadline = time.monotonic() + patience
 
@@ -173,7 +173,7 @@ class Coordinator:
     ) -> None:
         """Receive from workers, sample the load, and show the progress, until `reached`.
 
-        `count_done` tells how much of `total` is done; without, it is seconds of posting.
+        `count_done` returns how much of `total` is done; without it, seconds of posting count.
         """
         while not reached():
             pipes = {pipe: i for i, pipe in enumerate(self.pipes) if i not in self.outcomes}
@@ -205,13 +205,13 @@ class Coordinator:
 
 
 def check_target(options: Options) -> Address:
-    """Resolve the target and see that a server listens there. Raises UsageError."""
+    """Resolve the target and check that a server listens there. Raises UsageError."""
     target = options.target
     try:
         address = Address.resolve(target.host, target.port)
         socket.create_connection((target.host, target.port), timeout=5).close()
     except OSError as problem:
         reason = (problem.strerror or str(problem) or "no answer").lower()
-        sentence = f"Nobody answers at {target.authority} ({reason}): start the server first."
+        sentence = f"No server answers at {target.authority} ({reason}): start the server first."
         raise UsageError(sentence) from None
     return address

@@ -89,7 +89,7 @@ def _list_distribution(report: Report) -> tuple[Points, list[tuple[float, str]]]
         return [], []
     low, high = report.distribution[0][0], report.distribution[-1][0]
     ratio = max(high / low, 1.5) ** (1 / COLUMNS)
-    # Neighbouring buckets are drawn together: a hundred columns say more than a thousand.
+    # Neighbouring buckets are drawn together: a hundred columns are easier to read than a thousand.
     columns = [0] * (COLUMNS + 1)
     for end, count in report.distribution:
         columns[min(COLUMNS, int(math.log(end / low, ratio)))] += count
@@ -119,7 +119,7 @@ def draw(
     if len(set(xs)) < 2:
         return None
     low, high = min(xs), max(xs)
-    headroom = 1.45 if marks else 1.1  # the labels of marks stand above the line
+    headroom = 1.45 if marks else 1.1  # the labels of marks are above the line
     top = (
         headroom * max(least_top, *(y or 0 for points in lines.values() for _, y in points)) or 1.0
     )

@@ -10,7 +10,7 @@ from chat.loadtest.measurement import Counters, Histogram, Sums, Timeline
 from chat.loadtest.options import Options
 
 Epoch = tuple[str, str]  # room, epoch
-Heads = dict[Epoch, int]  # the last seq that anybody heard of
+Heads = dict[Epoch, int]  # the highest known seq
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Settle(Struct):
 
 
 class Progress(Struct):
-    """From a worker, a few times a second: how far it is."""
+    """From a worker, a few times a second: its progress."""
 
     counters: Counters
     waiting: int  # viewers still to connect
@@ -62,7 +62,7 @@ class Progress(Struct):
 
 
 class Outcome(Sums):
-    """From a worker, at the end: all that it measured. Those of all workers add up."""
+    """From a worker, at the end: its measurements. Outcomes can be added."""
 
     counters: Counters
     timeline: Timeline

@@ -50,7 +50,7 @@ class Loop:
         self.call_at(time.monotonic_ns() + round(seconds * 1e9), call)
 
     def run(self, finished: Callable[[], bool]) -> None:
-        """Run until `finished`, which is asked after each pass."""
+        """Run until `finished` returns True; it is called after each pass."""
         poll, find_handler, clock = self.epoll.poll, self.handlers.get, time.monotonic_ns
         descriptor = (self.epoll.fileno(),)
         while not finished():

@@ -1,4 +1,4 @@
-"""What is counted: latencies of all deliveries to all viewers, and counts, which add up.
+"""Latencies of all deliveries to all viewers, and counters; all can be added.
 
 A read notes one clock value with the batch it brought (`Batch.receipts`). A few times a second
 these are aggregated: receipts are grouped into slots of time, and every slot is compared with every
@@ -33,11 +33,11 @@ class Sums(Struct):
 
 
 class Counters(Sums):
-    """What happened, in numbers. A report has them all."""
+    """The counters of a test; a report contains all of them."""
 
     connected: int = 0
     reconnected: int = 0
-    left: int = 0  # viewers that were connected and were closed for good
+    left: int = 0  # viewers that were connected and closed, and did not reconnect
     present: int = 0  # viewers that were connected at the end
     slow_closed: int = 0
     compressed: int = 0
@@ -67,7 +67,7 @@ class Counters(Sums):
 
     @property
     def answered(self) -> int:
-        """Posts that nobody waits for any more."""
+        """Posts that were answered or given up."""
         return self.acked + self.rejected.total() + self.answer_lost
 
 
@@ -105,7 +105,7 @@ class Histogram(Struct):
             width += 1
         half = 1 << (width - 1)
         slots = Counter([(receipt - first) >> width for receipt in receipts])
-        # A slot stands for its middle, but never for a moment before or after all receipts.
+        # The middle of a slot, but not earlier or later than all receipts.
         times = [(min(first + (slot << width) + half, last), n) for slot, n in slots.items()]
         counts, get = self.counts, self.counts.get
         for due in dues:
@@ -125,7 +125,7 @@ class Histogram(Struct):
 
 
 class TickSums(Sums):
-    """What happened in one stretch of time."""
+    """The figures of one interval."""
 
     latency: Histogram = field(default_factory=Histogram)
     delivered: int = 0

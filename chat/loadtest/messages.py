@@ -1,4 +1,4 @@
-"""What the server sends, as values. Pure: bytes to structs, nothing kept.
+"""Decodes the messages of the server. Pure: bytes in, structs out.
 
 Only the fields that a load test checks are read; unknown ones are ignored, as docs/protocol.md asks
 of a client.
@@ -52,7 +52,7 @@ decode = msgspec.json.Decoder(Message).decode
 
 @dataclass(slots=True, eq=False)
 class Batch:
-    """A range of a room's entries as it came in one frame or one HTTP body, and when to whom.
+    """A range of a room's entries, received in one frame or HTTP body, and its receipts.
 
     The server sends the same bytes to everyone, so a batch is decoded once in a process, and every
     further receipt is a comparison of bytes.
@@ -61,9 +61,9 @@ class Batch:
     data: bytes
     first: int
     last: int
-    count: int  # entries that are there
-    thinned: int  # entries left out, as the server says
-    missing: int  # entries left out without a word
+    count: int  # entries in the message
+    thinned: int  # entries that the server reports as omitted
+    missing: int  # entries omitted without a report
     disorder: int  # entries out of order, out of range, or there twice
     posts: list[tuple[int, int, int]]  # (seq, number, due) of this run's comments
     receipts: list[int] = field(default_factory=list)  # CLOCK_MONOTONIC, ns; not aggregated yet

@@ -28,13 +28,13 @@ POLL_HELP = "seconds between two short polls of a viewer"
 PROCESSES_HELP = "processes that hold the viewers (0: by cores and viewers)"
 SLOW_HELP = "share of viewers that stop reading once connected (0%%)"
 CONNECT_RATE_HELP = "viewers opened a second; a storm ignores it"
-SETTLE_HELP = "seconds to wait at the end for what is still on its way"
+SETTLE_HELP = "seconds to wait at the end for late answers and deliveries"
 CPU_LIST_HELP = "run on these CPUs only, like 1 or 0,2-3"
 SAMPLE_HELP = "share of viewers checked entry by entry (1%%; one at least, 100 a process at most)"
 
 
 class UsageError(Exception):
-    """A load test that cannot start as asked; the text says what to change."""
+    """The options of a load test are wrong; the message says what to change."""
 
 
 def read_share(text: str) -> float:
@@ -52,7 +52,7 @@ def read_cpu_list(text: str) -> tuple[int, ...]:
     ranges = [part.partition("-") for part in text.split(",")]
     cpus = {cpu for first, _, last in ranges for cpu in range(int(first), int(last or first) + 1)}
     if missing := cpus - os.sched_getaffinity(0):
-        raise argparse.ArgumentTypeError(f"CPU {min(missing)} is not there for this process")
+        raise argparse.ArgumentTypeError(f"CPU {min(missing)} is not available to this process")
     return tuple(sorted(cpus))
 
 
@@ -80,7 +80,7 @@ def _option(
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a load test is asked to do. Seconds, rates in 1/s, shares between 0 and 1.
+    """The options of a load test. Times in seconds, rates per second, shares from 0 to 1.
 
     Raises UsageError for values that are out of bounds or do not go together.
     """
@@ -114,7 +114,7 @@ class Options:
                 _require(least <= value <= most, sentence)
         _require(
             self.slow < 1 or self.rate == 0,
-            "With --slow 100% nobody is left to post; take a smaller share or --rate 0.",
+            "With --slow 100% no viewer is left to post; use a smaller share or --rate 0.",
         )
         _require(
             self.profile != "burst" or self.duration >= BURST_SECONDS_NEEDED,
@@ -140,7 +140,7 @@ class Options:
 
     @property
     def slow_viewers(self) -> int:
-        """How many viewers never read."""
+        """The number of viewers that never read."""
         return max(1, round(self.viewers * self.slow)) if self.slow else 0
 
     def is_slow(self, viewer: int) -> bool:
@@ -160,12 +160,12 @@ class Target:
 
     host: str
     port: int
-    prefix: str  # what stands before /ws/room, for a server behind a path
+    prefix: str  # the path before /ws/room, for a server under a base path
     room: str
 
     @classmethod
     def parse(cls, url: str) -> Target:
-        """Take a URL apart. Raises UsageError."""
+        """Parse a URL. Raises UsageError."""
         try:
             parts = urlsplit(url)
             host, port = parts.hostname, parts.port or 80
@@ -174,15 +174,15 @@ class Target:
         prefix, path, room = parts.path.rpartition("/ws/")
         _require(
             parts.scheme != "wss",
-            "The load tester speaks plain ws://: point it at the server itself, "
-            "not at the proxy that ends TLS before it.",
+            "The load tester supports only ws://: use the address of the server itself, "
+            "not that of a proxy that terminates TLS.",
         )
         if parts.scheme != "ws" or not host or not path:
             example = "ws://127.0.0.1:8888/ws/demo"
             raise UsageError(f"{url} is not a room's address; it looks like {example}.")
         _require(
             bool(re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", room)),
-            f"{room!r} is not a room name: small letters, digits, - and _, 64 at most.",
+            f"{room!r} is not a room name: a-z, 0-9, - and _, 64 characters at most.",
         )
         return cls(host, port, prefix, room)
 
@@ -211,7 +211,7 @@ def choose_processes(options: Options, descriptors: int, loopback: bool, cores: 
             options.processes >= needed,
             f"{options.viewers} viewers in {options.processes} process(es) need more "
             f"than the {descriptors} open files each may have: "
-            f"take --processes {needed}, or raise the limit with ulimit -n.",
+            f"use --processes {needed}, or raise the limit with ulimit -n.",
         )
         return min(options.processes, options.viewers)
     free_cores = max(1, cores - 1 if loopback else cores)
@@ -226,9 +226,9 @@ def read_arguments(arguments: list[str]) -> tuple[Options, str | None, str | Non
     parser = argparse.ArgumentParser(
         prog="python -m chat.loadtest",
         description="Fill a room with viewers, let them post on a fixed schedule, "
-        "and check that every viewer gets every comment in order, and how late.",
-        epilog="Exit status: 0 all is well; 1 something was lost, out of order or unanswered, "
-        "or fewer viewers connected than asked; 2 the test could not start as asked.",
+        "and check that every viewer gets every comment in order, and how late they arrive.",
+        epilog="Exit status: 0 no fault; 1 something was lost, out of order or unanswered, "
+        "or too few viewers connected; 2 the options are wrong or no server answers.",
     )
     parser.add_argument("url", help="the room, like ws://127.0.0.1:8888/ws/demo")
     for item in fields(Options)[1:]:

@@ -1,8 +1,8 @@
 """A viewer that polls: long (the server waits until there is something) or short.
 
-It speaks as much HTTP/1.1 as the room's entries need: keep-alive, Content-Length, no chunks. A
-viewer that posts opens a second connection for that, as a browser does, since the first may be
-waiting for a response.
+It implements the part of HTTP/1.1 that it needs: keep-alive and Content-Length, no chunks. A viewer
+that posts opens a second connection, as a browser does, since the first may be waiting for a
+response.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ encode = msgspec.json.Encoder().encode
 
 
 class HttpConnection(Connection):
-    """Takes responses out of what is received; what they mean is for its subclasses."""
+    """Splits the received bytes into responses; subclasses handle them."""
 
     __slots__ = ()
 
@@ -60,7 +60,7 @@ class HttpConnection(Connection):
 
 
 class PollingViewer(Viewer, HttpConnection):
-    """Follows its room by asking for the entries after its seq."""
+    """Follows its room by requesting the entries after its seq."""
 
     __slots__ = ("headers", "path", "poster")
 
@@ -75,7 +75,7 @@ class PollingViewer(Viewer, HttpConnection):
         self.poll()
 
     def poll(self) -> None:
-        """Ask for the entries after the viewer's seq, or for the room's last entries."""
+        """Request the entries after the viewer's seq, or the room's last entries."""
         if self.socket is None or self.waiting:
             return
         self.waiting = True
@@ -83,7 +83,7 @@ class PollingViewer(Viewer, HttpConnection):
         if self.tracker.joined < 0:
             query = f"limit={max(1, options.history)}"
         else:
-            # After a storm it asks for what it missed, and waits for more only then.
+            # After a storm it first requests the missed entries, without waiting for new ones.
             is_live = self.state is ViewerState.LIVE
             wait = LONG_POLL_SECONDS if options.transport == "long-poll" and is_live else 0
             query = f"after={self.tracker.cursor}&wait={wait}&limit={PAGE_LIMIT}"
@@ -93,7 +93,7 @@ class PollingViewer(Viewer, HttpConnection):
             self.stop_reading()
 
     def on_response(self, status: int, body: bytes) -> None:
-        """Take the entries, recognised by their bytes or decoded."""
+        """Record the entries, recognised by their bytes or decoded."""
         options, loop = self.context.options, self.context.loop
         if status != 200:
             self.context.recorder.counters.failed[f"HTTP {status}"] += 1
@@ -106,14 +106,14 @@ class PollingViewer(Viewer, HttpConnection):
                 has_more = batch.count >= PAGE_LIMIT
                 break
         else:
-            has_more = self._take_page(body)
+            has_more = self._record_page(body)
         if has_more or options.transport == "long-poll":
             self.poll()
         else:
             loop.call_in(options.poll_interval, self.poll)
 
-    def _take_page(self, body: bytes) -> bool:
-        """Take a page of entries; True when the server has more already."""
+    def _record_page(self, body: bytes) -> bool:
+        """Record a page of entries; return whether the server has more already."""
         counters, tracker = self.context.recorder.counters, self.tracker
         try:
             page = decode(body)
@@ -127,10 +127,10 @@ class PollingViewer(Viewer, HttpConnection):
             counters.received_bytes += len(body)
             return False
         if self.state is ViewerState.OPENING:
-            # What it missed comes with the polls, as batches.
+            # The missed entries arrive with the next polls, as batches.
             self.go_live(False, monotonic_ns())
         if page.recovered is not False and (page.entries or last > tracker.seq):
-            self.take_batch(body, page)
+            self.record_batch(body, page)
         else:
             counters.received_bytes += len(body)
         if page.recovered is False:
@@ -179,7 +179,7 @@ class PostConnection(HttpConnection):
         self.up = False
 
     def post(self, number: int, due: int) -> bool:
-        """Post when the ones before are answered; False when too many wait."""
+        """Queue a post until the earlier ones are answered; False if too many are queued."""
         if len(self.queue) >= QUEUE_LIMIT:
             return False
         self.queue.append((number, due))

@@ -1,4 +1,4 @@
-"""What one process records: counts, latencies, and each room's entries as its viewers saw them.
+"""Records what the viewers of one process received: counts, latencies, and each room's entries.
 
 A seq of an epoch must mean the same comment to every viewer, so what was seen under it is kept once
 for all viewers of the process, and so are the batches, which are recognised by their bytes.
@@ -24,7 +24,7 @@ class EpochRecord:
         self.batch_cache: BatchCache = {}
         self.posts: dict[int, int] = {}  # seq -> number of this run's post
         self.left_out: list[tuple[int, int]] = []  # ranges that were thinned or skipped
-        self.head = 0  # the last seq that this process knows of
+        self.head = 0  # the highest seq known to this process
         self.evicted: list[Batch] = []
 
     def cache(self, batch: Batch) -> Batch:
@@ -75,7 +75,7 @@ class Recorder:
         self.joins: list[int] = []  # ns, when each viewer was connected
 
     def epoch(self, room: str, name: str) -> EpochRecord:
-        """Return what is known of an epoch, also of a new one."""
+        """Return the record of an epoch, a new one if necessary."""
         if (room, name) not in self.epochs:
             self.epochs[room, name] = EpochRecord(self.counters)
         return self.epochs[room, name]

@@ -88,10 +88,10 @@ class Server(msgspec.Struct, frozen=True):
 
 
 class MachineLoad(msgspec.Struct, frozen=True):
-    """What the rest of the machine did while posts were due, when the server is local."""
+    """The other load of the machine while posts were due, if the server is local."""
 
     cpu_share: float  # of one core, by all programs but the server and the tester
-    idle: float  # share of the whole machine that nobody used
+    idle: float  # share of the whole machine that was idle
 
 
 class Report(Counters, kw_only=True):
@@ -125,17 +125,17 @@ class Report(Counters, kw_only=True):
 
     @property
     def faults(self) -> list[str]:
-        """What makes the exit code 1, a sentence each."""
+        """The faults, a sentence each; with any, the exit code is 1."""
         missing = self.viewers - self.connected
         gone = self.connected - self.present - self.slow_closed
         violations = "; ".join(f"{what} ({count:,})" for what, count in self.violations.items())
         sentences = {
             f"{missing:,} of {self.viewers:,} viewers did not connect.": missing,
-            f"{gone:,} viewers were gone before the end.": gone,
+            f"{gone:,} viewers were disconnected before the end.": gone,
             f"{self.lost:,} deliveries were lost.": self.lost,
-            f"{self.out_of_order:,} deliveries came out of order.": self.out_of_order,
-            f"{self.duplicated:,} deliveries came twice.": self.duplicated,
-            f"{self.acked_but_missing:,} acked comments reached nobody.": self.acked_but_missing,
+            f"{self.out_of_order:,} deliveries were out of order.": self.out_of_order,
+            f"{self.duplicated:,} deliveries were duplicates.": self.duplicated,
+            f"{self.acked_but_missing:,} acked comments reached no viewer.": self.acked_but_missing,
             f"{self.contradictions:,} seqs meant different comments.": self.contradictions,
             f"{self.unanswered:,} posts got no answer.": self.unanswered,
             "No post was accepted: all were rejected.": self.rejected and not self.acked,
@@ -145,23 +145,23 @@ class Report(Counters, kw_only=True):
 
     @property
     def warnings(self) -> list[str]:
-        """What to know before these figures are believed, a sentence each."""
+        """Reasons to doubt the figures, a sentence each."""
         busiest, late = max(self.tester_cpu, default=0.0), self.greatest_lateness_ms
         others = self.machine_load or MachineLoad(0.0, 1.0)
         sentences = {
             "The server's CPU and memory are not known: it is not on this machine, "
-            "may not be looked at, or was restarted.": self.server is None,
+            "cannot be inspected, or was restarted.": self.server is None,
             f"A process of the tester was busy {busiest:.0%} of the time: the tester is what was "
-            "measured. Take more --processes, or another machine.": busiest > TESTER_CPU_WARNING,
+            "measured. Use more --processes, or another machine.": busiest > TESTER_CPU_WARNING,
             f"A comment was sent up to {late:.0f} ms late, which counts as latency.": (
                 late > LATENESS_WARNING_MS and not self.reconnected
             ),
             f"Other programs took {others.cpu_share:.0%} of a core and {others.idle:.0%} of "
-            "the machine was idle: latencies are partly theirs.": (
+            "the machine was idle: they contribute to the latencies.": (
                 others.cpu_share > OTHERS_WARNING and others.idle < IDLE_WARNING
             ),
             f"{self.unsent:,} of {self.planned:,} posts were not sent: "
-            "no viewer was there to send them.": self.unsent and not self.interrupted,
+            "no viewer was connected to send them.": self.unsent and not self.interrupted,
             f"The server granted compression to {self.compressed:,} of {self.connected:,} "
             "viewers.": self.options["compress"] and self.compressed < self.connected,
             "Interrupted: these are the figures so far.": self.interrupted,
@@ -170,7 +170,7 @@ class Report(Counters, kw_only=True):
 
     @property
     def successes(self) -> list[str]:
-        """The sentence that says what a test without a fault has shown."""
+        """The result of a test without a fault, in one sentence."""
         if self.faults:
             return []
         if not self.expected:
@@ -179,7 +179,7 @@ class Report(Counters, kw_only=True):
 
     @property
     def exit_code(self) -> int:
-        """What the command exits with: 0, or 1 when there is a fault."""
+        """The exit status: 0, or 1 if there is a fault."""
         return 1 if self.faults else 0
 
     def to_json(self) -> bytes:

@@ -1,4 +1,4 @@
-"""When each comment of a run is due, and what it says. Pure: no clock, no randomness.
+"""When each comment of a run is due, and its text. Pure: no clock, no randomness.
 
 The schedule is open loop: it is fixed before the first comment is sent, and latency counts from the
 time at which a comment was due. So a stall, of the server or of the tester, makes every comment of
@@ -15,7 +15,7 @@ TEXT_LENGTH = 100  # ASCII: as many bytes and graphemes, the most that the wire 
 PADDING = (
     "now that was a play to remember, again from the other side please, and once more slowly " * 2
 )
-# What a server takes from one sender unless it is told otherwise.
+# The server's default rate limit of one sender.
 DEFAULT_POST_RATE, DEFAULT_POST_BURST = 1.0, 5.0
 
 
@@ -53,7 +53,7 @@ def read_text(text: str, run: str) -> tuple[int, int] | None:
 
 
 def foresee_rejections(options: Options) -> str | None:
-    """Return a sentence when each viewer would post more than a server takes by default."""
+    """Return a warning if each viewer would post above the server's default rate limit."""
     posters = options.viewers - options.slow_viewers
     if not posters or not options.rate:
         return None
@@ -63,7 +63,7 @@ def foresee_rejections(options: Options) -> str | None:
         is_too_fast, each, limit = True, each * BURST_FACTOR, DEFAULT_POST_BURST
         when, flag = " in the burst", "--post-burst"
     sentence = (
-        f"Each of {posters:,} viewers posts {each:.1f} times a second{when}; a server takes "
+        f"Each of {posters:,} viewers posts {each:.1f} times a second{when}; a server accepts "
         f"{limit:.0f} by default. Expect rejections, or add viewers, or raise its {flag}."
     )
     return sentence if is_too_fast else None

@@ -1,7 +1,7 @@
-"""Does a viewer get every entry, in order? Pure: ranges of seqs in, counts out.
+"""Checks that a viewer gets every entry, in order. Pure: ranges of seqs in, counts out.
 
-Ranges must follow each other; what the server leaves out must be covered by `thinned` or `skip`. A
-hole is remembered: filled later, it counts as out of order; never filled, as lost.
+Ranges must follow each other; omitted entries must be covered by `thinned` or `skip`. A gap that is
+filled later counts as out of order, one that is never filled as lost.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class SequenceTracker:
 
     @property
     def cursor(self) -> str:
-        """What the viewer hands back to resume."""
+        """The cursor with which the viewer resumes."""
         return f"{self.epoch}:{self.seq}"
 
     def join(self, epoch: str, seq: int) -> None:
@@ -35,7 +35,7 @@ class SequenceTracker:
         self.epoch, self.seq, self.joined = epoch, seq, seq
 
     def advance(self, first: int, last: int) -> bool:
-        """Take the range `first..last`; False when it brings nothing new."""
+        """Record the range `first..last`; return whether it is new."""
         if first > last:
             return False
         if first <= self.seq:
@@ -48,7 +48,7 @@ class SequenceTracker:
         return True
 
     def _take_late(self, first: int, last: int) -> bool:
-        """Take a range from before `seq`: it fills a hole, or is a duplicate."""
+        """Record a range before `seq`: it fills a gap, or is a duplicate."""
         counters = self.counters
         for index, (begin, end) in enumerate(self.holes):
             if begin <= first and last <= end:
@@ -63,14 +63,14 @@ class SequenceTracker:
         return is_new
 
     def skip(self, first: int, last: int) -> None:
-        """Take the server's word that it leaves `first..last` out."""
+        """Record that the server will not send `first..last`."""
         if self.advance(first, last):
             self.counters.skipped += last - first + 1
 
     def finish(self, head: int, forgiven: bool) -> None:
         """Count what was expected, and as lost what is missing up to the room's last seq `head`.
 
-        Nothing is missing at the end when that is `forgiven`: to a slow viewer that was closed.
+        With `forgiven`, for a slow viewer that was closed, entries missing at the end do not count.
         """
         if self.joined < 0:
             return

@@ -1,7 +1,7 @@
 """CPU and memory of the server and of the whole machine, when the server runs on this machine.
 
-The server is the process that listens on the port, with its children. Where it cannot be found or
-read there are no figures, and the report says so.
+The server is the process that listens on the port, with its children. If it cannot be found or
+read there are no figures, and the report has a warning.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import psutil
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What processes used, together."""
+    """The total usage of some processes."""
 
     cpu: float  # seconds since the processes began
     memory: int  # bytes, resident
@@ -21,7 +21,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class MachineUsage:
-    """What all programs of this machine used, in seconds of CPU since it started."""
+    """The usage of the whole machine, in seconds of CPU since its start."""
 
     busy: float
     total: float

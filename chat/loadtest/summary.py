@@ -1,4 +1,4 @@
-"""Adds the outcomes of all workers up to one report, and compares acks with what was received."""
+"""Combines the outcomes of all workers into one report, and compares acks with deliveries."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from chat.loadtest.server_usage import MachineUsage, ServerUsage, Usage
 
 @dataclass(slots=True)
 class Course:
-    """When the phases of a test were, and what was used until then."""
+    """The times of the phases of a test, and the resources used up to each."""
 
     start: float = 0.0  # of posting, else of opening; seconds of CLOCK_MONOTONIC
     end: float = 0.0
@@ -32,12 +32,12 @@ class Course:
     previous: tuple[float, list[float], Usage | None] | None = None
 
     def mark(self, phase: str, server: ServerUsage | None) -> None:
-        """Note what was used until the end of a phase."""
+        """Record the resources used up to the end of a phase."""
         self.server[phase] = server.read() if server else None
         self.machine[phase] = MachineUsage.read()
 
     def sample(self, tester: list[float], server: ServerUsage | None) -> None:
-        """Note the load since the last sample; `tester` is the CPU seconds used so far."""
+        """Record the load since the last sample; `tester` is the CPU seconds used so far."""
         moment, usage = time.monotonic(), server.read() if server else None
         if self.previous:
             then, tester_then, usage_then = self.previous
@@ -50,7 +50,7 @@ class Course:
 
 
 def compare_acks(total: Outcome, ordered_senders: bool) -> int:
-    """Return how many acked posts nobody saw; count contradictions, duplicates and disorder.
+    """Return how many acked posts no viewer got; count contradictions, duplicates and disorder.
 
     Each acked post must have been seen under its seq, once, and in its sender's order.
     """

@@ -1,6 +1,6 @@
-"""What every simulated viewer has, whatever its transport: a position in its room, and a state.
+"""The base of simulated viewers: the position in the room, and the state; no transport.
 
-NEW -> OPENING -> LIVE -> GONE; a storm leads from LIVE back to OPENING.
+NEW -> OPENING -> LIVE -> CLOSED; a storm leads from LIVE back to OPENING.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from chat.loadtest.messages import Message, read_batch
 from chat.loadtest.recorder import BatchCache, EpochRecord
 from chat.loadtest.sequence_check import SequenceTracker
 
-RETRY_SECONDS = 0.5  # until a storm's viewer that was refused tries again
+RETRY_SECONDS = 0.5  # until a viewer that was refused in a storm tries again
 OPENING_LIMIT = 20.0  # seconds until an opening counts as failed
 NO_CACHE: BatchCache = {}
 
 
 class ViewerState(Enum):
-    """Where a viewer is between its first connect and its end."""
+    """The state of a viewer."""
 
-    NEW, OPENING, LIVE, GONE = range(4)
+    NEW, OPENING, LIVE, CLOSED = range(4)
 
 
 class Viewer(Connection):
@@ -67,11 +67,11 @@ class Viewer(Connection):
         raise NotImplementedError
 
     def disconnect(self) -> None:
-        """Leave as a browser does that reloads its page."""
+        """Disconnect as a browser does when its page is reloaded."""
         raise NotImplementedError
 
     def resume(self) -> None:
-        """Let a slow viewer read again: what it missed, a skip, or that it was closed."""
+        """Let a slow viewer read again."""
         if self.paused:
             self.paused = False
             self.resume_reading()
@@ -91,23 +91,23 @@ class Viewer(Connection):
         if self.state is ViewerState.LIVE:
             self.disconnect()
         self.close()
-        self.state = ViewerState.GONE
+        self.state = ViewerState.CLOSED
 
     # --- for the transports ---
 
     def on_welcome(self, message: Message, seq: int) -> None:
-        """Handle that the server let the viewer in, or in again, at `seq`."""
+        """Handle the welcome after a connect or reconnect; the room is at `seq`."""
         moment, tracker = monotonic_ns(), self.tracker
         is_first = tracker.joined < 0
         if not is_first and message.recovered and message.epoch == tracker.epoch:
-            self._take_missed(message, seq)
+            self._record_resumed(message, seq)
         else:
             self.join(message, seq)
         self.epoch.head = max(self.epoch.head, seq)
         self.go_live(is_first, moment)
 
-    def _take_missed(self, message: Message, seq: int) -> None:
-        """Take what a resume brings: it is delivered, but its latency is that of the storm."""
+    def _record_resumed(self, message: Message, seq: int) -> None:
+        """Count resumed entries as delivered, without a latency: that would be the storm's."""
         recorder = self.context.recorder
         batch = read_batch(b"", self.tracker.seq + 1, seq, message, self.context.run)
         self.epoch.check(batch)
@@ -150,12 +150,12 @@ class Viewer(Connection):
             self.post(number, due)
 
     def skip(self, first: int, last: int) -> None:
-        """Take the server's word that it leaves `first..last` out."""
+        """Record that the server will not send `first..last`."""
         self.tracker.skip(first, last)
         self.epoch.left_out.append((first, last))
 
-    def take_batch(self, data: bytes, message: Message) -> None:
-        """Take a batch whose bytes were not in the cache."""
+    def record_batch(self, data: bytes, message: Message) -> None:
+        """Decode and record a batch that was not in the cache."""
         counters = self.context.recorder.counters
         if message.epoch != self.tracker.epoch:
             counters.violations["a batch of another epoch"] += 1
@@ -170,7 +170,7 @@ class Viewer(Connection):
         if is_new and not self.slow:
             cached.receipts.append(monotonic_ns())
             return
-        # A slow viewer's receipt says nothing about latency.
+        # Receipts of slow viewers do not count as latencies.
         counters.received_bytes += len(data)
         if is_new:
             self.context.recorder.count(batch, 1)
@@ -187,7 +187,7 @@ class Viewer(Connection):
             counters.closed[reason] += 1
             counters.slow_closed += self.slow
             counters.left += 1
-        self.state = ViewerState.GONE
+        self.state = ViewerState.CLOSED
         self.context.held -= len(self.backlog)
         counters.unsent += len(self.backlog)
         self.backlog.clear()

@@ -21,7 +21,7 @@ from chat.loadtest.viewer import Viewer, ViewerState
 KEY = base64.b64encode(randbytes(16)).decode()  # one serves a whole process
 DEFLATE_OFFER = "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
 GOING_AWAY = (1001).to_bytes(2, "big")
-NO_STATUS = 1005  # stands for a close frame without a code (RFC 6455 section 7.1.5)
+NO_STATUS = 1005  # a close frame without a code (RFC 6455, section 7.1.5)
 encode = msgspec.json.Encoder().encode
 
 
@@ -121,7 +121,7 @@ class WebSocketViewer(Viewer):
         message = decode(payload)
         recorder = self.context.recorder
         if message.type == "batch":
-            self.take_batch(frame, message)
+            self.record_batch(frame, message)
             return
         recorder.counters.received_bytes += len(frame)
         match message.type:
@@ -137,7 +137,7 @@ class WebSocketViewer(Viewer):
                 self.on_welcome(message, message.seq)
 
     def _find_post(self, ref: str | None) -> int | None:
-        """Return the post that a `ref` names; None when it is none of ours."""
+        """Return the post with a `ref`; None if it is not of this run."""
         run, _, number = (ref or "").partition("-")
         if run != self.context.run or not number.isdecimal():
             return None
@@ -157,7 +157,7 @@ class WebSocketViewer(Viewer):
         return True
 
     def disconnect(self) -> None:
-        """Leave with a close frame; answers on their way are given up."""
+        """Send a close frame; pending answers are given up."""
         self._send_frame(CLOSE, GOING_AWAY)
         self.close()
         self.context.recorder.give_up(self.pending)

@@ -68,7 +68,7 @@ class Worker:
         return viewers
 
     def run(self) -> None:
-        """Run until the test is over or the coordinator is gone."""
+        """Run until the test is over or the coordinator has ended."""
         self.loop.watch(self.pipe.fileno(), self._read_order, READ)
         self._report()
         self.loop.run(lambda: self.done)
@@ -161,11 +161,11 @@ class Worker:
             self.next_post += 1
 
     def _find_poster(self) -> Viewer | None:
-        """Return whose turn it is to post; None when all are gone."""
+        """Return the next viewer to post; None if all are closed."""
         for _ in self.posters:
             viewer = self.posters[self.next_poster % len(self.posters)]
             self.next_poster += 1
-            if viewer.state is not ViewerState.GONE:
+            if viewer.state is not ViewerState.CLOSED:
                 return viewer
         return None
 
@@ -176,7 +176,7 @@ class Worker:
     # --- settling ---
 
     def _settle(self, heads: Heads, deadline: int) -> None:
-        """Stop posting, let the slow read, and wait for what is on its way."""
+        """Stop posting, let slow viewers read, and wait for late answers and deliveries."""
         self.settling, self.heads, self.deadline = True, heads, deadline
         if self.start:
             self.cpu_used = time.process_time() - self.cpu_from
@@ -186,7 +186,7 @@ class Worker:
         self._check_settled()
 
     def _head_for(self, viewer: Viewer) -> int:
-        """Return the last seq that a viewer's room is known to have."""
+        """Return the highest known seq of a viewer's room."""
         known = self.heads.get((viewer.room, viewer.tracker.epoch), 0)
         return max(known, viewer.epoch.head)
 
@@ -223,7 +223,7 @@ class Worker:
         self.done = True
 
     def _report(self) -> None:
-        """Aggregate what was noted, and tell the coordinator how far this process is."""
+        """Aggregate the receipts, and send the progress to the coordinator."""
         self.recorder.aggregate()
         recent = self.recorder.timeline.recent(time.monotonic_ns(), 1.0)
         progress = Progress(
@@ -244,7 +244,7 @@ class Worker:
 
 def main() -> None:
     """Work for the coordinator at the other end of the pipe."""
-    # Ctrl-C reaches the whole process group; the coordinator decides what it means.
+    # Ctrl-C reaches the whole process group; only the coordinator handles it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     pipe = Pipe(int(sys.argv[1]))
     assignment: Assignment = pipe.recv()

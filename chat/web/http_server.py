@@ -40,6 +40,7 @@ from chat.core.wire import Failure, encode
 from chat.metrics import Metrics
 from chat.web.connections import CLOSE_SECONDS
 from chat.web.graceful_close import close_gracefully
+from chat.web.request_stream import RequestStream
 
 _ABSOLUTE = re.compile(r"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
 
@@ -86,6 +87,10 @@ class _PeerStream(IOStream):
 
 
 class _PlainStream(_PeerStream):
+    pass
+
+
+class _RequestStream(_PeerStream, RequestStream):
     pass
 
 
@@ -248,11 +253,7 @@ class RequestServer(HTTPServer):
             stream.close()
 
     def _open_stream(self, connection: socket.socket) -> IOStream:
-        options: dict[str, Any] = {
-            "max_buffer_size": self.max_buffer_size,
-            "read_chunk_size": self.read_chunk_size,
-            "on_error": self._count_error,
-        }
+        options = self._stream_options()
         if self.ssl_options is None:
             return _PlainStream(connection, **options)
         encrypted = ssl_wrap_socket(
@@ -260,12 +261,21 @@ class RequestServer(HTTPServer):
         )
         return _EncryptedStream(encrypted, **options)
 
+    def _stream_options(self) -> dict[str, Any]:
+        return {
+            "max_buffer_size": self.max_buffer_size,
+            "read_chunk_size": self.read_chunk_size,
+            "on_error": self._count_error,
+        }
+
     def _count_error(self, error: OSError) -> None:
         kind = "tls" if isinstance(error, ssl.SSLError) else "socket"
         self._metrics.peer_errors.labels(kind).inc()
 
     def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
-        """Serve the requests of a new connection."""
+        """Serve the requests of a new connection; nothing was read from its stream yet."""
+        if not isinstance(stream, SSLIOStream):
+            stream = _RequestStream(stream.socket, **self._stream_options())
         context = _HTTPRequestContext(stream, address, self.protocol)
         connection = _ServerConnection(stream, self.conn_params, context)
         self._connections.add(connection)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import time
 from typing import Any
 
 from tornado.web import HTTPError, StaticFileHandler
@@ -44,6 +45,7 @@ class PageHandler(Handler):
             strings_json=strings.block(language),
             version=__version__,
             base=self.services.settings.base_path,
+            now=int(time.time() * 1000),  # the pages' estimate of the server's clock starts from it
             **names,
         )
 

@@ -52,12 +52,3 @@ class RequestStream(IOStream):
     def _maybe_add_error_listener(self) -> None:
         if not self._peer_has_ended:
             super()._maybe_add_error_listener()
-
-
-def keep_half_open(stream: IOStream) -> RequestStream:
-    """Return a stream over the socket of one that has not been used yet."""
-    return RequestStream(
-        stream.socket,
-        max_buffer_size=stream.max_buffer_size,
-        read_chunk_size=stream.read_chunk_size,
-    )

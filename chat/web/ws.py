@@ -20,7 +20,6 @@ from chat.core.handshake import PREFIX, Upgrade, compile_head, parse_head, read_
 from chat.core.reject import Rejection
 from chat.web.handler import Handler, Refused, Services
 from chat.web.http_server import RequestServer
-from chat.web.request_stream import keep_half_open
 from chat.web.upgrade import authorize_upgrade, explain_refusal
 
 PEEK_BYTES = 4_096
@@ -114,10 +113,8 @@ class FastUpgradeServer(RequestServer):
             self._services.metrics.connections_refused.inc()
             stream.close()
             return
-        if isinstance(stream, SSLIOStream):
+        if isinstance(stream, SSLIOStream) or not self._upgrade(stream, str(address[0])):
             super().handle_stream(stream, address)
-        elif not self._upgrade(stream, str(address[0])):
-            super().handle_stream(keep_half_open(stream), address)
 
     def _upgrade(self, stream: IOStream, address: str) -> bool:
         """Upgrade a connection on the fast path; return False if it is for the handler."""

@@ -5,28 +5,21 @@
  *   <video id="show" …></video>
  *   <danmaku-stage room="demo" for="show"></danmaku-stage>
  *
- * Attributes: `room`; `for`, the id of the video that it covers (without it the element keeps its own box); `src`, the server,
- * when this module comes from another one; and the look, with the overlay's parameters (`size`, `speed`, `area`, …). The comments
- * stop while the video is paused. The page's origin must be among the server's `--allowed-origins`.
+ * Attributes: `room`; `for`, the id of the video that it covers, which may come later or be replaced (without it the element
+ * keeps its own box); `src`, the server, when this module comes from another one; and the look, with the overlay's parameters
+ * (`size`, `speed`, `area`, …). The comments stand while the video is paused or, unless it is live, waits for data. The page's
+ * origin must be among the server's `--allowed-origins`; a page from a file or in a sandbox has none.
  * Event: `comment-click`, as the stage's. Property: `stage`. The address of this module is public and must not change.
  */
 
 import { DEFAULT_LOOK, readLook } from './overlay/look.js';
 import { OverlayViewer } from './overlay/overlay-viewer.js';
 import { SERVER, parseServer } from './page/server.js';
+import { VideoCover } from './overlay/video-cover.js';
+import { PLAYBACK_EVENTS, isLive, playbackOf } from './stage/playback.js';
 
 const STYLE = new URL('../css/stage.css', import.meta.url).href;
 const CONTROLS_PX = 72; // the height of a browser's own controls
-
-/** The origin of an element's absolute position, relative to the viewport. @param {HTMLElement} element */
-function originOf(element) {
-  const parent = element.offsetParent;
-  if (!parent || (parent === document.body && getComputedStyle(parent).position === 'static')) {
-    return { left: -scrollX, top: -scrollY };
-  }
-  const { left, top } = parent.getBoundingClientRect();
-  return { left: left + parent.clientLeft - parent.scrollLeft, top: top + parent.clientTop - parent.scrollTop };
-}
 
 export class DanmakuStage extends HTMLElement {
   static observedAttributes = ['room', 'src', 'for', ...Object.keys(DEFAULT_LOOK)];
@@ -85,6 +78,7 @@ export class DanmakuStage extends HTMLElement {
     this.#abort = abort;
     await this.#ready; // comments are measured with the style sheet applied
     if (abort.signal.aborted) return;
+    if (self.origin === 'null') console.warn('danmaku-stage: this page has no origin, since it is a file or in a sandbox. The server refuses it.');
     const element = document.createElement('div');
     element.dataset.role = 'stage';
     this.#root.append(element);
@@ -107,27 +101,36 @@ export class DanmakuStage extends HTMLElement {
     this.#abort = null;
   }
 
-  /** Covers the video, follows its size and position, and pauses with it. @param {AbortSignal} signal */
+  /** Covers the video that `for` names, now or later, and follows it. @param {AbortSignal} signal */
   #attach(signal) {
-    const video = document.getElementById(this.getAttribute('for') ?? '');
-    if (!(video instanceof HTMLVideoElement)) return;
-    const cover = () => {
-      const { left, top, width, height } = video.getBoundingClientRect();
-      const origin = originOf(this);
-      Object.assign(this.style, { left: `${left - origin.left}px`, top: `${top - origin.top}px`, width: `${width}px`, height: `${height}px` });
+    const id = this.getAttribute('for');
+    if (!id) return;
+    const root = this.getRootNode();
+    const find = () => {
+      const found = root instanceof Document || root instanceof ShadowRoot ? root.getElementById(id) : null;
+      return found instanceof HTMLVideoElement ? found : null;
     };
-    const sizes = new ResizeObserver(cover);
-    sizes.observe(video);
-    sizes.observe(document.documentElement); // a change of layout can move the video without resizing it
-    addEventListener('resize', cover, { signal });
+    let playback = new AbortController();
+    signal.addEventListener('abort', () => playback.abort());
+    new VideoCover(
+      this,
+      find,
+      (video) => {
+        playback.abort();
+        playback = new AbortController();
+        this.#followPlayback(video, playback.signal);
+      },
+      signal,
+    );
+  }
+
+  /** @param {HTMLVideoElement | null} video @param {AbortSignal} signal */
+  #followPlayback(video, signal) {
     const follow = () => {
-      const stage = this.#viewer?.stage;
-      stage?.setPaused(video.paused && video.readyState > 0);
-      stage?.configure({ reservedBottomPx: video.controls ? CONTROLS_PX : 0 });
+      this.stage?.setPlayback(video ? playbackOf(video) : 'playing', { live: video !== null && isLive(video) });
+      this.stage?.configure({ barPx: video?.controls ? CONTROLS_PX : 0 });
     };
-    for (const type of ['play', 'pause', 'loadedmetadata', 'emptied']) video.addEventListener(type, follow, { signal });
-    signal.addEventListener('abort', () => sizes.disconnect());
-    cover();
+    for (const type of PLAYBACK_EVENTS) video?.addEventListener(type, follow, { signal });
     follow();
   }
 }

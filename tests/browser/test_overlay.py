@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.room_page import ON_STAGE
+from tests.browser.room_page import ON_STAGE, block_websocket
 from tests.support.room_admin import change_settings
 
 NewPage = Callable[..., Page]
@@ -245,3 +245,144 @@ def test_embedded_stage_stays_empty_on_an_origin_that_is_not_allowed(
     assert reason.value.status == 403
     post(server.url, room, "not for you")
     expect(page.locator(ON_STAGE)).to_have_count(0)
+
+
+def test_embedded_stage_says_in_the_console_that_a_page_without_origin_is_refused(
+    server: Any, new_page: NewPage, tmp_path: Path, room: str
+) -> None:
+    OtherSite.embed(server, room)
+    file = tmp_path / "page.html"
+    file.write_text(OtherSite.page)
+    page = new_page()
+    with page.expect_console_message(lambda line: "has no origin" in line.text):
+        page.goto(file.as_uri())
+
+
+def test_overlay_in_a_sandbox_without_origin_says_why_it_stays_empty(
+    server: Any, new_page: NewPage, other_site: str, room: str
+) -> None:
+    frame = f'<iframe sandbox="allow-scripts" src="{server.url}/r/{room}/overlay"></iframe>'
+    OtherSite.page = f"<!doctype html>{frame}"
+    page = new_page()
+    page.goto(other_site)
+    notice = page.frame_locator("iframe").locator("[data-role=no-origin]")
+    expect(notice).to_contain_text("allow-same-origin")
+    page.goto(f"{server.url}/r/{room}/overlay")
+    expect(page.locator("[data-role=no-origin]")).to_be_hidden()
+
+
+OLD_BROWSER = """
+delete AbortSignal.any;
+for (const name of ['popover', 'showPopover', 'hidePopover', 'togglePopover']) {
+    delete HTMLElement.prototype[name];
+}
+for (const name of ['toSorted', 'toReversed', 'toSpliced', 'with']) delete Array.prototype[name];
+for (const name of ['isWellFormed', 'toWellFormed']) delete String.prototype[name];
+for (const name of ['currentCSSZoom', 'checkVisibility']) delete Element.prototype[name];
+delete Promise.withResolvers;
+delete Object.groupBy;
+delete Map.groupBy;
+delete globalThis.Iterator;
+"""
+
+
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+def test_overlay_works_without_what_chromium_103_lacks(
+    server: Any, new_page: NewPage, room: str, transport: str
+) -> None:
+    page = new_page()
+    page.add_init_script(OLD_BROWSER)
+    if transport == "polling":
+        block_websocket(page)
+    page.goto(f"{server.url}/r/{room}/overlay")
+    assert page.evaluate("AbortSignal.any") is None
+    say_until_shown(page, server.url, room, f"over {transport}")
+
+
+COVERED = """() => {
+    const [one, two] = ['video', 'danmaku-stage'].map((name) =>
+        document.querySelector(name)?.getBoundingClientRect());
+    if (!one || !two || one.width < 10) return false;
+    const sides = ['left', 'top', 'right', 'bottom'];
+    return sides.every((side) => Math.abs(one[side] - two[side]) <= 1);
+}"""
+VIDEO = '<video id="show" style="width: 400px; height: 225px; background: #123"></video>'
+STAGE = '<danmaku-stage room="{room}" for="show"></danmaku-stage>'
+LAYOUTS = {
+    "scaled": "<div style='transform: scale(.5)'>{video}{stage}</div>",
+    "scaled, stage outside": "<div style='transform: scale(.5)'>{video}</div>{stage}",
+    "turned": "<div style='rotate: 30deg; margin: 200px'>{video}{stage}</div>",
+    "turned, stage outside": "<div style='transform: rotate(20deg)'>{video}</div>{stage}",
+    "stage in another scale": "{video}<div style='transform: scale(2) rotate(10deg)'>{stage}</div>",
+    "zoomed": "<div style='zoom: 1.5'>{video}{stage}</div>",
+    "zoomed, stage outside": "<div style='zoom: .75'>{video}</div>{stage}",
+    "scrolled box": """<div id="box" style="height: 300px; overflow: auto; position: relative">
+        <div style="height: 200px"></div>{video}<div style="height: 900px"></div></div>{stage}""",
+    "sticky": """<div style="position: sticky; top: 0">{video}{stage}</div>
+        <div style="height: 3000px"></div>""",
+    "stage in a positioned box": """<p>words</p>{video}
+        <div style="position: absolute; left: 300px; top: 99px; border: 7px solid">{stage}</div>""",
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_embedded_stage_covers_the_video_in_every_layout(
+    server: Any, new_page: NewPage, other_site: str, room: str, layout: str
+) -> None:
+    stage = STAGE.format(room=room)
+    script = f'<script type="module" src="{server.url}/static/js/embed.js"></script>'
+    OtherSite.page = f"<!doctype html>{layout.format(video=VIDEO, stage=stage)}{script}"
+    page = new_page()
+    page.goto(other_site)
+    page.wait_for_function(COVERED)
+    page.evaluate("document.getElementById('box')?.scrollBy(0, 150); scrollBy(0, 400)")
+    page.wait_for_function(COVERED)
+    page.evaluate("document.querySelector('video').style.transform = 'translate(90px, 30px)'")
+    page.wait_for_function(COVERED)
+
+
+def test_embedded_stage_follows_a_video_that_an_animation_moves(
+    server: Any, new_page: NewPage, other_site: str, room: str
+) -> None:
+    script = f'<script type="module" src="{server.url}/static/js/embed.js"></script>'
+    OtherSite.page = f"<!doctype html>{VIDEO}{STAGE.format(room=room)}{script}"
+    page = new_page()
+    page.goto(other_site)
+    page.wait_for_function(COVERED)
+    apart = page.evaluate(
+        f"""async () => {{
+            const paint = (done) => requestAnimationFrame(() => setTimeout(done));
+            const frame = () => new Promise(paint);
+            const video = document.querySelector('video');
+            const path = [{{ transform: 'none' }}, {{ transform: 'translate(500px, 200px)' }}];
+            const animation = video.animate(path, {{ duration: 1500, fill: 'forwards' }});
+            const covered = {COVERED};
+            while (animation.currentTime < 400) await frame(); // noticed within 200 ms
+            let samples = 0, apart = 0;
+            for (; animation.playState === 'running'; samples += 1) {{
+                await frame();
+                if (!covered()) apart += 1;
+            }}
+            return [samples, apart];
+        }}"""
+    )
+    assert apart[0] > 10
+    assert apart[1] == 0
+    page.wait_for_function(COVERED)
+
+
+def test_embedded_stage_covers_a_video_that_comes_later_or_is_replaced(
+    server: Any, new_page: NewPage, other_site: str, room: str
+) -> None:
+    script = f'<script type="module" src="{server.url}/static/js/embed.js"></script>'
+    OtherSite.page = f"<!doctype html><main></main>{STAGE.format(room=room)}{script}"
+    page = new_page()
+    page.goto(other_site)
+    page.wait_for_function("() => document.querySelector('danmaku-stage').stage")
+    page.evaluate(f"document.querySelector('main').innerHTML = `{VIDEO}`")
+    page.wait_for_function(COVERED)
+    page.evaluate(
+        f"document.querySelector('main').innerHTML = `<h1>Title</h1>{VIDEO}`.replace('400', '620')"
+    )
+    page.wait_for_function(COVERED)
+    assert page.locator("danmaku-stage").bounding_box()["width"] == 620

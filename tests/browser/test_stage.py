@@ -70,7 +70,7 @@ def test_beyond_capacity_own_then_staff_then_merged_then_newest(page: Page) -> N
         """async () => {
             const { mergeEqual, sortByPriority } = await import('/static/js/stage/priority.js');
             const candidate = (seq, text, more = {}, own = false) =>
-                ({ entry: { seq, text, ...more }, own, count: 1, readyAt: 0 });
+                ({ entry: { seq, text, ...more }, merged: [], own, readyAt: 0 });
             const candidates = [
                 candidate(1, 'old'), candidate(2, '666'),
                 candidate(3, 'mod', { role: 'moderator' }), candidate(4, 'new'),
@@ -78,7 +78,7 @@ def test_beyond_capacity_own_then_staff_then_merged_then_newest(page: Page) -> N
                 candidate(7, '666', { mode: 'top' }),
             ];
             const sorted = sortByPriority(mergeEqual(candidates));
-            return sorted.map(({ entry, count }) => [entry.seq, count]);
+            return sorted.map(({ entry, merged }) => [entry.seq, merged.length + 1]);
         }"""
     )
     assert order == [[6, 1], [3, 1], [5, 2], [7, 1], [4, 1], [1, 1]]

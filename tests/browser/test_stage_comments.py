@@ -83,7 +83,8 @@ def test_outline_contrasts_with_every_colour_over_any_picture(page: Page) -> Non
         """async (colors) => {
             const { CommentElements } = await import('/static/js/stage/comment-elements.js');
             const plane = document.querySelector('.stage-plane');
-            const candidates = colors.map((color, seq) => ({ entry: { seq, text: color, color } }));
+            const candidates = colors.map((color, seq) =>
+                ({ entry: { seq, text: color, color }, merged: [], own: false, readyAt: 0 }));
             const elements = new CommentElements(plane);
             const prepared = elements.prepare(candidates, { names: false, font: '' });
             return prepared.map(({ element }) => {

@@ -13,13 +13,13 @@ from tests.browser.stage_page import ON_STAGE, box, point_at, say, wait_until_le
 def test_paused_stage_stops_and_resumes_in_place(page: Page) -> None:
     seq = say(page, "wait for me")
     wait_until_left(page, seq, 1150)
-    page.evaluate("stage.setPaused(true)")
+    page.evaluate("stage.setPlayback('paused')")
     stood = box(page, seq)
     page.evaluate("say('not now')")
     page.evaluate("passes(3)")
     assert box(page, seq) == stood
     assert page.evaluate("comments().length") == 1
-    goes_on = page.evaluate("stage.setPaused(false); boxes()[0]")
+    goes_on = page.evaluate("stage.setPlayback('playing'); boxes()[0]")
     assert abs(goes_on["left"] - stood["left"]) < 40
     wait_until_left(page, seq, stood["left"] - 50)
 

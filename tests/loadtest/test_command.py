@@ -71,7 +71,7 @@ def test_good_run_prints_figures_and_exits_with_0(start_stub: StartStub, tmp_pat
     assert 'src="http' not in html
 
 
-def test_loss_is_said_and_exits_with_1(start_stub: StartStub) -> None:
+def test_loss_is_reported_and_exits_with_1(start_stub: StartStub) -> None:
     status, output = run_command(start_stub("omit"), *QUICK)
     assert status == 1
     assert "20 deliveries were lost." in output
@@ -81,7 +81,7 @@ def test_loss_is_said_and_exits_with_1(start_stub: StartStub) -> None:
     ("arguments", "sentence"),
     [
         (["ws://127.0.0.1:1/ws/demo"], "start the server first"),
-        (["wss://127.0.0.1:1/ws/demo"], "plain ws://"),
+        (["wss://127.0.0.1:1/ws/demo"], "only ws://"),
         (["http://127.0.0.1:1/"], "it looks like ws://"),
         (["ws://127.0.0.1:1/ws/De%20mo"], "is not a room name"),
         (["ws://127.0.0.1:99999/ws/demo"], "is not an address"),
@@ -89,8 +89,8 @@ def test_loss_is_said_and_exits_with_1(start_stub: StartStub) -> None:
         ([URL, "--duration", "0"], "--duration must be from 0.001 to"),
         ([URL, "--slow", "5"], "write it like 1%"),
         ([URL, "--slow", "500%"], "write it like 1%"),
-        ([URL, "--slow", "100%"], "nobody is left to post"),
-        ([URL, "--cpu-list", "9999"], "CPU 9999 is not there"),
+        ([URL, "--slow", "100%"], "no viewer is left to post"),
+        ([URL, "--cpu-list", "9999"], "CPU 9999 is not available"),
         ([URL, "--compress", "--transport", "long-poll"], "--transport websocket"),
         ([URL, "--profile", "burst", "--duration", "2"], "--duration 3 or more"),
         ([URL, "--rate", "inf"], "--rate must be from 0 to"),
@@ -98,10 +98,10 @@ def test_loss_is_said_and_exits_with_1(start_stub: StartStub) -> None:
         ([URL, "--history", "301"], "--history must be from 0 to 300"),
         ([URL, "--report", "/nowhere/page.html"], "cannot be written"),
         ([URL, "--json", "/proc/figures.json"], "cannot be written"),
-        ([URL, "--viewers", "500000", "--processes", "1"], "take --processes"),
+        ([URL, "--viewers", "500000", "--processes", "1"], "use --processes"),
     ],
 )
-def test_what_cannot_start_is_a_sentence_and_exits_with_2(
+def test_wrong_options_print_one_sentence_and_exit_with_2(
     arguments: list[str], sentence: str, start_stub: StartStub
 ) -> None:
     if "--processes" in arguments:  # asked of the machine, once a server is there
@@ -140,7 +140,7 @@ def test_processes_are_as_many_as_descriptors_and_cores_ask() -> None:
     assert choose_processes(Options(URL, viewers=2000), 20_000, loopback=False, cores=8) == 4
     polling = Options(URL, viewers=15_000, transport="long-poll")
     assert choose_processes(polling, 20_000, loopback=True, cores=2) == 2
-    with pytest.raises(UsageError, match="take --processes 3"):
+    with pytest.raises(UsageError, match="use --processes 3"):
         choose_processes(Options(URL, viewers=50_000, processes=1), 20_000, True, 2)
     with pytest.raises(UsageError, match="may open only 40 files"):
         choose_processes(Options(URL), 40, True, 2)

@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "room": PAGE_PARTS,
     "lobby": PAGE_PARTS,
     "overlay": PAGE_PARTS,
-    "": {"overlay", "page"},  # embed.js
+    "": {"overlay", "page", "stage"},  # embed.js
 }
 IMPORT = re.compile(r"""(?:from |import\()'(\.[^']+)'""")
 FILES = sorted(MODULES.rglob("*.js"))

@@ -24,11 +24,11 @@ export class OverlayViewer {
 
   /**
    * @param {HTMLElement} element the `[data-role=stage]` element
-   * @param {{room: string, server?: string, look: import('./look.js').Look, startWithinMs?: number}} options
+   * @param {{room: string, server?: string, look: import('./look.js').Look, serverClock?: import('../stage/server-clock.js').ServerClock, startWithinMs?: number}} options
    */
-  constructor(element, { room, server = SERVER, look, startWithinMs = START_WITHIN_MS }) {
+  constructor(element, { room, server = SERVER, look, serverClock, startWithinMs = START_WITHIN_MS }) {
     this.#look = look;
-    this.stage = new Stage(element, { scheduler: new RenderScheduler(), settings: stageSettings(look) });
+    this.stage = new Stage(element, { scheduler: new RenderScheduler(), settings: stageSettings(look), serverClock });
     this.#connection = new Connection({ room, server, history: 0, readOnly: true });
     this.#on('settings', ({ settings }) => this.#applySettings(settings));
     this.#on('entries', ({ entries, source }) => this.#applyEntries(entries, source));

@@ -13,6 +13,8 @@ export class CommentMenu {
   #preferences;
   /** Called when the open menu closes. */
   #onClose = () => {};
+  /** The comment whose menu is open. @type {Comment | null} */
+  #comment = null;
 
   /** @param {HTMLElement} popover @param {Preferences} preferences */
   constructor(popover, preferences) {
@@ -20,6 +22,7 @@ export class CommentMenu {
     this.#preferences = preferences;
     popover.addEventListener('toggle', (event) => {
       if (/** @type {ToggleEvent} */ (event).newState === 'open') return;
+      this.#comment = null;
       const onClose = this.#onClose;
       this.#onClose = () => {};
       onClose();
@@ -33,12 +36,19 @@ export class CommentMenu {
    */
   open(comment, anchor, { own, onClose = () => {} }) {
     const popover = this.#popover;
+    if (!popover.showPopover) return onClose(); // a browser without popovers
     if (popover.matches(':popover-open')) popover.hidePopover();
     popover.replaceChildren(...this.#fill(comment, own));
     popover.showPopover();
+    this.#comment = comment;
     placePopover(popover, anchor);
     this.#onClose = onClose;
     popover.querySelector('button')?.focus({ preventScroll: true });
+  }
+
+  /** Closes the menu of a comment for which `test` is true, since the comment is gone. @param {(comment: Comment) => boolean} test */
+  closeWhere(test) {
+    if (this.#comment && test(this.#comment)) this.#popover.hidePopover();
   }
 
   /** @param {Comment} comment @param {boolean} own @returns {Node[]} */

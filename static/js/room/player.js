@@ -1,6 +1,6 @@
 /**
  * The player bar: play, sound, danmaku on and off, theatre mode, fullscreen. It connects the page, the stage and the video: the
- * stage is paused while the video is.
+ * stage follows the video's playback.
  */
 
 import { find, makeIcon } from '../page/dom.js';
@@ -102,11 +102,11 @@ export class Player {
 
   #update() {
     const { danmaku, theatre, volume } = this.#preferences.values;
-    const { shown, paused, muted, failure } = this.#video;
+    const { shown, paused, playback, live, muted, failure } = this.#video;
     const fullscreen = document.fullscreenElement !== null;
     this.#main.classList.toggle('theatre', theatre);
     this.#stage.setVisible(danmaku);
-    this.#stage.setPaused(paused);
+    this.#stage.setPlayback(playback, { live });
     const notice = find('video-notice', this.#main);
     find('video-notice-text', notice).textContent = failure;
     notice.hidden = failure === '';

@@ -5,6 +5,7 @@ import { RenderScheduler } from '../page/render-scheduler.js';
 import { attachPopover } from '../page/popover.js';
 import { CommentMenu } from './comment-menu.js';
 import { Composer } from './composer.js';
+import { DelayedRows } from './delayed-rows.js';
 import { Connection } from '../connection/connection.js';
 import { showDroppedCount } from './dropped-counter.js';
 import { find } from '../page/dom.js';
@@ -17,6 +18,7 @@ import { Player } from './player.js';
 import { Preferences } from '../page/preferences.js';
 import { showStatus } from './status.js';
 import { fillSettingsPopover, stageSettings } from './settings-popover.js';
+import { pageServerClock } from '../stage/server-clock.js';
 import { Stage } from '../stage/stage.js';
 import { startClock } from './testcard.js';
 import { Transcript } from './transcript.js';
@@ -31,11 +33,13 @@ const room = document.body.dataset.room ?? '';
 const scheduler = new RenderScheduler();
 const preferences = new Preferences();
 const connection = new Connection({ room, server: SERVER, name: keptName(preferences), history: HISTORY });
-const stage = new Stage(find('stage'), { scheduler, settings: stageSettings(preferences, {}) });
+const serverClock = pageServerClock();
+const stage = new Stage(find('stage'), { scheduler, serverClock, settings: stageSettings(preferences, {}) });
 const transcript = new Transcript(
   { list: find('transcript'), empty: find('transcript-empty'), newer: /** @type {HTMLButtonElement} */ (find('newer')) },
   scheduler,
 );
+const rows = new DelayedRows(transcript, serverClock);
 const composer = new Composer(/** @type {HTMLFormElement} */ (find('composer')), { connection, scheduler, style: () => styleOf(preferences) });
 const video = new Video({ video: /** @type {HTMLVideoElement} */ (find('video')), testcard: find('testcard') }, preferences);
 const player = new Player(find('room-main'), { preferences, stage, video, scheduler });
@@ -56,12 +60,18 @@ function applySettings(changed) {
   settings = changed;
   find('room-title').textContent = settings.title || room;
   composer.setSlow(role === 'viewer' ? (settings.slow_mode ?? 0) : 0);
-  stage.configure(stageSettings(preferences, settings));
+  configureStage();
   video.load(settings.video_url ?? '');
 }
 
+function configureStage() {
+  const changed = stageSettings(preferences, settings);
+  stage.configure(changed);
+  rows.setDelay(changed.delaySeconds ?? 0);
+}
+
 function applyPreferences() {
-  stage.configure(stageSettings(preferences, settings));
+  configureStage();
   transcript.setAnnounced(preferences.values.announce);
   return applyFilter();
 }
@@ -82,6 +92,13 @@ function isOwn({ seq, user: by }) {
   return (user !== '' && by === user) || ownSeqs.has(seq);
 }
 
+/** Removes comments wherever they are shown. @param {(comment: {seq: number}) => boolean} test */
+function removeWhere(test) {
+  stage.removeWhere(test);
+  rows.removeWhere(test);
+  menu.closeWhere(test);
+}
+
 /** @param {Entry[]} entries @param {string} source */
 function applyEntries(entries, source) {
   for (const entry of entries) {
@@ -89,13 +106,11 @@ function applyEntries(entries, source) {
       const own = isOwn(entry);
       // The stage first, since it measures before it writes: the other way round the page would be laid out twice.
       if (source !== 'history' && !isHidden(entry)) stage.add(entry, { own });
-      transcript.add(entry, { own });
+      rows.add(entry, { own });
     } else if (entry.kind === 'retract') {
-      transcript.remove(entry.target);
-      stage.remove(entry.target);
+      removeWhere(({ seq }) => seq === entry.target);
     } else if (entry.kind === 'clear') {
-      transcript.clear(entry.before);
-      stage.clear(entry.before);
+      removeWhere(({ seq }) => seq <= entry.before);
       transcript.note(t('transcript.cleared'));
     }
   }
@@ -134,8 +149,7 @@ on('identity', (/** @type {import('../connection/wire.js').Identity} */ identity
 on('entries', (/** @type {{entries: Entry[], source: string}} */ { entries, source }) => applyEntries(entries, source));
 on('lost', (/** @type {{reason: string, restarted: boolean}} */ { reason, restarted }) => {
   if (restarted) {
-    transcript.clear();
-    stage.clear();
+    removeWhere(() => true);
     ownSeqs.clear();
   }
   transcript.note(hasText(`lost.${reason}`) ? t(`lost.${reason}`) : t('lost.other'));
@@ -146,7 +160,7 @@ on('refused', forgetRefusedName);
 
 document.addEventListener('visibilitychange', () => (document.hidden ? connection.pause() : connection.resume()));
 preferences.addEventListener('change', applyPreferences);
-document.addEventListener('fullscreenchange', () => stage.configure(stageSettings(preferences, settings)));
+document.addEventListener('fullscreenchange', configureStage);
 stage.addEventListener('comment-click', (event) => {
   const { seq, entry, element } = /** @type {CustomEvent} */ (event).detail;
   stage.hold(seq);

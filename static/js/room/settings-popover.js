@@ -11,7 +11,7 @@ import { onComplete } from '../page/text-entry.js';
 /** @typedef {import('../page/preferences.js').Values} Values */
 
 const BAR_PX = 56;
-const BAR_AND_COMPOSER_PX = 116; // in fullscreen the composer covers the picture too
+const BAR_AND_COMPOSER_PX = 116; // in fullscreen the composer covers the picture too, and hides with the bar
 
 /** @type {{name: 'opacity' | 'scale' | 'speed' | 'density' | 'delaySeconds', min: number, max: number, step: number}[]} */
 const SLIDERS = [
@@ -36,7 +36,7 @@ export function stageSettings({ values }, room) {
     opacity, scale, speed, area, density, merge,
     modes: { scroll, top, bottom },
     delaySeconds: (room.delay ?? 0) + values.delaySeconds,
-    reservedBottomPx: document.fullscreenElement ? BAR_AND_COMPOSER_PX : BAR_PX,
+    barPx: document.fullscreenElement ? BAR_AND_COMPOSER_PX : BAR_PX,
   };
 }
 

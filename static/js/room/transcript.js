@@ -29,7 +29,8 @@ export class Transcript extends EventTarget {
   #entries = new WeakMap();
   /** @type {(entry: CommentEntry) => boolean} */
   #isHidden = () => false;
-  #unseen = 0;
+  /** @type {Set<Element>} rows below what the viewer has seen */
+  #unseen = new Set();
   #following = true;
   /** Whether a pointer is over a row, and moved there in the last `REST_MS`. */
   #hovered = false;
@@ -70,7 +71,7 @@ export class Transcript extends EventTarget {
     this.#entries.set(row, entry);
     this.#queue(row);
     if (row.hidden) return;
-    if (!this.#following || this.#hovered) this.#unseen += 1;
+    if (!this.#following || this.#hovered) this.#unseen.add(row);
   }
 
   /** Adds a note between the comments. @param {string} text */
@@ -102,6 +103,7 @@ export class Transcript extends EventTarget {
       return entry !== undefined && test(entry);
     };
     this.#pending = this.#pending.filter((row) => !matches(row));
+    for (const row of this.#unseen) if (matches(row)) this.#unseen.delete(row);
     this.#scheduler.request(() => {
       for (const row of this.#rows()) if (matches(row)) row.remove();
       this.#write();
@@ -116,6 +118,7 @@ export class Transcript extends EventTarget {
         const entry = this.#entries.get(row);
         if (entry && row instanceof HTMLElement) row.hidden = this.#isHidden(entry);
       }
+      for (const row of this.#unseen) if (row instanceof HTMLElement && row.hidden) this.#unseen.delete(row);
       this.#write();
     });
   }
@@ -128,8 +131,19 @@ export class Transcript extends EventTarget {
   /** @param {HTMLElement} row */
   #queue(row) {
     this.#pending.push(row);
-    if (this.#pending.length > MAX_CHUNKS * CHUNK_ROWS) this.#pending.shift();
+    if (this.#pending.length > MAX_CHUNKS * CHUNK_ROWS) this.#forget(this.#pending.shift());
     this.#scheduler.request(this.#flush);
+  }
+
+  /** @param {Element | undefined} row */
+  #forget(row) {
+    if (row) this.#unseen.delete(row);
+  }
+
+  #removeOldestChunk() {
+    const chunk = this.#list.firstElementChild;
+    for (const row of chunk?.children ?? []) this.#forget(row);
+    chunk?.remove();
   }
 
   #write() {
@@ -139,16 +153,16 @@ export class Transcript extends EventTarget {
       this.#append();
       const excess = list.childElementCount - MAX_CHUNKS;
       // While the viewer has scrolled up, the rows above stay, up to twice the bound.
-      if (excess > 0 && (follows || excess > MAX_CHUNKS)) for (let i = 0; i < excess; i += 1) list.firstElementChild?.remove();
+      if (excess > 0 && (follows || excess > MAX_CHUNKS)) for (let i = 0; i < excess; i += 1) this.#removeOldestChunk();
     }
     this.#empty.hidden = !this.#empty.dataset.loaded || list.querySelector('p') !== null;
     if (follows) {
-      this.#unseen = 0;
+      this.#unseen.clear();
       list.scrollTop = list.scrollHeight;
       this.#scrollTop = list.scrollTop;
     }
-    this.#newer.hidden = this.#unseen === 0;
-    if (this.#unseen) this.#newer.replaceChildren(t('transcript.newer', { n: this.#unseen }), makeIcon('down'));
+    this.#newer.hidden = this.#unseen.size === 0;
+    if (this.#unseen.size) this.#newer.replaceChildren(t('transcript.newer', { n: this.#unseen.size }), makeIcon('down'));
   }
 
   #append() {
@@ -176,7 +190,7 @@ export class Transcript extends EventTarget {
     if (scrollHeight - scrollTop - clientHeight < AT_END_PX) this.#following = true;
     else if (scrollTop < this.#scrollTop - 1) this.#following = false;
     this.#scrollTop = scrollTop;
-    if (this.#following && this.#unseen) this.#scheduler.request(this.#flush);
+    if (this.#following && this.#unseen.size) this.#scheduler.request(this.#flush);
   }
 
   /** @param {PointerEvent} event */

@@ -69,6 +69,13 @@ export class Video extends EventTarget {
     return this.state === 'paused' || this.state === 'ended';
   }
 
+  /** What the comments over it follow; where there is no picture, none stand. @returns {import('../stage/playback.js').Playback} */
+  get playback() {
+    const { state } = this;
+    const standsStill = state === 'waiting' && this.#video.readyState > HTMLMediaElement.HAVE_NOTHING;
+    return state === 'paused' || state === 'ended' || standsStill ? state : 'playing';
+  }
+
   get muted() {
     return this.#video.muted;
   }

@@ -1,4 +1,10 @@
-/** The stage's clock: it runs like the page's, and stops while at least one reason is set (paused video, hidden tab). */
+/**
+ * The page's clock, and the stage's: it runs like the page's, and stops while at least one reason is set (the video stands, the
+ * tab is hidden).
+ */
+
+/** This page's clock in Unix milliseconds, monotonic. */
+export const unixNow = () => performance.timeOrigin + performance.now();
 
 export class StageClock {
   /** @type {Set<string>} */

@@ -3,11 +3,16 @@
  * markup. Which comments are shown, and where, is decided elsewhere.
  */
 
+import { countOf } from './priority.js';
+
 /** @typedef {import('./priority.js').Candidate} Candidate */
 
 const LANE_GAP = 4; // between two lanes; stage.css puts half of it above a comment
 const MAX_SPARE = 400;
 const MAX_SIZES = 1000;
+
+/** Letters that do not fit a usual line: scripts with signs above and below, and capitals and caseless letters with two marks. */
+const TALL = /[\p{Lu}\p{Lo}]\p{M}{2}|[\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}\p{Script=Tibetan}\p{Script=Javanese}\p{Script=Balinese}]/u;
 
 // Each outline, 85 % opaque, then has a contrast of at least 3:1 to the colour over any picture (WCAG 2, large text).
 const DARK_BELOW = 0.175; // relative luminance
@@ -58,7 +63,7 @@ export class CommentElements {
    */
   prepare(candidates, style) {
     const prepared = candidates.map((candidate) => {
-      const element = this.#fill(this.#spare.pop() ?? document.createElement('div'), candidate, style);
+      const element = this.fill(this.#spare.pop() ?? document.createElement('div'), candidate, style);
       const key = [style.font, element.className, ...Array.from(element.children, (child) => `${child.className} ${child.textContent}`)].join('\n');
       return { candidate, element, key, size: this.#sizes.get(key) };
     });
@@ -73,14 +78,18 @@ export class CommentElements {
     return prepared.map(({ candidate, element, size }) => ({ candidate, element, size: size ?? { width: 0, height: 0 } }));
   }
 
-  /** @param {HTMLElement} element @param {Candidate} candidate @param {{names: boolean, font: string}} style */
-  #fill(element, { entry, own, count }, { names, font }) {
+  /** Shows a candidate in an element. @param {HTMLElement} element @param {Candidate} candidate @param {{names: boolean, font: string}} style */
+  fill(element, candidate, { names, font }) {
+    const { entry, own } = candidate;
+    const count = countOf(candidate);
     const { seq, text, color, size = 'normal', role = 'viewer' } = entry;
     element.textContent = '';
     element.dataset.role = 'comment';
     element.dataset.seq = String(seq);
+    element.removeAttribute('data-held');
     const classes = ['comment'];
     if (size !== 'normal') classes.push(`comment-${size}`);
+    if (TALL.test(text.normalize('NFD'))) classes.push('comment-tall');
     if (own) classes.push('comment-own');
     if (isDark(color)) classes.push('comment-dark');
     if (role === 'host' || role === 'moderator') {
@@ -100,7 +109,6 @@ export class CommentElements {
   /** Removes an element from the stage and keeps it for another comment. @param {HTMLElement} element */
   recycle(element) {
     element.remove();
-    element.removeAttribute('data-held');
     if (this.#spare.length < MAX_SPARE) this.#spare.push(element);
   }
 }

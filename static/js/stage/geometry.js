@@ -24,7 +24,9 @@
  * @property {'auto' | 'fly' | 'still'} motion   auto: still where the viewer's system asks for less motion
  * @property {boolean} names            put the name before the text
  * @property {number} reservedTopPx     CSS pixels kept free at the top
- * @property {number} reservedBottomPx  CSS pixels kept free at the bottom (the player bar)
+ * @property {number} reservedBottomPx  CSS pixels kept free at the bottom
+ * @property {number} barPx             CSS pixels at the bottom that a bar covers which is hidden most of the time: kept free too, but
+ *                                      at most an eighth of the height
  */
 
 /** @type {Readonly<StageSettings>} */
@@ -43,6 +45,7 @@ export const DEFAULT_SETTINGS = Object.freeze({
   names: false,
   reservedTopPx: 0,
   reservedBottomPx: 0,
+  barPx: 0,
 });
 
 const FULL_HEIGHT = 1080;
@@ -51,6 +54,7 @@ const CROSSING_MS = 8000;
 const FIXED_MS = 5000;
 const LISTED_MS = 6000;
 const TOP_MARGIN = 16; // half a lane
+const MAX_BAR_SHARE = 1 / 8; // a small stage needs its height for comments
 const SIDE_GAP = 20;
 // A comment's speed is a multiple of the stage's width per crossing time, by its share of that width. Steps, so that comments of
 // a step share one animation; still all cross in nearly the same time, and the longest ones can be read.
@@ -60,6 +64,9 @@ const SPEEDS = [
   { upTo: 0.28, factor: 1.2 },
   { upTo: Infinity, factor: 1.34 },
 ];
+// A comment that would hold its lane longer than this many crossing times moves faster than the eye reads, in steps too.
+const MAX_CROSSINGS = 2;
+const FASTER = 1.25;
 export const MAX_LISTED = 6;
 
 /** Clamps a number; anything else leaves the old value. @param {unknown} value @param {number} low @param {number} high @param {number} before */
@@ -88,6 +95,7 @@ export function changeSettings(settings, change) {
     names: change.names ?? settings.names,
     reservedTopPx: clamp(change.reservedTopPx, 0, 4000, settings.reservedTopPx),
     reservedBottomPx: clamp(change.reservedBottomPx, 0, 4000, settings.reservedBottomPx),
+    barPx: clamp(change.barPx, 0, 4000, settings.barPx),
   };
 }
 
@@ -108,13 +116,21 @@ export function computeGeometry(widthPx, heightPx, settings) {
   const scale = Math.max(MIN_SCALE, Math.min(widthPx, heightPx) / FULL_HEIGHT) * settings.scale;
   const height = heightPx / scale;
   const top = TOP_MARGIN + settings.reservedTopPx / scale;
-  const bottom = height - settings.reservedBottomPx / scale;
+  const bottom = height - (settings.reservedBottomPx + Math.min(settings.barPx, heightPx * MAX_BAR_SHARE)) / scale;
   return { scale, width: widthPx / scale, height, upper: { top, bottom: top + (bottom - top) * settings.area }, whole: { top, bottom } };
 }
 
 /** Whether a comment is narrow enough to be fixed; a wider one scrolls. @param {number} width @param {Geometry} geometry */
 export function fitsFixed(width, geometry) {
   return width + 2 * SIDE_GAP <= geometry.width;
+}
+
+/** Stage pixels a millisecond. @param {number} width of the comment @param {number} stageWidth @param {number} crossing milliseconds */
+function speedOf(width, stageWidth, crossing) {
+  const step = SPEEDS.find(({ upTo }) => width <= upTo * stageWidth) ?? SPEEDS[SPEEDS.length - 1];
+  const speed = (step.factor * stageWidth) / crossing;
+  const slowest = (stageWidth + width) / (MAX_CROSSINGS * crossing);
+  return speed * FASTER ** Math.max(0, Math.ceil(Math.log(slowest / speed) / Math.log(FASTER)));
 }
 
 /**
@@ -130,8 +146,7 @@ export function pathOf({ mode, width, height }, geometry, settings, now, delay =
     return { left: (geometry.width - width) / 2, width, height, speed: 0, from: now, until: now + FIXED_MS, gap: SIDE_GAP };
   }
   const crossing = CROSSING_MS / settings.speed;
-  const step = SPEEDS.find(({ upTo }) => width <= upTo * geometry.width) ?? SPEEDS[SPEEDS.length - 1];
-  const speed = (step.factor * geometry.width) / crossing;
+  const speed = speedOf(width, geometry.width, crossing);
   const left = geometry.width + speed * delay;
   return { left, width, height, speed, from: now, until: now + (left + width) / speed, gap };
 }

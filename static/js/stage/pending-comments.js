@@ -1,43 +1,38 @@
 /**
- * Comments that are not on the stage yet: those that are not due because of a delay, and those that are due and wait for a
- * lane, at most `MAX_WAIT_MS`. Bounded; what exceeds the bound counts as dropped. It converts the server's stamps to this
- * page's time, and knows neither lanes nor elements. `now` is always an argument: this page's clock in Unix milliseconds.
+ * Comments that are not on the stage yet: those that are held back by a delay, and those that are due and wait for a lane, at
+ * most `MAX_WAIT_MS`. Bounded; what exceeds the bound counts as dropped. It knows neither lanes nor elements. `now` is always an
+ * argument: this page's clock in Unix milliseconds.
  */
 
-import { countComments, splitExpired } from './priority.js';
-import { ServerClock } from './server-clock.js';
+import { DelayedComments } from './delayed-comments.js';
+import { countComments, splitExpired, withoutWhere } from './priority.js';
 
 /** @typedef {import('./priority.js').Candidate} Candidate */
 /** @typedef {import('./priority.js').StageEntry} StageEntry */
 
 /** Milliseconds after which a comment that is due is too old for the stage. */
 export const STALE_AFTER_MS = 5000;
-const MAX_NOT_DUE = 5000;
 
 export class PendingComments {
-  #clock = new ServerClock();
-  /** @type {{entry: StageEntry, own: boolean, at: number, arrived: number}[]} */
-  #notDue = [];
+  /** @type {DelayedComments<StageEntry>} */
+  #delayed;
   /** @type {Candidate[]} */
   #waiting = [];
   #dropped = 0;
-  /** Milliseconds from a comment's `at` until it is due. */
-  delayMs = 0;
+
+  /** @param {import('./server-clock.js').ServerClock} clock */
+  constructor(clock) {
+    this.#delayed = new DelayedComments(clock);
+  }
+
+  /** Milliseconds from a comment's `at` until it is due. @param {number} delay */
+  set delayMs(delay) {
+    this.#delayed.delayMs = delay;
+  }
 
   /** @param {StageEntry} entry @param {boolean} own @param {number} now */
   add(entry, own, now) {
-    const at = entry.at ?? this.#clock.toServerTime(now);
-    this.#clock.observe(at, now);
-    if (this.#notDue.length >= MAX_NOT_DUE) {
-      this.#notDue.shift();
-      this.#dropped += 1;
-    }
-    this.#notDue.push({ entry, own, at, arrived: now });
-  }
-
-  /** @param {{at: number}} comment */
-  #dueTime({ at }) {
-    return this.#clock.toLocalTime(at) + this.delayMs;
+    if (this.#delayed.add(entry, own, now)) this.#dropped += 1;
   }
 
   /**
@@ -46,15 +41,11 @@ export class PendingComments {
    * @param {number} now @param {number} since when the stage last started to run: before that no lane was given
    */
   takeDue(now, since) {
-    const notDue = [];
-    for (const comment of this.#notDue) {
-      const due = this.#dueTime(comment);
-      if (due > now) notDue.push(comment);
-      else if (now - due <= STALE_AFTER_MS) {
-        this.#waiting.push({ entry: comment.entry, own: comment.own, count: 1, readyAt: Math.max(due, comment.arrived, since) });
-      }
+    for (const comment of this.#delayed.takeDue(now)) {
+      const due = this.#delayed.dueTime(comment);
+      if (now - due > STALE_AFTER_MS) continue;
+      this.#waiting.push({ entry: comment.entry, merged: [], own: comment.own, readyAt: Math.max(due, comment.arrived, since) });
     }
-    this.#notDue = notDue;
     const { waiting, expired } = splitExpired(this.#waiting, now);
     this.#waiting = waiting;
     this.#dropped += countComments(expired);
@@ -68,19 +59,18 @@ export class PendingComments {
 
   /** Removes what is stale, uncounted; for a stage that is paused and takes nothing. @param {number} now */
   dropStale(now) {
-    this.#notDue = this.#notDue.filter((comment) => now - this.#dueTime(comment) <= STALE_AFTER_MS);
+    this.#delayed.takeDue(now - STALE_AFTER_MS);
   }
 
   /** @param {(entry: StageEntry) => boolean} test */
   removeWhere(test) {
-    this.#notDue = this.#notDue.filter(({ entry }) => !test(entry));
-    this.#waiting = this.#waiting.filter(({ entry }) => !test(entry));
+    this.#delayed.removeWhere(test);
+    this.#waiting = this.#waiting.flatMap((candidate) => withoutWhere(candidate, test) ?? []);
   }
 
   /** Milliseconds until a comment needs a lane; Infinity when none is pending. @param {number} now */
   msUntilNext(now) {
-    if (this.#waiting.length > 0) return 0;
-    return this.#notDue.reduce((wait, comment) => Math.min(wait, this.#dueTime(comment) - now), Infinity);
+    return this.#waiting.length > 0 ? 0 : this.#delayed.msUntilNext(now);
   }
 
   /** Returns how many comments were dropped since the last call. */

@@ -4,10 +4,12 @@
  * Scrolling and top comments search from the top down, bottom ones from the bottom up; a scrolling comment may also enter a
  * little later when it then fits. A lane full of scrolling comments never has space for a fixed one. So when a fixed comment
  * finds no lane near its edge, scrolling comments keep out of the outermost lanes for a while; the fixed one waits, and shortly
- * before it expires takes any lane. Pure: no DOM, no clock.
+ * before it expires takes any lane. Fixed comments take at most a third of the height, so that a small stage has lanes left for
+ * the others; beyond that they scroll. Pure: no DOM, no clock.
  */
 
 import { MAX_LISTED, fitsFixed, pathOf } from './geometry.js';
+import { expiresAt } from './lanes.js';
 import { MAX_WAIT_MS, hasPriority } from './priority.js';
 
 /** @typedef {import('./priority.js').Candidate} Candidate */
@@ -21,6 +23,7 @@ const MAX_START_MS = 400; // how far ahead a lane is taken; comments with priori
 const TYPICAL = { mode: /** @type {const} */ ('scroll'), width: 160, height: 34 };
 const EDGE_SHARE = 1 / 3; // of the height, where fixed comments are placed first
 const ANY_LANE_MS = 400; // a fixed comment that expires sooner than this takes any lane
+const FIXED_SHARE = 1 / 3; // of the height, for all fixed comments that have no priority
 const MAX_RESERVED_LANES = 4; // at either edge
 const RESERVED_MS = 15_000;
 
@@ -58,7 +61,7 @@ export class Placement {
     if (this.#lanes.size >= limit) return null;
     const { mode = 'scroll' } = candidate.entry;
     if (this.still) return this.#placeFixed(candidate, size, 'listed', this.geometry.whole, now);
-    if (mode !== 'scroll' && fitsFixed(size.width, this.geometry)) {
+    if (mode !== 'scroll' && fitsFixed(size.width, this.geometry) && (priority || this.#hasSpaceForFixed(size, now))) {
       const box = this.#placeFixed(candidate, size, mode, this.#edgeBand(mode), now);
       if (box || latest > ANY_LANE_MS) return box;
       this.#reserveLane(mode, now);
@@ -68,10 +71,22 @@ export class Placement {
     return this.#placeScrolling(candidate, size, now, start, Math.min(latest, priority ? MAX_WAIT_MS : MAX_START_MS));
   }
 
+  /** @param {Size} size @param {number} now */
+  #hasSpaceForFixed({ height }, now) {
+    let taken = 0;
+    for (const box of this.#lanes) if (box.speed === 0 && expiresAt(box) > now) taken += box.height;
+    return taken === 0 || taken + height <= this.#height * FIXED_SHARE;
+  }
+
+  get #height() {
+    const { top, bottom } = this.geometry.whole;
+    return bottom - top;
+  }
+
   /** @param {'top' | 'bottom'} side */
   #edgeBand(side) {
     const { upper, whole } = this.geometry;
-    const depth = (whole.bottom - whole.top) * EDGE_SHARE;
+    const depth = this.#height * EDGE_SHARE;
     if (side === 'bottom') return { top: whole.bottom - depth, bottom: whole.bottom };
     return { top: upper.top, bottom: Math.min(upper.top + depth, upper.bottom) };
   }
@@ -104,7 +119,7 @@ export class Placement {
   /** Where comments scroll: the upper area without the lanes reserved for fixed comments. @param {number} now */
   #scrollBand(now) {
     const { upper, whole } = this.geometry;
-    const depth = (whole.bottom - whole.top) * EDGE_SHARE;
+    const depth = (this.#height * FIXED_SHARE) / 2; // each edge has half of it
     const reserved = (/** @type {{lanes: number, until: number}} */ { lanes, until }) =>
       now < until ? Math.min(lanes * TYPICAL.height, depth) : 0;
     return { top: upper.top + reserved(this.#reserved.top), bottom: Math.min(upper.bottom, whole.bottom - reserved(this.#reserved.bottom)) };

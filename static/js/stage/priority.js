@@ -22,8 +22,8 @@
 /**
  * @typedef {object} Candidate a comment that is due and waits for a lane
  * @property {StageEntry} entry
+ * @property {StageEntry[]} merged   the equal comments that were merged into it, newest first
  * @property {boolean} own
- * @property {number} count      how many equal comments were merged into it
  * @property {number} readyAt    Unix milliseconds since when it could have been shown
  */
 
@@ -32,11 +32,16 @@ export const MAX_WAIT_MS = 1000;
 
 const STAFF = new Set(['host', 'moderator']);
 
+/** How many comments a candidate stands for. @param {Candidate} candidate */
+export function countOf({ merged }) {
+  return merged.length + 1;
+}
+
 /** @param {Candidate} candidate */
-function rank({ own, count, entry }) {
+function rank({ own, merged, entry }) {
   if (own) return 0;
   if (STAFF.has(entry.role ?? '')) return 1;
-  return count > 1 ? 2 : 3;
+  return merged.length > 0 ? 2 : 3;
 }
 
 /** Whether a comment is the viewer's own, or a host's or moderator's. @param {Candidate} candidate */
@@ -45,33 +50,56 @@ export function hasPriority(candidate) {
 }
 
 /**
- * Merges equal texts into the newest of them, with their count. Comments with priority are never merged.
+ * Merges comments of equal text, mode and size into the newest of them. Comments with priority are never merged.
  * @param {readonly Candidate[]} candidates
  * @returns {Candidate[]}
  */
 export function mergeEqual(candidates) {
-  /** @type {Map<string, Candidate>} */
+  /** @type {Map<string, Candidate[]>} */
   const groups = new Map();
-  const merged = [];
+  const alone = [];
   for (const candidate of candidates) {
     if (hasPriority(candidate)) {
-      merged.push(candidate);
+      alone.push(candidate);
       continue;
     }
-    const key = `${candidate.entry.mode ?? 'scroll'} ${candidate.entry.text.trim().toLowerCase()}`;
+    const { mode = 'scroll', size = 'normal', text } = candidate.entry;
+    const key = `${mode} ${size} ${text.trim().toLowerCase()}`;
     const group = groups.get(key);
-    if (!group) groups.set(key, candidate);
-    else {
-      const newest = group.entry.seq > candidate.entry.seq ? group : candidate;
-      groups.set(key, { ...newest, count: group.count + candidate.count });
-    }
+    if (group) group.push(candidate);
+    else groups.set(key, [candidate]);
   }
-  return merged.concat([...groups.values()]);
+  return alone.concat([...groups.values()].map(mergeGroup));
+}
+
+/** @param {Candidate[]} group @returns {Candidate} */
+function mergeGroup(group) {
+  if (group.length === 1) return group[0];
+  const [newest] = group.sort((one, other) => other.entry.seq - one.entry.seq);
+  const [, ...merged] = group.flatMap(entriesOf).sort((one, other) => other.seq - one.seq);
+  return { ...newest, merged };
+}
+
+/** @param {Candidate} candidate */
+function entriesOf({ entry, merged }) {
+  return [entry, ...merged];
+}
+
+/**
+ * What is left of a candidate without the comments for which `test` is true: itself, if none of them is, or null.
+ * @param {Candidate} candidate @param {(entry: StageEntry) => boolean} test
+ * @returns {Candidate | null}
+ */
+export function withoutWhere(candidate, test) {
+  const left = entriesOf(candidate).filter((entry) => !test(entry));
+  if (left.length === countOf(candidate)) return candidate;
+  const [entry, ...merged] = left;
+  return entry ? { ...candidate, entry, merged } : null;
 }
 
 /** Highest priority first. @param {readonly Candidate[]} candidates */
 export function sortByPriority(candidates) {
-  return [...candidates].sort((one, other) => rank(one) - rank(other) || other.count - one.count || other.entry.seq - one.entry.seq);
+  return [...candidates].sort((one, other) => rank(one) - rank(other) || countOf(other) - countOf(one) || other.entry.seq - one.entry.seq);
 }
 
 /**
@@ -89,5 +117,5 @@ export function splitExpired(candidates, now) {
 
 /** The number of comments, merged ones included. @param {readonly Candidate[]} candidates */
 export function countComments(candidates) {
-  return candidates.reduce((sum, candidate) => sum + candidate.count, 0);
+  return candidates.reduce((sum, candidate) => sum + countOf(candidate), 0);
 }

@@ -10,26 +10,21 @@
  * connects the other modules of the folder and makes none of their decisions. Needs css/stage.css.
  */
 
-import { StageClock } from './clock.js';
-import { CommentElements, sizeOf } from './comment-elements.js';
+import { ActiveComments } from './active-comments.js';
+import { StageClock, unixNow } from './clock.js';
 import { DEFAULT_SETTINGS, changeSettings, computeGeometry } from './geometry.js';
-import { HeldComments } from './held-comments.js';
 import { Hover, commentAt } from './hover.js';
-import { Lanes, expiresAt } from './lanes.js';
-import { MotionLayers } from './motion-layers.js';
+import { Lanes } from './lanes.js';
 import { PendingComments, STALE_AFTER_MS } from './pending-comments.js';
 import { Placement } from './placement.js';
+import { commentsMove } from './playback.js';
 import { MAX_WAIT_MS, mergeEqual, sortByPriority } from './priority.js';
+import { ServerClock } from './server-clock.js';
 
 /** @typedef {import('./priority.js').StageEntry} StageEntry */
-/** @typedef {import('./priority.js').Candidate} Candidate */
 /** @typedef {import('./geometry.js').StageSettings} StageSettings */
 
 const EXTRA_ATTEMPTS = 6; // how many candidates beyond the free lanes are tried in one pass
-const CLEANUP_DELAY_MS = 1000; // comments that scrolled out are removed in the next pass, at the latest after this time
-
-/** This page's clock in Unix milliseconds, monotonic. */
-const unixNow = () => performance.timeOrigin + performance.now();
 
 /**
  * Events: `comment-click`, a CustomEvent with detail {seq, entry, element, originalEvent};
@@ -40,15 +35,11 @@ export class Stage extends EventTarget {
   #scheduler;
   #settings = DEFAULT_SETTINGS;
   #plane = document.createElement('div');
-  #elements = new CommentElements(this.#plane);
   #lanes = new Lanes();
   #placement = new Placement(this.#lanes, computeGeometry(0, 0, DEFAULT_SETTINGS), DEFAULT_SETTINGS);
   #clock = new StageClock();
-  #pending = new PendingComments();
-  #heldComments = new HeldComments(this.#lanes, this.#clock, (seq) => this.#mount(seq));
-  #layers = new MotionLayers(this.#plane, this.#clock);
-  /** @type {Map<number, {element: HTMLElement, candidate: Candidate}>} */
-  #activeComments = new Map();
+  #pending;
+  #comments = new ActiveComments(this.#plane, this.#lanes, this.#clock);
   #visible = true;
   #resumedAt = 0;
   #hiddenAt = 0;
@@ -57,18 +48,24 @@ export class Stage extends EventTarget {
   #resizeObserver = new ResizeObserver(() => this.#measure());
   #reducedMotion = matchMedia('(prefers-reduced-motion: reduce)');
   #abort = new AbortController();
-  #hover = new Hover(this.#plane, this.#heldComments, (seq, held) => this.#setHeld(seq, held), this.#abort.signal);
+  #hover = new Hover(this.#plane, this.#comments.held, (seq, held) => this.#setHeld(seq, held), this.#abort.signal);
 
   /**
    * @param {HTMLElement} element the `[data-role=stage]` element; it must be positioned and sized by the page
-   * @param {{scheduler: import('../page/render-scheduler.js').RenderScheduler, settings?: Partial<StageSettings>}} options
+   * @param {object} options
+   * @param {import('../page/render-scheduler.js').RenderScheduler} options.scheduler
+   * @param {Partial<StageSettings>} [options.settings]
+   * @param {ServerClock} [options.serverClock]
    */
-  constructor(element, { scheduler, settings = {} }) {
+  constructor(element, { scheduler, settings = {}, serverClock = new ServerClock() }) {
     super();
+    this.#pending = new PendingComments(serverClock);
     this.#element = element;
     this.#scheduler = scheduler;
     this.#plane.className = 'stage-plane';
     element.setAttribute('aria-hidden', 'true'); // screen readers read the transcript
+    element.translate = false; // a translation would be wider than the space that was measured
+    element.classList.add('notranslate');
     element.append(this.#plane);
     this.configure(settings);
     this.#resizeObserver.observe(element);
@@ -82,7 +79,7 @@ export class Stage extends EventTarget {
 
   /** How many comments are on the stage. */
   get onScreen() {
-    return this.#activeComments.size;
+    return this.#comments.size;
   }
 
   /**
@@ -91,7 +88,7 @@ export class Stage extends EventTarget {
    * @param {{own?: boolean}} [options] own: by this viewer; underlined, and shown first
    */
   add(entry, { own = false } = {}) {
-    if (!this.#visible || !this.#settings.modes[entry.mode ?? 'scroll'] || this.#activeComments.has(entry.seq)) return;
+    if (!this.#visible || !this.#settings.modes[entry.mode ?? 'scroll'] || this.#comments.get(entry.seq)) return;
     this.#pending.add(entry, own, unixNow());
     this.#scheduler.request(this.#pass);
   }
@@ -123,9 +120,12 @@ export class Stage extends EventTarget {
     this.#scheduler.request(this.#pass);
   }
 
-  /** Stops all comments while the video is paused. @param {boolean} paused */
-  setPaused(paused) {
-    this.#setRunning(!paused, 'paused');
+  /**
+   * Follows the video: all comments stand while it is paused, and while a film waits for data.
+   * @param {import('./playback.js').Playback} playback @param {{live?: boolean}} [options] live: it is a live stream
+   */
+  setPlayback(playback, { live = false } = {}) {
+    this.#setRunning(commentsMove(playback, live), 'playback');
   }
 
   /** Shows or hides the comments; hiding removes them. @param {boolean} visible */
@@ -154,11 +154,9 @@ export class Stage extends EventTarget {
 
   /** The only pass in which the stage adds comments to the page. */
   #pass = () => {
-    const now = this.#clock.now();
-    for (const seq of this.#lanes.removeExpired(now)) this.#recycle(seq);
-    if (this.#clock.running) this.#place(now);
+    this.#comments.removeExpired();
+    if (this.#clock.running) this.#place(this.#clock.now());
     else this.#pending.dropStale(unixNow());
-    this.#layers.sweep();
     const count = this.#pending.takeDropped();
     if (count > 0) this.dispatchEvent(new CustomEvent('dropped', { detail: { count } }));
     this.#setWakeTimer();
@@ -173,14 +171,13 @@ export class Stage extends EventTarget {
     const candidates = sortByPriority(waiting.length > freeLanes && this.#settings.merge ? mergeEqual(waiting) : waiting);
     const tried = candidates.splice(0, freeLanes + EXTRA_ATTEMPTS);
     const spread = tried.length < 2 ? 0 : Math.min(MAX_WAIT_MS / 2, Math.max(this.#scheduler.busyGapMs, tried.length * 25));
-    this.#elements.prepare(tried, this.#settings).forEach(({ candidate, element, size }, index) => {
+    this.#comments.elements.prepare(tried, this.#settings).forEach(({ candidate, element, size }, index) => {
       const start = spread * ((index * 0.618034) % 1); // golden-ratio steps: even, and neighbours far apart, so no visible pattern
       const box = this.#placement.place(candidate, size, now, { start, latest: candidate.readyAt + MAX_WAIT_MS - unix });
       if (box) {
-        this.#activeComments.set(box.id, { element, candidate });
-        this.#layers.mount(element, box);
+        this.#comments.add(box, { element, candidate });
       } else {
-        this.#elements.recycle(element);
+        this.#comments.elements.recycle(element);
         candidates.push(candidate);
       }
     });
@@ -191,51 +188,26 @@ export class Stage extends EventTarget {
   #setWakeTimer() {
     clearTimeout(this.#wakeTimer);
     if (!this.#clock.running) return;
-    const now = this.#clock.now();
-    let wait = this.#pending.msUntilNext(unixNow());
-    for (const box of this.#lanes) {
-      wait = Math.min(wait, expiresAt(box) + (box.speed > 0 ? CLEANUP_DELAY_MS : 0) - now);
-    }
+    const wait = Math.min(this.#pending.msUntilNext(unixNow()), this.#comments.msUntilExpiry());
     if (Number.isFinite(wait)) this.#wakeTimer = setTimeout(() => this.#scheduler.request(this.#pass), wait);
   }
 
   /** @param {(entry: StageEntry) => boolean} test */
   #removeActive(test) {
-    for (const [seq, { candidate }] of this.#activeComments) {
-      if (!test(candidate.entry)) continue;
-      this.#lanes.remove(seq);
-      this.#recycle(seq);
-    }
-    this.#layers.sweep();
-    this.#heldComments.update();
+    this.#comments.removeWhere(test, this.#settings);
     this.#setWakeTimer();
-  }
-
-  /** @param {number} seq */
-  #recycle(seq) {
-    const active = this.#activeComments.get(seq);
-    if (active) this.#elements.recycle(active.element);
-    this.#activeComments.delete(seq);
-  }
-
-  /** Moves an element to its box, which will stop or has resumed. @param {number} seq */
-  #mount(seq) {
-    const active = this.#activeComments.get(seq);
-    const box = this.#lanes.get(seq);
-    if (active && box) this.#layers.mount(active.element, box);
   }
 
   /** @param {number} seq @param {boolean} held */
   #setHeld(seq, held) {
-    this.#activeComments.get(seq)?.element.toggleAttribute('data-held', held);
+    this.#comments.get(seq)?.element.toggleAttribute('data-held', held);
     this.#setWakeTimer();
   }
 
   /** @param {boolean} running @param {string} reason */
   #setRunning(running, reason) {
     if (!(running ? this.#clock.start(reason) : this.#clock.stop(reason))) return;
-    this.#layers.followClock();
-    this.#heldComments.update();
+    this.#comments.followClock();
     if (running) this.#resumedAt = unixNow();
     this.#scheduler.request(this.#pass);
   }
@@ -247,7 +219,7 @@ export class Stage extends EventTarget {
     if (still === this.#placement.still) return;
     this.#placement.still = still;
     this.#plane.classList.toggle('stage-still', still);
-    this.#elements.forgetSizes();
+    this.#comments.elements.forgetSizes();
     this.#removeActive(() => true);
   }
 
@@ -274,24 +246,15 @@ export class Stage extends EventTarget {
     style.opacity = String(this.#settings.opacity);
   }
 
-  /** Measures the comments again after a font was loaded and removes those that would touch now. Newest first: an older one may need their space. */
   #remeasure() {
-    this.#elements.forgetSizes();
-    const sizes = [...this.#activeComments].reverse().map(([seq, { element }]) => ({ seq, ...sizeOf(element) }));
-    this.#heldComments.update((now) => {
-      for (const { seq, ...size } of sizes) {
-        const box = this.#lanes.get(seq);
-        if (!box || (size.width <= box.width && size.height <= box.height)) continue;
-        if (!this.#lanes.resize(seq, size, now)) this.#recycle(seq);
-      }
-    });
+    this.#comments.remeasure();
     this.#setWakeTimer();
   }
 
   /** @param {MouseEvent} event */
   #onClick(event) {
     const element = commentAt(event.target);
-    const active = this.#activeComments.get(Number(element?.dataset.seq));
+    const active = this.#comments.get(Number(element?.dataset.seq));
     if (!element || !active) return;
     const detail = { seq: active.candidate.entry.seq, entry: active.candidate.entry, element, originalEvent: event };
     this.dispatchEvent(new CustomEvent('comment-click', { detail }));
