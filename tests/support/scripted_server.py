@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
@@ -34,11 +36,14 @@ class ScriptedServer:
     """``act`` is called after each welcome, with None, and with each message of the client.
 
     ``refuse`` returns the error that a handshake is refused with: its fields and ``status``.
-    ``dials`` are the handshakes, ``asked`` the plain requests for the same address.
+    ``dials`` are the queries of the handshakes, ``dialled_at`` their times in seconds, and
+    ``asked`` is the number of plain requests for the same address.
     """
 
     def __init__(self, act: Act | None = None, refuse: Refuse | None = None) -> None:
         self.dials: list[dict[str, str]] = []
+        self.dialled_at: list[float] = []
+        self._dialled = asyncio.Event()
         self.asked = 0
         self.messages: list[dict[str, Any]] = []
         self._act = act
@@ -67,6 +72,18 @@ class ScriptedServer:
     def ws_url(self) -> str:
         return f"ws://127.0.0.1:{self.port}/ws/room"
 
+    def note_dial(self, query: dict[str, str]) -> None:
+        """Take a handshake."""
+        self.dials.append(query)
+        self.dialled_at.append(time.monotonic())
+        self._dialled.set()
+
+    async def wait_for_dials(self, count: int) -> None:
+        """Wait until so many handshakes came."""
+        while len(self.dials) < count:
+            self._dialled.clear()
+            await self._dialled.wait()
+
     def refuse(self, handler: WebSocketHandler) -> dict[str, Any] | None:
         """Return why a handshake is refused."""
         return self._refuse(self, handler) if self._refuse else None
@@ -90,7 +107,7 @@ class _Handler(WebSocketHandler):
         is_handshake = self.request.headers.get("Upgrade", "").lower() == "websocket"
         if is_handshake:
             query = {name: self.get_query_argument(name) for name in self.request.query_arguments}
-            self._script.dials.append(query)
+            self._script.note_dial(query)
         else:
             self._script.asked += 1
         error = self._script.refuse(self)
