@@ -197,6 +197,10 @@ def test_name_that_only_the_server_refuses_is_not_kept(
     expect(page.get_by_label("Your name", exact=True)).to_have_value("")
     stored = "JSON.parse(localStorage.getItem('danmaku.preferences')).name"
     assert page.evaluate(stored) == ""
+    page.evaluate("localStorage.setItem('danmaku.preferences', JSON.stringify({name: '\u2800'}))")
+    enter(page, server, room)
+    expect(page.locator("[data-role=status]")).to_have_attribute("title", "Connected")
+    assert page.evaluate(stored) == ""
 
 
 def test_blank_name_is_refused_at_its_field(

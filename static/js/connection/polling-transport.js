@@ -134,6 +134,7 @@ export function openPolling(address, listener) {
       emit({ type: 'ack', ...response });
     } catch (error) {
       if (error instanceof ErrorResponse && error.code) {
+        if (error.code.startsWith('name_')) name = ''; // the next posts go without it
         emit({ type: 'reject', ref: fields.ref, code: error.code, message: error.message, retry_after: error.retryAfter });
       } else {
         end(error); // unknown whether it was accepted: it is sent again with its ref
