@@ -1,4 +1,4 @@
-"""What the tests share: real servers, and names of rooms that nobody else uses."""
+"""Shared fixtures: real servers, and a room of its own for each test."""
 
 from __future__ import annotations
 

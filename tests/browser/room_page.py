@@ -1,4 +1,4 @@
-"""What tests do on the room page: enter a room, post, find a row, and change how the page runs."""
+"""Actions on the room page for tests: enter a room, post, find a row, change the environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A page with only a stage: its HTTP server, and what tests do on it."""
+"""A page with only a stage: its HTTP server, and actions for tests."""
 
 from __future__ import annotations
 

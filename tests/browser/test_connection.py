@@ -1,4 +1,4 @@
-"""How the room page keeps its connection: restarts, no WebSocket, what was said meanwhile."""
+"""The room page's connection: restarts, polling without WebSocket, resuming missed comments."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_tabs_resume_after_a_server_restart_without_loss(
         expect(page.locator(TEXTS)).to_have_text(["before", "after"])
 
 
-def test_comment_made_while_offline_is_sent_when_the_server_is_back(
+def test_comment_posted_while_offline_is_sent_after_reconnecting(
     start_server: StartServer, room: str, new_page: NewPage
 ) -> None:
     server = start_server()

@@ -95,7 +95,7 @@ def test_language_follows_the_browser_and_can_be_switched(
     expect(page.locator("html")).to_have_attribute("lang", "en")
 
 
-def test_theme_is_kept_for_the_next_page(server: ServerProcess, new_page: NewPage) -> None:
+def test_theme_applies_to_the_next_page(server: ServerProcess, new_page: NewPage) -> None:
     page = new_page(color_scheme="light")
     page.goto(server.url)
     page.locator("[data-role=settings-button]").click()

@@ -77,7 +77,7 @@ def test_comment_accepted_despite_a_rejection_is_shown_once(
     expect_state(page, "live")
 
 
-def test_comments_made_while_offline_arrive_in_order_within_the_rate_limit(
+def test_comments_posted_while_offline_arrive_in_order_within_the_rate_limit(
     start_server: Callable[..., ServerProcess], room: str, new_page: NewPage
 ) -> None:
     server = start_server("--post-burst", "2", "--post-rate", "2")

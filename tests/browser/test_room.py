@@ -160,7 +160,7 @@ def test_colour_mode_and_size_reach_the_other_viewers(
     assert (comment["mode"], comment["size"], comment["color"]) == ("top", "large", "#ffd84d")
 
 
-def test_chosen_name_is_shown_and_kept_for_the_next_visit(
+def test_chosen_name_is_shown_and_stored_for_the_next_visit(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     page = enter(new_page(), server, room)

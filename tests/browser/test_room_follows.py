@@ -1,4 +1,4 @@
-"""What the room page shows of a comment that was retracted, or that the room's delay holds back."""
+"""Retractions and the room's delay on the room page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What reaches a text field: input methods, keyboards of other scripts, on-screen keyboards."""
+"""Text input: input methods, keyboard layouts, on-screen keyboards."""
 
 from __future__ import annotations
 

@@ -179,7 +179,7 @@ def test_stored_preference_that_the_server_refuses_costs_neither_the_connection_
     expect(page.locator(FIELD)).to_have_value("")
 
 
-def test_name_that_only_the_server_refuses_is_not_kept(
+def test_name_that_only_the_server_refuses_is_not_stored(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     page = new_page()

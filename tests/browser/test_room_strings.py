@@ -1,4 +1,4 @@
-"""The catalogs: both languages say everything, and the pages ask for nothing else."""
+"""The catalogs: both languages have all texts, and the pages use each of them."""
 
 from __future__ import annotations
 

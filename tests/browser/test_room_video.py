@@ -1,4 +1,4 @@
-"""The picture: the test card, a video in its place, what is told when it cannot be played."""
+"""The video: the test card, the video in its place, and the message if it cannot be played."""
 
 from __future__ import annotations
 

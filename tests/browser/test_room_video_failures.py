@@ -1,4 +1,4 @@
-"""A video that fails is tried again, and back when its stream is."""
+"""Retries of a video that fails."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def expect_video(page: Page, state: str, timeout: float = BACK_SECONDS * 1000) -
     )
 
 
-def test_stream_whose_playlist_is_absent_at_load_plays_once_it_is_there(
+def test_stream_without_a_playlist_at_load_plays_once_it_exists(
     server: ServerProcess, room: str, new_page: NewPage, media: MediaSite, live: LiveStream
 ) -> None:
     live.absent = True
@@ -78,7 +78,7 @@ def test_stream_whose_playlist_is_absent_at_load_plays_once_it_is_there(
     expect(page.locator("[data-role=on-air]")).to_have_attribute("data-live", "true")
 
 
-def test_stream_whose_playlist_is_gone_for_four_seconds_comes_back(
+def test_stream_plays_again_after_its_playlist_was_missing_for_four_seconds(
     server: ServerProcess, room: str, new_page: NewPage, media: MediaSite, live: LiveStream
 ) -> None:
     page = watch(server, room, new_page(), f"{media.url}/live.m3u8")
@@ -122,7 +122,7 @@ def test_stream_whose_server_stops_answering_comes_back(
     expect_video(page, "playing")
 
 
-def test_stream_that_begins_again_after_its_end_comes_back(
+def test_stream_that_restarts_after_its_end_is_played_again(
     server: ServerProcess, room: str, new_page: NewPage, media: MediaSite, live: LiveStream
 ) -> None:
     page = watch(server, room, new_page(), f"{media.url}/live.m3u8")
@@ -134,7 +134,7 @@ def test_stream_that_begins_again_after_its_end_comes_back(
     expect_video(page, "playing")
 
 
-def test_film_that_is_cut_in_the_middle_comes_back(
+def test_interrupted_video_file_plays_again_after_a_retry(
     server: ServerProcess, room: str, new_page: NewPage, media: MediaSite
 ) -> None:
     media.cut.add("/clip.webm")

@@ -1,4 +1,4 @@
-"""The page keeps its session: whoever comes back in the same browser is the same guest."""
+"""The session of the page: a reload in the same browser continues as the same guest."""
 
 from __future__ import annotations
 

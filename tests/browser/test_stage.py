@@ -45,7 +45,7 @@ def test_comments_move_left_until_the_stage_is_empty(page: Page) -> None:
     assert page.evaluate("document.getAnimations().length") == 0
 
 
-def test_lane_is_free_exactly_when_the_rule_says(page: Page) -> None:
+def test_lane_is_free_exactly_according_to_the_lane_rule(page: Page) -> None:
     free = page.evaluate(
         """async () => {
             const { Lanes } = await import('/static/js/stage/lanes.js');

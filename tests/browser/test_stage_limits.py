@@ -1,4 +1,4 @@
-"""What a comment may take on the stage: its lane and no more, however its text is made."""
+"""The space of a comment on the stage: never more than its lane, whatever its text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When comments move: pause, hidden tab, reduced motion, pointer, delay; and when a page writes."""
+"""The timing of the stage: pause, hidden tab, reduced motion, pointer, delay, and its passes."""
 
 from __future__ import annotations
 

@@ -200,7 +200,7 @@ def test_post_of_a_client_that_lost_its_welcome_is_shown_once(
     other.close()
 
 
-def test_client_misses_nothing_and_stays_who_it_is_when_the_server_restarts(
+def test_client_resumes_as_the_same_user_after_a_server_restart(
     start_server: Callable[..., ServerProcess], room: str, run_client: Callable[..., Running]
 ) -> None:
     server = start_server("--post-rate", "0")

@@ -1,4 +1,4 @@
-"""The programs that the front pages show do what the pages say, word for word."""
+"""The programs in the READMEs run as printed."""
 
 from __future__ import annotations
 

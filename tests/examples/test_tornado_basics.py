@@ -1,4 +1,4 @@
-"""examples/tornado_basics.py: which handlers hold up everybody else, and which do not.
+"""examples/tornado_basics.py: which handlers block the event loop, and which do not.
 
 Seen from outside: a slow address is asked, and then ``/`` again and again. Where the loop is free,
 ``/`` is also asked and answered in the second half of the wait; where it is blocked, it cannot be.
@@ -92,15 +92,17 @@ def test_sync_handler_blocks_everybody(port: int) -> None:
 
 
 @pytest.mark.parametrize("path", ["/async", "/executor", "/fetch"])
-def test_handler_that_awaits_blocks_nobody(port: int, path: str) -> None:
+def test_handler_that_awaits_blocks_no_other_request(port: int, path: str) -> None:
     assert any("Hello" in text and is_free for text, _, is_free in attempt(port, path))
 
 
-def test_parallel_waits_take_as_long_as_one_and_block_nobody(port: int) -> None:
+def test_parallel_waits_take_as_long_as_one_and_block_no_other_request(port: int) -> None:
     assert any(took < 3 * WAIT and is_free for _, took, is_free in attempt(port, "/parallel"))
 
 
-def test_background_task_goes_on_after_its_answer_and_blocks_nobody(port: int) -> None:
+def test_background_task_continues_after_the_response_and_blocks_no_other_request(
+    port: int,
+) -> None:
     def is_front_page_free_beside_job() -> bool:
         since = time.monotonic()
         assert read(send(port, "/background")) == "The job has started.\n"

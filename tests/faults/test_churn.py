@@ -1,4 +1,4 @@
-"""Viewers join, post and leave without end: the server frees what they cost."""
+"""Viewers join, post and leave continuously: the server frees all their resources."""
 
 from __future__ import annotations
 

@@ -122,7 +122,7 @@ def disk(tmp_path: Path) -> Iterator[FullDisk]:
     made.close()
 
 
-def test_full_disk_rejects_posts_keeps_serving_viewers_and_recovers_when_freed(
+def test_full_disk_rejects_posts_serves_viewers_and_recovers_when_freed(
     disk: FullDisk, start_server: StartServer, room: str
 ) -> None:
     server = start_server("--post-rate", "0", database=disk.folder / "danmaku.db")
@@ -153,7 +153,7 @@ def test_full_disk_rejects_posts_keeps_serving_viewers_and_recovers_when_freed(
     assert server.stop() == 0
 
 
-def test_python_client_retries_over_a_full_disk_within_its_patience(
+def test_python_client_retries_over_a_full_disk_within_its_limit(
     disk: FullDisk, start_server: StartServer, room: str
 ) -> None:
     server = start_server("--post-rate", "0", database=disk.folder / "danmaku.db")

@@ -1,4 +1,4 @@
-"""A peer that floods the server with messages costs it, and the other viewers, little."""
+"""A flood of messages from one peer: its cost and the effect on others are bounded."""
 
 from __future__ import annotations
 

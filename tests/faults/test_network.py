@@ -1,4 +1,4 @@
-"""Connections that are reset, delayed and split: clients that reconnect miss nothing unreported."""
+"""Connections that are reset, delayed and split: clients that reconnect miss nothing silently."""
 
 from __future__ import annotations
 

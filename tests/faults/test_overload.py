@@ -1,4 +1,4 @@
-"""Posters send far more than can be stored: memory stays flat, and acks stay true."""
+"""Posters send far more than can be stored: memory is bounded, and acks are true."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ async def wait_until_normal(server: ServerProcess, room: str) -> float:
                 return now - began - (waited_now - queued)
 
 
-def test_overload_keeps_memory_flat_and_acks_true_and_is_over_in_seconds(
+def test_overload_has_bounded_memory_and_true_acks_and_ends_in_seconds(
     start_server: StartServer, room: str
 ) -> None:
     server = start_server("--post-rate", "0")

@@ -1,4 +1,4 @@
-"""Random bytes on raw sockets: none makes a 5xx, a warning in the log, or a server that is silent.
+"""Random bytes on raw sockets cause no 5xx, no warning in the log, and no server that hangs.
 
 Each round takes a valid exchange, mutates its bytes, and sends them in segments. The test runs for
 some seconds, and for ten minutes in ``make faults``. A failure prints the seed of its round;

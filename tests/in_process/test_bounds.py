@@ -1,4 +1,4 @@
-"""What could grow has a bound with a name, a metric, and an answer when it is reached."""
+"""Every bound has a metric, and a defined behavior when it is reached."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_rooms_over_the_limit_are_rejected_with_retry_after() -> None:
     run(steps)
 
 
-def test_room_without_viewers_makes_way_for_one_that_is_needed() -> None:
+def test_unused_room_is_closed_when_another_needs_its_place() -> None:
     async def steps() -> None:
         async with open_hub(limits=HubLimits(rooms=3, held_seconds=0), post_rate=0) as hub:
             epochs = {}
@@ -171,7 +171,7 @@ def test_room_without_viewers_makes_way_for_one_that_is_needed() -> None:
     run(steps)
 
 
-def test_room_with_viewers_or_posts_in_flight_does_not_make_way() -> None:
+def test_room_with_viewers_or_posts_in_flight_is_not_closed() -> None:
     async def steps() -> None:
         async with open_hub(limits=HubLimits(rooms=2, held_seconds=0), post_rate=0) as hub:
             room = await enter(hub, "polled")

@@ -1,4 +1,4 @@
-"""One peer against the whole server: what it asks for too often, and what it never reads."""
+"""One peer that sends too much or never reads, and its budgets."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def count_descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-def test_close_frame_with_bytes_behind_it_is_answered_and_not_reset() -> None:
+def test_close_frame_followed_by_data_is_answered_without_a_reset() -> None:
     async def scenario() -> None:
         loop = asyncio.get_running_loop()
         async with InProcessServer() as server:
@@ -75,7 +75,7 @@ def test_close_frame_with_bytes_behind_it_is_answered_and_not_reset() -> None:
     asyncio.run(scenario())
 
 
-def test_broken_frame_with_bytes_behind_it_is_told_why_and_not_reset() -> None:
+def test_invalid_frame_followed_by_data_gets_its_close_code_and_no_reset() -> None:
     async def scenario() -> None:
         loop = asyncio.get_running_loop()
         async with InProcessServer() as server, raw_socket(server) as peer:

@@ -1,4 +1,4 @@
-"""Peers that send nothing, half a request, or one byte after the other: closed at the deadline."""
+"""Peers that send nothing, half a request, or single bytes are disconnected at the deadline."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_half_a_tls_handshake_is_closed_at_the_deadline(
     asyncio.run(steps())
 
 
-def test_head_that_comes_byte_by_byte_is_closed_at_the_deadline() -> None:
+def test_head_sent_byte_by_byte_is_closed_at_the_deadline() -> None:
     async def steps() -> None:
         async with InProcessServer(limits=LIMITS) as server:
             reader, writer = await asyncio.open_connection("127.0.0.1", server.server.port)

@@ -1,4 +1,4 @@
-"""The hub in this process: what takes minutes outside takes none where time is an argument."""
+"""The hub in the test's process: minutes pass at once, because time is an argument."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_polled_room_stays_open_and_closes_after_the_last_poll() -> None:
             now = time.monotonic()
             hub.release_rooms(now + 1)
             assert hub.count_viewers() == 1
-            hub.release_rooms(now + 60)  # who polled has stopped
+            hub.release_rooms(now + 60)  # the poller has stopped
             assert hub.count_viewers() == 0
             assert names_of(hub) == ["demo"]
             hub.release_rooms(now + 60 + ROOM_IDLE_SECONDS + 5)
@@ -62,7 +62,7 @@ def test_polled_room_stays_open_and_closes_after_the_last_poll() -> None:
     run(steps)
 
 
-def test_room_opens_once_for_all_who_enter_at_the_same_time() -> None:
+def test_concurrent_joins_open_a_room_once() -> None:
     async def steps() -> None:
         async with open_hub() as hub:
             room = await asyncio.gather(*(enter(hub, "demo") for _ in range(20)))
@@ -168,7 +168,7 @@ def test_skip_carries_the_current_settings() -> None:
                 for _ in range(2 * HISTORY_LIMIT // 500 + 1):
                     await asyncio.gather(*(post(hub, demo, "x") for _ in range(500)))
                 demo.resume(viewer)
-                (skip,) = [told for told in viewer.messages() if told["type"] == "skip"]
+                (skip,) = [message for message in viewer.messages() if message["type"] == "skip"]
                 assert skip["first"] == 1
                 assert skip["settings"] == {"video_url": "https://example.org/film.mp4"}
 

@@ -1,4 +1,4 @@
-"""Retractions and trimming in an open room: what its history and its pages still hold."""
+"""Retractions and trimming in an open room: its history and its pages."""
 
 from __future__ import annotations
 

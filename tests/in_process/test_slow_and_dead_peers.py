@@ -31,10 +31,10 @@ Scenario = Callable[[InProcessServer], Coroutine[None, None, None]]
 RunScenario = Callable[..., None]
 LONG_TEXT = "弹" * 100
 AT_ONCE = 300
-# So often something is said while somebody lags that no buffer between would take it all.
-LASTING = 6
+# Rounds of comments during which a viewer lags; more than any buffer between could hold.
+LAGGING_ROUNDS = 6
 BUDGET = RateBudget("messages", "connection", burst=20, rate=50, reject_after=10, close_after=50)
-SPEAKER = Author("g-1", "Owl")
+AUTHOR = Author("g-1", "Owl")
 
 
 @pytest.fixture(params=["plain", "tls"])
@@ -53,34 +53,34 @@ def run_scenario(request: pytest.FixtureRequest, certificate: Certificate) -> Ru
 
 
 class BusyRoom:
-    """A room where much is said, and a viewer that has to hear all of it in time."""
+    """A room with many comments, and a viewer that has to receive all of them in time."""
 
     def __init__(self, server: InProcessServer, listener: Peer) -> None:
         self._server = server
         self._listener = listener
-        self.heard = 0
+        self.received = 0
 
-    async def talk(self) -> None:
-        """Say some things, and have them heard."""
+    async def post(self) -> None:
+        """Post some comments, and wait until the viewer has received them."""
         room = self._server.hub.find_room("demo")
         for _ in range(AT_ONCE):
-            self._server.hub.post(room, SPEAKER, Post(LONG_TEXT))
-        until = self.heard + AT_ONCE
-        while self.heard < until:
+            self._server.hub.post(room, AUTHOR, Post(LONG_TEXT))
+        until = self.received + AT_ONCE
+        while self.received < until:
             batch = await self._listener.read_message("batch")
             seqs = [entry["seq"] for entry in batch["entries"]]
-            assert seqs == list(range(self.heard + 1, batch["last"] + 1))
-            self.heard = batch["last"]
+            assert seqs == list(range(self.received + 1, batch["last"] + 1))
+            self.received = batch["last"]
 
-    async def talk_until_somebody_lags(self) -> None:
+    async def post_until_a_viewer_lags(self) -> None:
         while not self._server.connections.stalled:
-            await self.talk()
+            await self.post()
 
-    async def talk_until_somebody_is_stuck(self) -> None:
-        """Talk on while somebody lags: on a busy machine anybody does for a moment."""
+    async def post_until_a_viewer_stalls(self) -> None:
+        """Post until a viewer lags for some rounds: on a busy machine any viewer lags briefly."""
         lagging = 0
-        while lagging < LASTING:
-            await self.talk()
+        while lagging < LAGGING_ROUNDS:
+            await self.post()
             lagging = lagging + 1 if self._server.connections.stalled else 0
 
 
@@ -88,7 +88,7 @@ async def answer_ping(peer: Peer) -> None:
     await peer.read(Opcode.PING)
     peer.send_pong()
     peer.send("ping")
-    await peer.read_message("pong")  # and so the server has read what came before
+    await peer.read_message("pong")  # so the server has read what was sent before
 
 
 def test_viewer_that_reads_nothing_is_closed_with_4008_and_others_lose_nothing(
@@ -99,8 +99,8 @@ def test_viewer_that_reads_nothing_is_closed_with_4008_and_others_lose_nothing(
         slow.stop_reading()
         await server.sweep(PING_SECONDS)
         fast = await server.connect("demo")
-        await BusyRoom(server, fast).talk_until_somebody_is_stuck()
-        # It answers no ping either, since it has not seen it: that is no second reason.
+        await BusyRoom(server, fast).post_until_a_viewer_stalls()
+        # It does not answer the ping either, which it has not read: it is slow, not silent.
         await server.sweep(PONG_SECONDS)
         await answer_ping(fast)
         assert server.read_metric("danmaku_slow_viewers") == 1
@@ -123,24 +123,24 @@ def test_viewer_that_resumes_reading_too_late_gets_one_skip_and_then_every_batch
         slow, fast = await server.connect("demo"), await server.connect("demo")
         slow.stop_reading()
         room = BusyRoom(server, fast)
-        await room.talk_until_somebody_is_stuck()
-        # A history is cut when it is twice as long as it has to be; and the kernel may still take a
-        # little of somebody's who lags already.
-        enough = room.heard + 3 * HISTORY_LIMIT
-        while room.heard < enough:
-            await room.talk()
+        await room.post_until_a_viewer_stalls()
+        # A history is cut at twice its limit; and the kernel may still accept some bytes for a
+        # viewer that lags already.
+        enough = room.received + 3 * HISTORY_LIMIT
+        while room.received < enough:
+            await room.post()
         slow.go_on_reading()
-        cursor, told = 0, []
-        while cursor < room.heard:
+        cursor, types = 0, []
+        while cursor < room.received:
             message = await slow.read_message("batch", "skip")
             assert message["first"] == cursor + 1
             cursor = message["last"]
-            told.append(message["type"])
+            types.append(message["type"])
             if message["type"] == "skip":
                 assert message["why"] == "slow"
-        assert told.count("skip") == 1
-        await room.talk()
-        while cursor < room.heard:
+        assert types.count("skip") == 1
+        await room.post()
+        while cursor < room.received:
             message = await slow.read_message("batch")
             assert message["first"] == cursor + 1
             cursor = message["last"]
@@ -166,9 +166,9 @@ def test_partly_sent_frame_is_completed_before_the_next_frame() -> None:
                 while b"welcome" not in received:
                     received += await loop.sock_recv(slow, 1 << 16)
                 room = BusyRoom(server, fast)
-                await room.talk_until_somebody_lags()
+                await room.post_until_a_viewer_lags()
                 (connection,) = server.connections.stalled
-                # Without a turn of the loop: the kernel has room again, and nobody knows yet.
+                # Without yielding to the loop: the server does not know yet that it is writable.
                 with suppress(BlockingIOError):
                     while True:
                         received += slow.recv(1 << 16)
@@ -181,14 +181,14 @@ def test_partly_sent_frame_is_completed_before_the_next_frame() -> None:
                 if message["type"] == "batch":
                     assert message["first"] == cursor + 1
                     cursor = message["last"]
-            assert cursor == room.heard
+            assert cursor == room.received
             assert frames[-1] == {"type": "pong"}
             fast.close()
 
     asyncio.run(scenario())
 
 
-def test_peer_that_floods_is_told_so_and_then_closed(run_scenario: RunScenario) -> None:
+def test_flooding_peer_is_rejected_and_then_closed(run_scenario: RunScenario) -> None:
     async def scenario(server: InProcessServer) -> None:
         peer = await server.connect("demo")
         for _ in range(BUDGET.burst + 2 * BUDGET.close_after):
@@ -223,7 +223,7 @@ def test_dead_viewer_is_removed_when_its_pong_is_overdue(
             dead = await server.ask("demo", proxy.port)
             await dead.read_head()
             await dead.read_message("welcome")
-            proxy.is_silent = True  # it hears nothing, and nothing is heard of it
+            proxy.is_silent = True  # nothing passes in either direction
             await server.sweep(PING_SECONDS + PONG_SECONDS - 1)
             assert server.hub.count_viewers() == 1
             await server.sweep(1)
@@ -251,11 +251,11 @@ def test_viewer_that_answers_pings_stays_connected(run_scenario: RunScenario) ->
     run_scenario(scenario)
 
 
-# --- an archive that takes its time ---------------------------------------------------------------
+# --- a slow archive --------------------------------------------------------------------------
 
 
 class SlowRead:
-    """A room whose first entries are in the archive alone, where reading takes until ``allow``."""
+    """A room whose first entries are only in the archive, where reads wait for ``allow``."""
 
     def __init__(self, server: InProcessServer, patch: pytest.MonkeyPatch) -> None:
         self.asked, self.done = asyncio.Event(), asyncio.Event()
@@ -265,12 +265,14 @@ class SlowRead:
         patch.setattr(self._journal, "read", self._read_late)
 
     async def fill(self, room: str) -> str:
-        """Keep three entries, and return the cursor before the first."""
+        """Store three entries, and return the cursor before the first."""
         opened = await self._journal.open_room(room)
         for number in range(3):
             comment = Comment(seq=0, user="u", name="N", text=f"{number}", at=1)
             await self._journal.append(room, comment, None)
-        self._journal.close_room(room)  # and so the hub opens it with the last entry alone
+        self._journal.close_room(
+            room
+        )  # so that the hub opens it with only the last entry in memory
         return f"{opened.epoch}:0"
 
     def allow(self) -> None:

@@ -1,4 +1,4 @@
-"""What the server does again and again, without a viewer's doing."""
+"""The periodic work of the server."""
 
 from __future__ import annotations
 

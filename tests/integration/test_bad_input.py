@@ -1,4 +1,4 @@
-"""Whatever is sent has an answer with a code and a sentence, and nothing else changes."""
+"""Every invalid input is answered with a code and a sentence, and changes nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server under a path: with the path, as some proxies pass it on, and without, as others do."""
+"""A server under a base path, behind proxies that pass the path on and that remove it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clients come back by themselves, the pages' and the Python one: not too often, nor in vain.
+"""Reconnecting of the page and the Python client: bounded in rate, and only if it can succeed.
 
 The pages' connection runs in Node. Its decisions, one by one: tests/unit/test_connection_state.py.
 """
@@ -51,7 +51,7 @@ async def use_page(script: ScriptedServer, **options: Any) -> None:
 @pytest.mark.parametrize(
     ("ending", "least"), [(close_after_welcome, 1.5), (send_hole_after_welcome, 1.0)]
 )
-def test_connection_that_ends_after_its_welcome_is_not_dialled_again_and_again(
+def test_connection_that_ends_after_each_welcome_is_retried_with_back_off(
     ending: Any, least: float
 ) -> None:
     async def steps() -> None:
@@ -88,7 +88,7 @@ EVENTS: dict[str, Callable[[PageConnection], None]] = {
 
 
 @pytest.mark.parametrize("event", EVENTS)
-def test_page_notices_at_once_that_its_connection_was_swallowed(
+def test_page_detects_a_dead_connection_with_a_post(
     server: ServerProcess, room: str, event: str
 ) -> None:
     async def steps() -> None:
@@ -113,7 +113,7 @@ def test_page_notices_at_once_that_its_connection_was_swallowed(
     run(steps)
 
 
-def test_python_client_notices_with_a_post_that_its_connection_was_swallowed(
+def test_python_client_detects_a_dead_connection_with_a_post(
     server: ServerProcess, room: str
 ) -> None:
     limits = ClientLimits(answer_seconds=0.3, connect_seconds=1.0)
@@ -141,7 +141,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("status", "code"), REFUSALS)
-def test_handshake_that_cannot_work_is_not_tried_again(status: int, code: str) -> None:
+def test_permanently_refused_handshake_is_not_retried(status: int, code: str) -> None:
     def refuse(_script: ScriptedServer, _handler: WebSocketHandler) -> dict[str, Any]:
         return {"status": status, "code": code, "message": "No."}
 
@@ -165,9 +165,7 @@ def test_handshake_that_cannot_work_is_not_tried_again(status: int, code: str) -
 
 
 @pytest.mark.parametrize(("status", "code"), [(503, "full"), (429, "too_many")])
-def test_handshake_refused_for_now_is_tried_again_after_the_time_the_server_said(
-    status: int, code: str
-) -> None:
+def test_temporarily_refused_handshake_is_retried_after_retry_after(status: int, code: str) -> None:
     def refuse(script: ScriptedServer, handler: WebSocketHandler) -> dict[str, Any] | None:
         if len(script.dials) > 1:
             return None
@@ -220,7 +218,7 @@ def reject_first_session(
         send(handler, "identity", user="g-1", name="Somebody", role="viewer")
 
 
-def test_posts_wait_until_the_server_has_taken_the_session() -> None:
+def test_posts_wait_until_the_session_is_accepted() -> None:
     async def steps() -> None:
         async with ScriptedServer(reject_first_session) as script:
             async with PageConnection(room="room", server=script.url) as page:

@@ -1,4 +1,4 @@
-"""The rights that the server needs: to read its program, and to write to its database's folder."""
+"""The server needs no rights but to read its program and to write to its database's folder."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def test_server_runs_as_nobody_on_a_read_only_file_system_but_for_its_folder(
+def test_server_needs_write_access_only_to_its_own_folder(
     start_server: StartServer, room: str, folder: Path
 ) -> None:
     database = folder / "danmaku.db"

@@ -58,7 +58,7 @@ def test_second_server_on_a_link_to_the_file_is_one_sentence_and_exit_1(
     assert list(tmp_path.iterdir()) == [other]
 
 
-def test_no_file_whose_deletion_would_end_the_lock_lies_beside_the_database(
+def test_lock_does_not_depend_on_a_separate_file(
     start_server: StartServer,
 ) -> None:
     server = start_server()
@@ -121,7 +121,7 @@ def refused(answer: Answer) -> bool:
     return (answer.status, answer.json.get("error", {}).get("code")) == (503, "not_kept")
 
 
-def test_database_that_is_taken_away_is_noticed_though_nobody_posts(
+def test_missing_database_file_is_detected_without_a_post(
     start_server: StartServer,
 ) -> None:
     server = start_server()
@@ -130,7 +130,7 @@ def test_database_that_is_taken_away_is_noticed_though_nobody_posts(
     wait_until(lambda: bool(server.take_log("nothing is stored any more")))
 
 
-def test_moved_database_has_all_that_was_acked_and_goes_on_when_it_is_put_back(
+def test_moved_database_has_all_acked_entries_and_works_again_when_moved_back(
     start_server: StartServer, room: str
 ) -> None:
     server = start_server("--post-rate", "0")
@@ -260,7 +260,7 @@ def test_files_of_the_database_are_for_their_owner_alone(start_server: StartServ
 
 
 @pytest.mark.parametrize("file", ["danmaku-0.db", "danmaku-0.db.secret"])
-def test_file_that_everybody_can_read_is_warned_of(start_server: StartServer, file: str) -> None:
+def test_world_readable_file_is_logged_as_a_warning(start_server: StartServer, file: str) -> None:
     server = start_server()
     server.stop()
     server.database.with_name(file).chmod(0o644)
@@ -272,7 +272,7 @@ def test_file_that_everybody_can_read_is_warned_of(start_server: StartServer, fi
 # --- other processes ------------------------------------------------------------------------------
 
 
-def test_reader_that_holds_a_transaction_open_is_told_of_and_the_log_shrinks_after(
+def test_open_read_transaction_is_logged_and_the_write_ahead_log_shrinks_afterwards(
     start_server: StartServer, room: str
 ) -> None:
     server = start_server("--post-rate", "0", "--delivery-rate", "0")
@@ -307,7 +307,7 @@ def ask_for_room(server: ServerProcess, room: str) -> socket.socket:
 
 
 @pytest.mark.parametrize("is_let_go", [True, False])
-def test_end_while_another_process_holds_the_lock_is_in_order_and_takes_5_seconds_at_most(
+def test_shutdown_with_the_database_locked_is_clean_and_takes_at_most_5_seconds(
     start_server: StartServer, room: str, is_let_go: bool
 ) -> None:
     server = start_server("--post-rate", "0")
@@ -353,7 +353,7 @@ def test_backup_that_cannot_be_written_is_one_sentence_and_exit_1(
     assert list(tmp_path.iterdir()) == [tmp_path / "file"]
 
 
-def test_backup_of_a_database_in_memory_says_why_there_is_none(tmp_path: Path) -> None:
+def test_backup_of_a_database_in_memory_fails_with_the_reason(tmp_path: Path) -> None:
     ended = run_program("backup", str(tmp_path / "copy.db"), "--database", "sqlite://")
     assert ended.returncode == 2
     assert "in memory" in sentence_of(ended)

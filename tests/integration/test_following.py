@@ -1,4 +1,4 @@
-"""What following a room means, whichever of the three ways it is done."""
+"""The guarantees of following a room, over each of the three transports."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def post_all(server: ServerProcess, room: str, texts: list[str]) -> None:
 FREE = ("--post-rate", "0", "--delivery-rate", "0")
 
 
-def test_what_others_post_is_seen_in_order(
+def test_posts_of_others_are_received_in_order(
     server: ServerProcess, room: str, follow: Follow
 ) -> None:
     follower = follow(server, room)

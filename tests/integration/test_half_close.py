@@ -1,4 +1,4 @@
-"""A client that ends its side after the request is answered all the same (RFC 9112, 9.6)."""
+"""A client that shuts down its sending side still gets its response (RFC 9112, section 9.6)."""
 
 from __future__ import annotations
 
@@ -52,7 +52,9 @@ def test_request_that_is_cut_short_is_not_answered(server: ServerProcess, room: 
     assert ask_and_end(server, build_post(room, b'{"text":"hi"}')[:-3]) == b""
 
 
-def test_viewer_that_ends_its_side_is_gone(server: ServerProcess, room: str) -> None:
+def test_viewer_that_shuts_down_its_side_is_not_counted_any_more(
+    server: ServerProcess, room: str
+) -> None:
     with Viewer(server, room) as viewer:
         other = Viewer(server, room)
         while viewer.wait_for("viewers")["count"] != 2:

@@ -89,7 +89,7 @@ def test_long_poll_is_answered_by_the_next_comment(server: ServerProcess, room: 
     assert [entry["text"] for entry in answers[0]["entries"]] == ["at last"]
 
 
-def test_long_poll_without_news_is_answered_after_its_wait(
+def test_long_poll_without_entries_is_answered_after_its_wait(
     server: ServerProcess, room: str
 ) -> None:
     api = Api(server)
@@ -268,7 +268,7 @@ def test_only_the_overlay_may_be_framed(server: ServerProcess) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/r/demo/overlay", "/api/rooms", "/ws/demo", "/nothing"])
-def test_answer_has_the_headers_that_keep_browsers_safe(server: ServerProcess, path: str) -> None:
+def test_responses_have_security_headers(server: ServerProcess, path: str) -> None:
     headers = Api(server).get(path).headers
     assert "default-src" in headers["Content-Security-Policy"]
     assert headers["X-Content-Type-Options"] == "nosniff"

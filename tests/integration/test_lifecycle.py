@@ -1,4 +1,4 @@
-"""Start and end of the program."""
+"""Starting and stopping the program."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FREE = ("--post-rate", "0", "--delivery-rate", "0")
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 @pytest.mark.parametrize("over_tls", [False, True], ids=["plain", "tls"])
-def test_signal_ends_the_server_in_order(
+def test_signal_shuts_the_server_down_cleanly(
     start_server: StartServer,
     room: str,
     number: signal.Signals,
@@ -161,7 +161,7 @@ def test_database_of_a_running_server_is_one_sentence_and_exit_1(server: ServerP
     assert "in use by another server" in sentence_of(ended)
 
 
-def test_limit_of_open_files_that_is_too_low_is_one_sentence_and_exit_1() -> None:
+def test_too_low_limit_of_open_files_is_one_sentence_and_exit_1() -> None:
     limit = "ulimit -n 60 && exec"
     program = [sys.executable, str(ROOT / "server.py"), "--port", "0", "--database", "sqlite://"]
     ended = subprocess.run(

@@ -138,7 +138,7 @@ def test_limits_of_an_address_apply_to_the_client_and_not_to_the_proxy(
         connection.close()
 
 
-def test_proxy_that_loses_the_port_is_told_of_in_the_answer_and_in_the_log(
+def test_proxy_that_drops_the_port_is_named_in_the_response_and_in_the_log(
     site: Site, room: str
 ) -> None:
     front = site.fronts["port lost"]

@@ -1,4 +1,4 @@
-"""What operators and their machines look at."""
+"""Health checks, metrics, and the limits of connections and descriptors."""
 
 from __future__ import annotations
 

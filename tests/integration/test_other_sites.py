@@ -78,7 +78,7 @@ def test_other_site_or_host_can_neither_read_nor_post_nor_join(
     ],
     ids=str,
 )
-def test_own_and_allowed_pages_and_scripts_may(
+def test_own_and_allowed_pages_and_scripts_can_read_post_and_join(
     strict: ServerProcess, room: str, headers: dict[str, str]
 ) -> None:
     assert Api(strict).post_body(room, b'{"text":"hi"}', **headers).status == 201
@@ -86,7 +86,7 @@ def test_own_and_allowed_pages_and_scripts_may(
     assert Api(strict).get(f"/ws/{room}", **headers).status == 426
 
 
-def test_page_of_a_host_that_is_not_allowed_is_refused_and_the_probes_answer(
+def test_page_of_a_forbidden_host_is_refused_and_health_checks_answer(
     strict: ServerProcess,
 ) -> None:
     api = Api(strict)
@@ -159,7 +159,7 @@ def test_forwarded_address_counts_for_connections_by_both_ways_to_upgrade(
         ("?nmae=x", {}, 400, "bad_parameter"),
     ],
 )
-def test_plain_get_of_a_room_says_why_an_upgrade_would_be_refused(
+def test_plain_get_of_a_room_reports_why_an_upgrade_would_be_refused(
     server: ServerProcess, room: str, query: str, headers: dict[str, str], status: int, code: str
 ) -> None:
     answer = Api(server).get(f"/ws/{room}{query}", **headers)
@@ -167,7 +167,7 @@ def test_plain_get_of_a_room_says_why_an_upgrade_would_be_refused(
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
 
 
-def test_plain_get_of_a_room_says_that_the_room_or_a_place_is_missing(
+def test_plain_get_of_a_room_reports_a_missing_room_or_a_full_server(
     start_server: StartServer,
 ) -> None:
     server = start_server("--rooms", "demo", "--max-viewers", "1")

@@ -1,4 +1,4 @@
-"""The Python client tells what it could not get, in its place, and where it stands itself."""
+"""The Python client reports entries that it misses, and the state of its connection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests byte by byte, as no HTTP library sends them, and what the log has of them."""
+"""Unusual requests on raw sockets: the responses and the log."""
 
 from __future__ import annotations
 

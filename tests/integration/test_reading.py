@@ -1,4 +1,4 @@
-"""Reading makes nothing: rooms that have not begun, and the list of those that have."""
+"""Reading writes nothing: rooms that do not exist yet, and the list of live rooms."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def rooms_in(database: Path) -> list[str]:
         return [name for (name,) in archive.execute("SELECT name FROM rooms ORDER BY name")]
 
 
-def test_room_that_has_not_begun_is_answered_and_nothing_is_written(
+def test_reading_a_room_that_does_not_exist_writes_nothing(
     start_server: StartServer,
 ) -> None:
     server = start_server()
@@ -56,7 +56,7 @@ def test_room_that_has_not_begun_is_answered_and_nothing_is_written(
 
 
 @pytest.mark.parametrize("how", ["join", "post", "settings"])
-def test_room_begins_by_a_join_a_post_or_a_change_of_settings(
+def test_room_is_created_by_a_join_a_post_or_a_change_of_settings(
     start_server: StartServer, how: str
 ) -> None:
     server = start_server()
@@ -71,7 +71,7 @@ def test_room_begins_by_a_join_a_post_or_a_change_of_settings(
     assert state_of(server, "demo")["epoch"] != "0"
 
 
-def test_who_polls_waits_in_a_room_that_is_not_there_yet(server: ServerProcess, room: str) -> None:
+def test_long_poll_waits_for_a_room_to_be_created(server: ServerProcess, room: str) -> None:
     answers = []
     poll = threading.Thread(
         target=lambda: answers.append(Api(server).entries(room, after=BEGINNING, wait=30).json)
@@ -90,14 +90,16 @@ def test_who_polls_waits_in_a_room_that_is_not_there_yet(server: ServerProcess, 
         assert (page["recovered"], page["entries"][0]["text"]) == (True, "first")
 
 
-def test_wait_in_a_room_that_does_not_begin_ends_in_time(server: ServerProcess, room: str) -> None:
+def test_long_poll_of_a_room_that_is_not_created_ends_in_time(
+    server: ServerProcess, room: str
+) -> None:
     began = time.monotonic()
     page = Api(server).entries(room, after=BEGINNING, wait=0.3).json
     assert time.monotonic() - began >= 0.3
     assert (page["epoch"], page["recovered"], page["entries"]) == ("0", True, [])
 
 
-def test_wait_in_a_room_that_does_not_begin_is_answered_at_the_end(
+def test_long_poll_of_a_room_that_does_not_exist_is_answered_at_shutdown(
     start_server: StartServer, room: str
 ) -> None:
     server = start_server()
@@ -133,7 +135,7 @@ def test_reading_a_room_that_is_closed_opens_it_where_it_was(start_server: Start
     assert [entry["text"] for entry in Api(server).entries("demo").json["entries"]] == ["hi"]
 
 
-def test_many_who_ask_for_unknown_rooms_do_not_delay_an_ack(start_server: StartServer) -> None:
+def test_many_requests_for_unknown_rooms_do_not_delay_an_ack(start_server: StartServer) -> None:
     server = start_server("--post-rate", "0")
     stop = threading.Event()
 

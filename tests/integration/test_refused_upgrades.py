@@ -1,4 +1,4 @@
-"""Upgrades that are refused before anything is a WebSocket: bad addresses, and what is none."""
+"""Upgrades that are refused before the handshake: bad addresses and invalid handshakes."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_bad_address_is_refused_with_code(
     ],
     ids=str,
 )
-def test_request_that_is_no_handshake_is_refused_and_told_the_version(
+def test_request_that_is_no_handshake_is_refused_with_the_supported_version(
     server: ServerProcess, room: str, wrong: dict[str, str]
 ) -> None:
     answer = Api(server).get(f"/ws/{room}", **{**UPGRADE, **wrong})

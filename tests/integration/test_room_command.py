@@ -139,7 +139,9 @@ def stranger() -> Iterator[int]:
     running.server_close()
 
 
-def test_command_tells_another_web_server_from_no_server(stranger: int, start_server) -> None:
+def test_command_distinguishes_another_web_server_from_no_server(
+    stranger: int, start_server
+) -> None:
     said = said_of(danmaku("room", "demo", "--port", str(stranger)))
     assert "is not a danmaku server" in said
     gone = start_server()

@@ -121,7 +121,7 @@ def test_settings_survive_restart_closing_and_trimming(
         assert viewer.welcome["settings"] == {"title": "Friday", "video_url": FILM}
 
 
-def test_changes_at_the_same_time_are_all_kept(server: ServerProcess, room: str) -> None:
+def test_concurrent_changes_are_all_applied(server: ServerProcess, room: str) -> None:
     fields = [{"title": "Friday"}, {"video_url": FILM}, {"delay": 3}, {"slow_mode": 5}]
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda field: change_settings(server, room, **field), fields))

@@ -1,4 +1,4 @@
-"""A guest stays the same: over reconnects, restarts and transports; and nobody can pretend."""
+"""Sessions: a guest is the same over reconnects, restarts and transports, and cannot be forged."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_session_from_a_post_over_http_is_valid_for_every_transport(
     socket.close()
 
 
-def test_two_posts_without_a_session_that_differ_in_their_text_are_both_kept(
+def test_two_different_posts_without_a_session_are_both_stored(
     server: ServerProcess, room: str
 ) -> None:
     same = {"name": "Ana", "ref": "1"}
@@ -135,7 +135,7 @@ def test_two_posts_without_a_session_that_differ_in_their_text_are_both_kept(
     assert len(guests) == 2
 
 
-def test_session_is_given_to_who_posted_first_and_to_nobody_who_repeats_the_post(
+def test_session_is_returned_for_the_first_post_and_not_for_a_repeated_one(
     server: ServerProcess, room: str
 ) -> None:
     post = {"text": "hi", "name": "Ana", "ref": "1"}
@@ -146,7 +146,7 @@ def test_session_is_given_to_who_posted_first_and_to_nobody_who_repeats_the_post
     assert elsewhere["session"] != first["session"]
 
 
-def test_post_over_http_whose_answer_was_lost_is_said_once_over_websocket(
+def test_post_over_http_without_an_answer_is_shown_once_when_retried_over_websocket(
     server: ServerProcess, room: str
 ) -> None:
     guest = become_guest(server, name="Ana")

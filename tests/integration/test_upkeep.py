@@ -1,4 +1,4 @@
-"""Trimming, an archive that cannot be read, and backups, as viewers and operators meet them."""
+"""Trimming, an archive that cannot be read, and backups."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def back_up(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
 
 
-def test_backup_is_taken_while_the_server_runs_and_is_a_new_epoch_when_served(
+def test_backup_of_a_running_server_is_served_with_a_new_epoch(
     start_server: StartServer, room: str, tmp_path: Path
 ) -> None:
     server = start_server("--post-rate", "0")

@@ -224,7 +224,7 @@ def test_twenty_bad_messages_in_a_row_end_the_connection(server: ServerProcess, 
     assert sum(message["type"] == "reject" for message in viewer.messages) == 39
 
 
-def test_viewers_who_join_during_posts_get_no_gap_and_no_duplicate(
+def test_viewers_that_join_during_posts_get_no_gap_and_no_duplicate(
     server: ServerProcess, room: str
 ) -> None:
     stop = threading.Event()

@@ -1,4 +1,4 @@
-"""The wheel: pages and migrations travel in it, and it serves from any folder."""
+"""The wheel contains pages and migrations, and runs from any folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line: what a person types, sees, and gets as exit status."""
+"""The command line of the load tester: arguments, output, exit status."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_wrong_options_print_one_sentence_and_exit_with_2(
     assert "Traceback" not in output
 
 
-def test_interrupt_prints_what_there_is(start_stub: StartStub) -> None:
+def test_interrupt_prints_the_figures_so_far(start_stub: StartStub) -> None:
     url = start_stub("none")
     watcher = websocket.create_connection(url, timeout=20)
     command = start(url, *QUICK, "--duration", "60")
@@ -126,14 +126,14 @@ def test_interrupt_prints_what_there_is(start_stub: StartStub) -> None:
     assert "Traceback" not in output
 
 
-def test_more_posts_than_a_server_takes_are_foreseen() -> None:
+def test_load_above_the_default_rate_limit_has_a_warning() -> None:
     assert foresee_rejections(Options(URL, viewers=2000, rate=50)) is None
     assert "Expect rejections" in (foresee_rejections(Options(URL, viewers=10, rate=50)) or "")
     burst = Options(URL, viewers=100, rate=50, profile="burst")
     assert "in the burst" in (foresee_rejections(burst) or "")
 
 
-def test_processes_are_as_many_as_descriptors_and_cores_ask() -> None:
+def test_number_of_processes_follows_from_descriptors_and_cores() -> None:
     many = Options(URL, viewers=50_000)
     assert choose_processes(many, 20_000, loopback=True, cores=2) == 3
     assert choose_processes(Options(URL, viewers=2000), 20_000, loopback=True, cores=2) == 1

@@ -1,4 +1,4 @@
-"""The pure parts: latencies, the schedule, and a viewer's way through the numbering."""
+"""The pure parts: latencies, the schedule, and the check of sequences."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_comment_carries_its_number_and_due_time_within_the_limits(number: int, 
 
 
 @pytest.mark.parametrize("text", ["hello", "load x 1 2", "load r one two three", "load r", ""])
-def test_what_others_say_is_no_post_of_the_run(text: str) -> None:
+def test_comments_of_others_are_not_counted_as_posts_of_the_run(text: str) -> None:
     assert read_text(text, "r") is None
 
 

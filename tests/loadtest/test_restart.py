@@ -1,4 +1,4 @@
-"""A load test over a restart of the server has no figures of a process that is gone."""
+"""A server that restarts during a load test: no figures of the ended process are reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who tests the tester.
+"""The load tester finds each fault of a faulty server.
 
 A server with one known fault must be found out, and an honest one must pass.
 """
@@ -113,7 +113,7 @@ def test_closed_viewer_is_named_by_code_and_loses_the_rest(start_stub: StartStub
     assert report.exit_code == 1
 
 
-def test_broken_connection_is_told_from_a_close(start_stub: StartStub) -> None:
+def test_broken_connection_and_close_are_counted_separately(start_stub: StartStub) -> None:
     report = measure(start_stub("reset"))
     assert sum(report.closed.values()) == 1
     assert "4008" not in report.closed
@@ -146,7 +146,7 @@ def test_stall_makes_all_comments_of_the_stall_late(start_stub: StartStub) -> No
     assert report.exit_code == 0
 
 
-def test_ack_for_a_comment_that_nobody_got_is_found(start_stub: StartStub) -> None:
+def test_ack_for_a_comment_that_was_never_delivered_is_a_fault(start_stub: StartStub) -> None:
     report = measure(start_stub("forget"))
     assert report.acked_but_missing == 1
     assert report.lost == 0
@@ -191,7 +191,7 @@ def test_refused_handshakes_are_named_and_make_the_verdict_bad(start_stub: Start
     assert report.exit_code == 1
 
 
-def test_test_ends_at_once_when_nobody_gets_in(start_stub: StartStub) -> None:
+def test_test_ends_at_once_if_no_viewer_connects(start_stub: StartStub) -> None:
     report = measure(start_stub("shut"), duration=60)
     assert report.failed == {"HTTP 503": VIEWERS}
     assert report.seconds == 0
@@ -217,13 +217,13 @@ def test_storm_resumes_without_loss(start_stub: StartStub) -> None:
     assert report.faults == []
 
 
-def test_polling_viewers_go_through_a_storm(start_stub: StartStub) -> None:
+def test_storm_with_polling_viewers_resumes_without_loss(start_stub: StartStub) -> None:
     report = measure(start_stub("none"), profile="storm", transport="long-poll")
     assert report.reconnected == VIEWERS
     assert report.faults == []
 
 
-def test_refused_cursors_are_told_with_their_reason(start_stub: StartStub) -> None:
+def test_refused_cursors_are_counted_by_reason(start_stub: StartStub) -> None:
     report = measure(start_stub("amnesia"), profile="storm")
     assert report.unrecovered == {"trimmed": VIEWERS}
 

@@ -1,4 +1,4 @@
-"""A room's audience over real sockets: viewers at socket pairs, and waves run by hand."""
+"""A room's audience over real sockets: viewers at socket pairs, and waves run one by one."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class SocketViewer:
         self.is_plain_socket = True
         self.send = self.near.send
         self.waiting = b""
-        self.gone = False
+        self.aborted = False
         self.received = b""
 
     def buffer_tail(self, tail: memoryview) -> None:
@@ -43,20 +43,20 @@ class SocketViewer:
 
     def abort(self) -> None:
         self.writable = False
-        self.gone = True
+        self.aborted = True
 
     @property
     def cursor(self) -> int:
         return self.position.cursor
 
     def stall(self) -> None:
-        """Take nothing from now on, as if the kernel's buffer were full."""
+        """Accept nothing from now on, as if the kernel's buffer were full."""
         if isinstance(self.position, SendGroup):
             self.position.remove(self)
         self.writable = False
 
     def drain(self) -> None:
-        """Read all that comes, writing what waits as the stream would."""
+        """Read everything, and write the buffered tail as a stream would."""
         while True:
             try:
                 self.received += self.far.recv(1 << 20)
@@ -76,7 +76,7 @@ class SocketViewer:
 
 
 class EncryptedViewer(SocketViewer):
-    """A viewer whose bytes the stream has to write, as TLS needs it: each send is a spill."""
+    """A viewer as over TLS: the stream writes everything, so each send is buffered."""
 
     def __init__(self, encoding: int = PLAIN) -> None:
         super().__init__(encoding)
@@ -89,7 +89,7 @@ class EncryptedViewer(SocketViewer):
 
 
 class AudienceHarness:
-    """A room's audience with its history, and waves by hand."""
+    """A room's audience with its history; tests run the waves."""
 
     def __init__(
         self,
@@ -122,7 +122,7 @@ class AudienceHarness:
         self.audience.add_entries(entries)
 
     def wave(self, passed: float = 1.0) -> bool:
-        """Have one wave, in one go."""
+        """Run one whole wave; return whether there was anything to send."""
         self.clock += passed
         if not self.audience.begin_wave(self.clock):
             return False
@@ -136,7 +136,7 @@ class AudienceHarness:
 
 
 def list_covered(messages: list[dict]) -> list[tuple[str, int, int]]:
-    """List the ranges that a viewer was told, in order."""
+    """List the ranges of the batches and skips that a viewer got, in order."""
     return [(m["type"], m["first"], m["last"]) for m in messages if m["type"] in ("batch", "skip")]
 
 

@@ -1,4 +1,4 @@
-"""A certificate for a server on loopback, and trust in who issued it."""
+"""A certificate for a server on loopback, and its issuer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs a program with as few rights as this machine can take away from it."""
+"""Runs a program with as few rights as this machine can remove."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ Cursor = tuple[str, int]
 
 @dataclass(frozen=True)
 class Joined:
-    """A welcome, asked for with the cursor ``after``; ``seq`` is the head it leads to."""
+    """A welcome after a handshake with the cursor ``after``; ``seq`` is the head."""
 
     epoch: str
     seq: int
@@ -28,7 +28,7 @@ class Joined:
 
 @dataclass(frozen=True)
 class Took:
-    """A batch that covers ``first..last``; ``thinned`` of them were left out on purpose."""
+    """A batch that covers ``first..last``; ``thinned`` of them were omitted."""
 
     first: int
     last: int
@@ -38,7 +38,7 @@ class Took:
 
 @dataclass(frozen=True)
 class Skipped:
-    """The server said that ``first..last`` will not come."""
+    """The server reported that it will not send ``first..last``."""
 
     first: int
     last: int
@@ -55,7 +55,7 @@ class Acked:
 
 @dataclass
 class History:
-    """What one viewer saw, in order, and what it was acked."""
+    """What one viewer received, in order, and its acks."""
 
     viewer: str
     seen: list[Joined | Took | Skipped] = field(default_factory=list)
@@ -157,7 +157,7 @@ def _check_retractions(history: History, retractions: dict[Cursor, int]) -> Iter
             at = retractions.get((epoch, body["seq"]))
             if "text" in body and at is not None and at <= last:
                 yield (
-                    f"back from the dead: {history.viewer} was shown {body} up to {last}, "
+                    f"retracted text again: {history.viewer} was shown {body} up to {last}, "
                     f"and {at} retracts it"
                 )
 

@@ -1,4 +1,4 @@
-"""The three ways to follow a room, behind one interface, for one suite over all of them."""
+"""One interface over the three transports, for suites that run over all of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A hub in the test's own process, over a database in memory, and short ways to use it."""
+"""A hub in the test's own process, over a database in memory, and short calls for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages' connection, in Node: what happens to it, and what a page does with it."""
+"""The pages' connection, run in Node, and a record of its events."""
 
 from __future__ import annotations
 

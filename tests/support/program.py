@@ -1,4 +1,4 @@
-"""The program run to its end: its exit code, and what it printed."""
+"""Runs the program until it ends: its exit code and its output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server that says what a test tells it to: to a client, the network and a server are one."""
+"""A server that sends what a test tells it to."""
 
 from __future__ import annotations
 

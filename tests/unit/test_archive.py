@@ -1,4 +1,4 @@
-"""The archive: numbers without holes, kept over restarts, and clear words where it cannot work."""
+"""The archive: dense numbers, kept over restarts, and errors of one sentence."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ def test_newer_schema_is_refused_and_left_alone(open_archive: OpenArchive, path:
     assert "9999" in refusal_of(path)
 
 
-def test_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_missing_folder_is_refused(tmp_path: Path) -> None:
     missing = tmp_path / "missing" / "danmaku.db"
     assert str(missing) in refusal_of(missing)
 

@@ -1,4 +1,4 @@
-"""What keeps the archive small, clean and safe: trimming, purged texts, copies, migrations."""
+"""Maintenance of the archive: trimming, removal of texts, copies, migrations."""
 
 from __future__ import annotations
 
@@ -188,9 +188,7 @@ def test_text_retracted_before_a_crash_is_purged_at_the_next_start(
     assert b"secret" not in bytes_of(crashed / path.name)
 
 
-def test_scrub_gives_way_to_a_reader_and_works_after_it(
-    open_archive: OpenArchive, path: Path
-) -> None:
+def test_scrub_waits_for_a_reader(open_archive: OpenArchive, path: Path) -> None:
     archive = open_archive()
     demo = archive.load_or_create_room("demo", "e1").room_id
     archive.append([draft(demo)])
@@ -223,7 +221,7 @@ def test_reads_do_not_wait_for_a_write_that_is_under_way(open_archive: OpenArchi
 # --- copies ---------------------------------------------------------------------------------------
 
 
-def test_copy_has_what_was_kept_and_numbers_under_new_epochs(
+def test_copy_has_all_entries_and_begins_new_epochs(
     open_archive: OpenArchive, path: Path, tmp_path: Path
 ) -> None:
     archive = open_archive()
@@ -309,7 +307,7 @@ def test_database_is_copied_before_it_is_migrated(
     assert b"kept" in archive.read(demo.room_id, 0, 1)[0][1]
 
 
-def test_database_of_the_first_schema_is_brought_up_with_all_that_it_holds(
+def test_database_of_the_first_schema_is_migrated_without_loss(
     open_archive: OpenArchive, path: Path
 ) -> None:
     engine = sa.create_engine(f"sqlite:///{path}")

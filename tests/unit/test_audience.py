@@ -1,4 +1,4 @@
-"""Waves, over real sockets: what each viewer gets, whoever is slow, late, paused or compressed."""
+"""Waves over real sockets: what slow, late, paused and compressed viewers get."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_wave_sends_the_same_bytes_to_all_in_one_frame(harness: AudienceHarness)
     assert list_covered(viewers[0].messages()) == [("batch", 1, 5)]
 
 
-def test_empty_room_plans_nothing_more_after_its_last_viewer_left(harness: AudienceHarness) -> None:
+def test_empty_room_schedules_nothing_after_its_last_viewer_left(harness: AudienceHarness) -> None:
     viewer = harness.add(SocketViewer())
     harness.wave()
     harness.audience.remove(viewer)
@@ -121,7 +121,9 @@ def test_paused_viewer_is_no_part_of_a_wave_and_resumes_from_its_cursor(
     assert list_seqs(paused.messages()) == list_seqs(watching.messages())
 
 
-def test_viewer_paused_for_too_long_is_told_what_was_trimmed(harness: AudienceHarness) -> None:
+def test_viewer_paused_for_too_long_gets_a_skip_of_the_trimmed_range(
+    harness: AudienceHarness,
+) -> None:
     paused, watching = harness.add(SocketViewer()), harness.add(SocketViewer())
     harness.audience.pause(paused)
     harness.say(3 * HISTORY_LIMIT)
@@ -153,12 +155,12 @@ def test_flood_is_thinned_alike_for_all_and_counted_in_the_batch() -> None:
     assert batch["thinned"] == 25
     assert (batch["first"], batch["last"]) == (1, 35)
     assert kept.count("host") == 2
-    assert kept.count("quiet") == 3  # fairly: everybody's first before anybody's second
+    assert kept.count("quiet") == 3  # the first comment of each sender before the second of any
     for viewer in harness.viewers:
         viewer.close()
 
 
-def test_late_viewer_is_left_out_the_same_comments_as_the_others() -> None:
+def test_lagging_viewer_gets_the_same_thinned_selection_as_the_others() -> None:
     harness = AudienceHarness(delivery_rate=10)
     on_time, late = harness.add(SocketViewer()), harness.add(SocketViewer())
     late.stall()
@@ -193,13 +195,13 @@ def test_viewer_whose_send_raises_is_dropped_and_others_get_the_wave(
     broken.near.shutdown(socket.SHUT_WR)
     harness.say(1)
     harness.wave()
-    assert broken.gone
+    assert broken.aborted
     assert list_seqs(well.messages()) == [1]
 
 
-def test_lone_viewer_that_paused_while_somebody_spoke_resumes(harness: AudienceHarness) -> None:
+def test_only_viewer_resumes_after_a_comment_during_its_pause(harness: AudienceHarness) -> None:
     viewer = harness.add(SocketViewer())
-    harness.wave()  # tells the count, and leads nowhere
+    harness.wave()  # sends only the count
     harness.audience.pause(viewer)
     harness.say(3)
     harness.wave()
@@ -244,7 +246,7 @@ def test_history_json_is_cached_for_a_few_sizes(
         assert len(json.loads(bytes(harness.audience.recent(count)))) == count
 
 
-def test_more_than_a_batch_holds_takes_several_waves(harness: AudienceHarness) -> None:
+def test_entries_beyond_a_batch_take_several_waves(harness: AudienceHarness) -> None:
     viewer = harness.add(SocketViewer(buffer=1 << 20))
     harness.say(2 * BATCH_LIMIT + 1)
     harness.waves()
@@ -265,7 +267,7 @@ def test_thinned_flood_leaves_no_viewer_lagging() -> None:
     viewer.close()
 
 
-def test_nothing_is_left_out_where_all_pause() -> None:
+def test_nothing_is_thinned_while_all_viewers_are_paused() -> None:
     harness = AudienceHarness(delivery_rate=10)
     viewer = harness.add(SocketViewer())
     harness.audience.pause(viewer)

@@ -1,4 +1,4 @@
-"""Whatever viewers do, and whenever: between two waves, or between two steps of one."""
+"""Random actions of viewers, between two waves and between two steps of one."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ makers = st.sampled_from(
 class AudienceMachine(RuleBasedStateMachine):
     """Viewers join, leave, pause, stall and drain while waves are under way.
 
-    However they were led, each has in the end every entry since it joined, once and in order, and
-    the right count of viewers.
+    In the end each has every entry since it joined, once and in order, and the right count of
+    viewers.
     """
 
     def __init__(self) -> None:
@@ -120,7 +120,7 @@ class AudienceMachine(RuleBasedStateMachine):
 
     @rule()
     def break_off(self) -> None:
-        """A bug in the middle of a wave costs nobody an entry."""
+        """An exception in the middle of a wave loses no entry."""
         self.under_way = None
 
     @invariant()
@@ -141,13 +141,13 @@ class AudienceMachine(RuleBasedStateMachine):
             for viewer, joined_at in self.joined_at.items():
                 messages = viewer.messages()
                 self.check_entries(messages, joined_at)
-                counts = [told["count"] for told in messages if told["type"] == "viewers"]
+                counts = [message["count"] for message in messages if message["type"] == "viewers"]
                 assert counts[-1] == len(self.joined_at)
                 viewer.received = b""
             self.harness.say(1)
             self.harness.waves()
             for viewer in self.joined_at:
-                assert [told["type"] for told in viewer.messages()] == ["batch"]
+                assert [message["type"] for message in viewer.messages()] == ["batch"]
         finally:
             for viewer in self.harness.viewers:
                 viewer.close()
@@ -159,9 +159,9 @@ class AudienceMachine(RuleBasedStateMachine):
 
 
 class ForgetfulAudienceMachine(AudienceMachine):
-    """The same where memory is short and floods are thinned.
+    """The same with a short history and thinned floods.
 
-    What a viewer was not sent it was told of, and what is left out for one is left out for all.
+    Entries that a viewer was not sent were reported to it, and all viewers miss the same ones.
     """
 
     @rule(count=st.integers(0, SMALL_HISTORY))
@@ -180,9 +180,9 @@ class ForgetfulAudienceMachine(AudienceMachine):
             if batch["type"] != "batch":
                 continue
             sent = {entry["seq"] for entry in batch["entries"]}
-            told = range(batch["first"], batch["last"] + 1)
-            assert len(sent) + batch.get("thinned", 0) == len(told)
-            for seq in told:
+            covered = range(batch["first"], batch["last"] + 1)
+            assert len(sent) + batch.get("thinned", 0) == len(covered)
+            for seq in covered:
                 assert self.left_out.setdefault(seq, seq not in sent) == (seq not in sent)
 
 

@@ -1,4 +1,4 @@
-"""A wave that is under way or broke off, and the rows it goes along while viewers come and go."""
+"""Waves that fail or are running while viewers join and leave."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ def test_wave_sends_what_arrives_meanwhile_to_viewers_not_yet_reached(
 def test_departure_updates_count_for_new_joiner(harness: AudienceHarness) -> None:
     first = harness.add(SocketViewer())
     harness.waves()  # the count is one
-    second = harness.add(SocketViewer())  # its welcome says two
+    second = harness.add(SocketViewer())  # its welcome has two
     harness.audience.remove(first)
-    harness.waves()  # it is one again, as was told; but not to the second
+    harness.waves()  # it is one again, as was announced before; but not to the second
     assert second.messages()[-1] == {"type": "viewers", "count": 1}
 
 
@@ -75,7 +75,7 @@ def test_groups_emptied_by_pauses_are_dropped(harness: AudienceHarness) -> None:
     harness.audience.resume(viewers[0])
     harness.say(1)
     assert harness.wave()
-    assert not harness.audience.count_waiting()  # no more waves, for rows where nobody stands
+    assert not harness.audience.count_waiting()  # no more waves for empty groups
 
 
 def test_viewer_that_joins_within_a_wave_gets_what_comes_after_it(harness: AudienceHarness) -> None:
@@ -83,7 +83,7 @@ def test_viewer_that_joins_within_a_wave_gets_what_comes_after_it(harness: Audie
     harness.say(2)
     assert harness.audience.begin_wave(harness.clock)
     steps = harness.audience.send_steps()
-    next(steps)  # the last row still stands before the wave, and has room
+    next(steps)  # the wave has not reached the last group, which is not full
     late = harness.add(SocketViewer())
     for _ in steps:
         pass

@@ -1,4 +1,4 @@
-"""The benchmarks' pure parts: when a measurement is trusted, and what pairs say."""
+"""The benchmarks' pure parts: when a measurement is trusted, and the statistics of pairs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who counts as one peer, what each budget allows, and that the documents say the same."""
+"""Budgets: the key of a peer, what each budget allows, and the table in the documents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who sends a request, and which pages and hosts may use the server."""
+"""The sender of a request, and which pages and hosts may use the server."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_origin_is_refused(origin: str) -> None:
     assert refusal(origin=origin, sec_fetch_site="same-origin") == "forbidden_origin"
 
 
-def test_page_is_refused_where_there_is_no_host() -> None:
+def test_page_is_refused_without_a_host_header() -> None:
     assert refusal(host="", origin="http://") == "forbidden_origin"
 
 
@@ -116,7 +116,7 @@ HOSTS = replace(SETTINGS, allowed_hosts=("chat.example", "tv.example:8443", "192
         ("127.0.0.1.evil.example", "forbidden_host"),
     ],
 )
-def test_host_is_answered_only_if_it_is_allowed(host: str, code: str) -> None:
+def test_host_is_accepted_only_if_allowed(host: str, code: str) -> None:
     assert refusal(HOSTS, host=host) == code
     # By DNS rebinding, a page of another site has the origin that it asks for.
     assert refusal(HOSTS, host=host, origin=f"http://{host}") == code or not host

@@ -1,4 +1,4 @@
-"""The certificate: what is said of one that cannot be used, and how a new one is taken."""
+"""The certificate: the errors of an invalid one, and how a new one is loaded."""
 
 from __future__ import annotations
 

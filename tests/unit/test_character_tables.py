@@ -17,7 +17,7 @@ spec.loader.exec_module(maker)
 MADE_WITH = "14.0.0"
 
 
-def test_tables_are_what_their_maker_makes() -> None:
+def test_tables_match_their_generator() -> None:
     made = maker.tables()
     kept = maker.read_tables()
     # A newer Python knows more characters, and no known one differently.

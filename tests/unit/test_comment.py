@@ -1,4 +1,4 @@
-"""What a text or a name becomes before anybody sees it."""
+"""Cleaning of texts and names."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def test_marks_of_real_writing_pass(writing: str, text: str, form: Literal["NFC"
         " " * 8_000,
     ],
 )
-def test_text_that_only_looks_short_is_refused_before_the_work(raw: str) -> None:
+def test_text_with_too_many_code_points_is_rejected_before_cleaning(raw: str) -> None:
     began = time.thread_time()
     outcomes = [clean_text(raw) for _ in range(20)]
     assert (time.thread_time() - began) / 20 < 0.001

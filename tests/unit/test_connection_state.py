@@ -1,4 +1,4 @@
-"""The connection's state machine: one table of cases, walked in Python and in the pages' module."""
+"""The connection's state machine: one table of cases, run in Python and in the pages' module."""
 
 from __future__ import annotations
 
@@ -92,9 +92,7 @@ ENDINGS = st.one_of(
 
 
 @given(endings=st.lists(ENDINGS, min_size=20, max_size=20), seed=st.integers(0, 1_000))
-def test_client_dials_at_most_five_times_in_ten_seconds_however_its_connections_end(
-    endings: list[Event], seed: int
-) -> None:
+def test_client_connects_at_most_five_times_in_ten_seconds(endings: list[Event], seed: int) -> None:
     dice, now, dials = random.Random(seed), 0.0, 1
     state, _ = step(ConnectionState(), Event(type="start"), LIMITS)
     for ending in endings:

@@ -1,4 +1,4 @@
-"""One spelling for texts that read the same: the server's and the pages'."""
+"""Folding: texts that read the same are equal, on the server and on the pages."""
 
 from __future__ import annotations
 

@@ -277,7 +277,7 @@ def test_no_bytes_raise_anything_but_a_frame_error(data: bytes) -> None:
         list(FrameReader(LIMIT).feed(data))
 
 
-def test_message_before_a_violation_is_heard() -> None:
+def test_message_before_a_violation_is_delivered() -> None:
     heard: list[Message] = []
     with pytest.raises(FrameError):
         for message in FrameReader(LIMIT).feed(encode_frame(TEXT, b"last words") + b"\xff\xff"):

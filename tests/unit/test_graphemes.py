@@ -1,4 +1,4 @@
-"""What counts as a character, for the server and for the pages."""
+"""The number of characters of a text, on the server and on the pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The handshake: which heads are read, which are rejected, and that both ways read them alike."""
+"""The handshake: which heads are accepted, and that both ways to upgrade agree."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def read(target: str = "/ws/demo", **more: str) -> Upgrade | Rejection:
     return read_upgrade(*parsed)
 
 
-def test_plain_upgrade_is_read_whole() -> None:
+def test_plain_upgrade_is_parsed() -> None:
     assert read("/ws/demo?name=%E5%B0%8F%E6%98%8E&cursor=ab12:7&history=5") == Upgrade(
         room="demo",
         key=KEY,
@@ -106,7 +106,7 @@ def test_history_is_never_more_than_allowed_however_it_is_written(count: int, ze
         ("x-webkit-deflate-frame", False),
     ],
 )
-def test_compression_is_granted_where_one_offer_can_be_taken_as_it_is(
+def test_compression_is_accepted_if_one_offer_can_be_accepted_unchanged(
     offer: str, granted: bool
 ) -> None:
     upgrade = read(**{"Sec-WebSocket-Extensions": offer})
@@ -132,7 +132,7 @@ def test_upgrade_with_a_body_is_refused(more: dict[str, str], code: str) -> None
     assert refused.code == code
 
 
-def test_upgrade_that_says_its_body_is_empty_is_read() -> None:
+def test_upgrade_with_content_length_0_is_accepted() -> None:
     assert isinstance(read(**{"Content-Length": "0"}), Upgrade)
 
 
@@ -156,7 +156,7 @@ def test_empty_query_parameters_count_as_absent() -> None:
     assert read("/ws/demo?name=&cursor=&history=") == read("/ws/demo")
 
 
-def test_answer_proves_that_the_key_was_read() -> None:
+def test_handshake_response_has_the_accept_key() -> None:
     # The example of RFC 6455, section 1.3.
     upgrade = read(**{"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="})
     assert isinstance(upgrade, Upgrade)

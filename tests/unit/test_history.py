@@ -1,4 +1,4 @@
-"""The recent entries of a room, against a plain list."""
+"""The history, against a plain list."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the hub relies on in a journal: one suite, over every implementation."""
+"""The interface of a journal: one suite, over every implementation."""
 
 from __future__ import annotations
 
@@ -295,7 +295,7 @@ def test_number_that_is_not_the_next_is_not_delivered_before_what_is_missing(
     run(steps)
 
 
-def test_number_that_was_given_out_before_is_neither_acked_nor_delivered(
+def test_number_that_was_assigned_before_is_neither_acked_nor_delivered(
     open_file: OpenJournal, database: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def steps() -> None:

@@ -1,4 +1,4 @@
-"""Retractions and trimming through the journal, while others post."""
+"""Retractions and trimming through the journal, during posts."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def test_module_imports_only_from_the_folders_it_may(path: Path) -> None:
         assert folder == folder_of(path) or folder in MAY_IMPORT[folder_of(path)], imported
 
 
-def test_every_folder_says_what_it_holds() -> None:
+def test_every_folder_has_a_readme() -> None:
     for folder in {path.parent for path in FILES}:
         assert (folder / "README.md").is_file(), folder
 

@@ -1,4 +1,4 @@
-"""The order of the layers: a part imports what lies below it, and nothing else."""
+"""The order of the layers: a part imports only what is below it."""
 
 from __future__ import annotations
 
@@ -100,6 +100,6 @@ def test_core_is_pure(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_tornado_is_known_at_the_edge_only(path: Path) -> None:
+def test_only_some_modules_import_tornado(path: Path) -> None:
     if not name_of(path).startswith(TORNADO_ALLOWED):
         assert not [module for module in imports_of(path) if module.split(".")[0] == "tornado"]

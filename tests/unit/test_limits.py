@@ -1,4 +1,4 @@
-"""How fast one sender may speak."""
+"""The rate limit of a sender."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def log() -> Log:
     return Log()
 
 
-def test_one_line_a_second_of_a_kind_and_the_next_tells_how_many_were_left_out(log: Log) -> None:
+def test_one_line_a_second_of_a_kind_is_logged_with_the_number_of_omitted_ones(log: Log) -> None:
     for number in range(50):
         log.logger.warning("peer %d broke", number)
         log.logger.warning("another kind")
@@ -80,7 +80,7 @@ def test_broken_socket_is_information_without_a_traceback(log: Log) -> None:
     ]
 
 
-def test_error_of_the_server_keeps_its_traceback(log: Log) -> None:
+def test_server_error_is_logged_with_its_traceback(log: Log) -> None:
     log.logger.addFilter(soften_peer_errors)
     try:
         raise ValueError("a bug")

@@ -111,7 +111,7 @@ def test_video_that_the_viewer_paused_is_opened_again_without_playing() -> None:
     ]
 
 
-def test_page_looks_whether_another_stream_has_begun_after_a_live_one_only() -> None:
+def test_page_retries_an_ended_stream_only_if_it_was_live() -> None:
     ended = {"type": "ended", "live": True}
     waiting, looking, again = walk("load", "playing", ended, "due", ended)[2:]
     assert waiting["actions"] == [{"type": "wait", "least": 5000, "most": 10000}]

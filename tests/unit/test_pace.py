@@ -1,4 +1,4 @@
-"""When the next wave may start, and what becomes of a viewer that lags."""
+"""When the next wave may start, and when a slow viewer is closed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a room can be set to, and how a change is read."""
+"""A room's settings: which values are valid, and how a patch is applied."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_title_too_long_is_rejected_and_never_cut(title: str) -> None:
         "  /media/film.mp4 ",
     ],
 )
-def test_address_of_a_video_is_taken(url: str) -> None:
+def test_valid_video_url_is_accepted(url: str) -> None:
     assert as_json(apply(RoomSettings(), video_url=url)) == {"video_url": url.strip()}
 
 
@@ -130,7 +130,7 @@ def test_other_addresses_are_rejected(url: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["https://user:word@example.org/a.mp4", "HTTP://user@example.org"])
-def test_address_with_a_password_is_rejected_for_that_reason(url: str) -> None:
+def test_url_with_a_password_is_rejected_for_that_reason(url: str) -> None:
     assert "must not contain a user name or password" in detail_of(apply(FILM, video_url=url))
 
 

@@ -1,4 +1,4 @@
-"""What a room says to a post."""
+"""Admission of posts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def make_room(burst: int = 5, rate: float = 1.0) -> RoomState:
 AUTHOR = Author("g-1", "Owl")
 
 
-def test_good_post_becomes_a_comment_without_a_number() -> None:
+def test_valid_post_becomes_a_comment_without_a_seq() -> None:
     post = Post(" hi\x00 ", "k1", Mode.TOP, "#FF8800", Size.LARGE)
     assert make_room().admit(AUTHOR, post, 0.0, at=17) == Comment(
         seq=0,
@@ -57,9 +57,7 @@ def test_post_too_fast_is_rejected_with_the_time_to_wait() -> None:
 
 
 @given(st.floats(0.1, 50), st.lists(st.floats(0, 1), min_size=1, max_size=20))
-def test_post_after_the_time_it_was_told_to_wait_is_accepted(
-    rate: float, pauses: list[float]
-) -> None:
+def test_post_after_retry_after_is_accepted(rate: float, pauses: list[float]) -> None:
     room, now = make_room(burst=2, rate=rate), 1000.0
     for pause in pauses:
         now += pause

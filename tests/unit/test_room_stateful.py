@@ -1,7 +1,7 @@
-"""Room, history, archive and resume against a model: a list of bodies, and how many are forgotten.
+"""Room, history, archive and resume against a model: a list of bodies, and how many are trimmed.
 
-Whatever is posted, retracted, set, trimmed, closed and room again, in whatever order: who comes
-with a cursor gets exactly what the list has after it, or is told why not.
+Posts, retractions, settings, trims, closing and reopening happen in random order. A viewer with a
+cursor gets exactly what the list has after it, or the reason why not.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The pages' module that tells where the server is."""
+"""The pages' module that finds the server's address."""
 
 from __future__ import annotations
 

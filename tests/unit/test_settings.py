@@ -1,4 +1,4 @@
-"""The settings: flags, variables, and what is said of a bad one."""
+"""The settings: flags, variables, and the errors of invalid ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Slow mode: one comment of a viewer, then a wait; as a room asks for it at this moment."""
+"""Slow mode: the wait between two comments of one sender."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_comment_that_is_refused_for_another_reason_starts_no_wait() -> None:
     assert isinstance(say(room, 0.0), Comment)
 
 
-def test_change_counts_at_once_in_both_directions() -> None:
+def test_longer_and_shorter_waits_apply_at_once() -> None:
     room = make_room(10)
     say(room, 0.0)
     room.settings = RoomSettings(slow_mode=60)
@@ -74,7 +74,7 @@ def test_hosts_and_moderators_do_not_wait() -> None:
         assert isinstance(say(room, 0.0, author), Comment)
 
 
-def test_who_is_new_with_each_post_is_limited_by_the_address() -> None:
+def test_sender_without_a_session_is_limited_by_address() -> None:
     room = make_room(10)
     assert isinstance(say(room, 0.0, Author("g-3", "A", rate_limit_key="address 1")), Comment)
     assert wait_of(say(room, 0.0, Author("g-4", "B", rate_limit_key="address 1"))) == 10
@@ -98,7 +98,7 @@ def test_retry_passes_while_its_comment_is_on_its_way_and_after_the_ref_was_forg
     assert wait_of(say(room, REF_SECONDS + 1, ref="k2")) == 3600 - REF_SECONDS - 1
 
 
-def test_only_senders_who_still_wait_are_remembered_up_to_the_limit() -> None:
+def test_only_senders_in_their_wait_are_recorded_up_to_the_limit() -> None:
     slow_mode = SlowMode(limit=20)
     slow_mode.record("nobody waits", None, 0.0)
     assert len(slow_mode) == 0

@@ -1,4 +1,4 @@
-"""The parts of the stage that know neither elements nor clocks: speeds, places, delays, groups."""
+"""The pure parts of the stage: speeds, places, delays, groups."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def strings() -> Strings:
         ("tlh", "zh-CN", "zh"),
     ],
 )
-def test_language_is_what_was_switched_to_or_what_the_browser_prefers(
+def test_language_is_that_of_the_cookie_or_of_the_browser(
     strings: Strings, cookie: str | None, header: str, language: str
 ) -> None:
     assert strings.choose(cookie, header) == language
@@ -48,7 +48,7 @@ def test_no_cookie_or_header_makes_choosing_raise(
     assert strings.choose(cookie, header) in LANGUAGES
 
 
-def test_catalogs_say_the_same_things() -> None:
+def test_catalogs_have_the_same_keys() -> None:
     folder = find_folder("templates") / "strings"
     catalogs = [json.loads((folder / f"{language}.json").read_text()) for language in LANGUAGES]
     assert catalogs[0].keys() == catalogs[1].keys()

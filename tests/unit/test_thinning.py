@@ -1,4 +1,4 @@
-"""What of a flood is left out, and that chance has no part in it."""
+"""Which comments of a flood are omitted; the choice is deterministic."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_all_are_sent_up_to_the_rate() -> None:
     assert len(flood.say(*"aaa", passed=2 / RATE)) == 2
 
 
-def test_rate_of_nothing_leaves_out_nothing() -> None:
+def test_rate_of_0_omits_nothing() -> None:
     assert len(Flood(rate=0).say(*"a" * 1000)) == 1000
 
 
@@ -86,7 +86,7 @@ def test_hosts_go_first_and_may_borrow_from_the_next_second() -> None:
     assert flood.say("v", "H", passed=1 / RATE) == ["H"]
 
 
-def test_entries_other_than_comments_are_never_left_out() -> None:
+def test_entries_other_than_comments_are_never_omitted() -> None:
     thinning = Thinning(2, CAPACITY)
     for seq in range(1, 6):
         thinning.add(Retraction(seq=seq, target=1, at=1))

@@ -1,4 +1,4 @@
-"""When waves run: their pace, their end, and what a bug in one of them costs."""
+"""When waves run: their pace, flushing, and an exception in one of them."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ def test_running_wave_also_sends_what_arrives_meanwhile() -> None:
             harness.say(1)
             await harness.fanout.flush()
             first, last = viewers[0].messages(), viewers[-1].messages()
-            assert [told["last"] for told in first if told["type"] == "batch"] == [1, 2]
-            assert [told["last"] for told in last if told["type"] == "batch"] == [2]
+            assert [message["last"] for message in first if message["type"] == "batch"] == [1, 2]
+            assert [message["last"] for message in last if message["type"] == "batch"] == [2]
 
     run(steps)
 
@@ -115,7 +115,7 @@ def test_failed_wave_is_retried(
 
         async with open_harness(retry_seconds=GAP) as harness:
             viewer = harness.add(SocketViewer())
-            while not any(told["type"] == "viewers" for told in viewer.messages()):
+            while not any(message["type"] == "viewers" for message in viewer.messages()):
                 await harness.listen(viewer)  # from here on the count is no reason for a wave
             with monkeypatch.context() as broken:
                 broken.setattr(wire, "encode_batch", fail)
@@ -145,7 +145,7 @@ def test_viewer_whose_tail_cannot_be_buffered_is_dropped_and_others_lose_nothing
             for _ in range(HISTORY_LIMIT // BATCH_LIMIT):
                 harness.say(BATCH_LIMIT)
                 await harness.wait_until_told(well, harness.history.head)
-            assert broken.gone
+            assert broken.aborted
             assert "could not be buffered" in caplog.text
             assert_gapless(well.messages(), harness.history.head)
 

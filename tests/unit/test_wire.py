@@ -1,4 +1,4 @@
-"""Messages as JSON: whatever a peer sends has an answer, and what is sent has one shape."""
+"""Messages as JSON: every input decodes or is rejected, and each output has one shape."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_post_needs_a_text_and_no_more() -> None:
     assert wire.decode(b'{"type":"post","text":"hi"}') == wire.Post("hi")
 
 
-def test_post_takes_every_field_of_the_contract() -> None:
+def test_post_accepts_every_documented_field() -> None:
     data = (
         b"""{"type":"post","text":"hi","ref":"k1","mode":"top","color":"#FF8800","size":"large"}"""
     )
@@ -208,7 +208,7 @@ def test_message_is_sent_as(message: msgspec.Struct, shape: dict[str, object]) -
     assert as_sent(message) == shape
 
 
-def test_reject_says_why_and_when() -> None:
+def test_reject_has_a_sentence_and_retry_after() -> None:
     rejection = reject(Code.TOO_FAST, retry_after=0.5)
     assert json.loads(wire.encode_reject("k1", rejection)) == {
         "type": "reject",
@@ -219,7 +219,7 @@ def test_reject_says_why_and_when() -> None:
     }
 
 
-def test_comment_leaves_out_what_is_as_usual() -> None:
+def test_comment_omits_default_values() -> None:
     plain = Comment(seq=7, user="g-1", name="Owl", text="hi", at=1)
     assert json.loads(number_entry(plain, 7).body) == {
         "kind": "comment",
@@ -239,7 +239,7 @@ def test_comment_leaves_out_what_is_as_usual() -> None:
     assert more["role"] == "host"
 
 
-def test_batch_carries_bodies_as_they_were_kept() -> None:
+def test_batch_contains_the_stored_bodies_unchanged() -> None:
     bodies = [b'{"kind":"comment","seq":3,"unknown":  1}', b'{"kind":"clear","seq":4}']
     data = wire.encode_batch("e", 3, 4, bodies)
     assert bodies[0] in data
@@ -253,7 +253,7 @@ def test_batch_carries_bodies_as_they_were_kept() -> None:
     assert json.loads(wire.encode_batch("e", 3, 4, [], thinned=2))["thinned"] == 2
 
 
-def test_welcome_gives_a_reason_only_where_something_was_lost() -> None:
+def test_welcome_has_a_reason_only_if_entries_were_lost() -> None:
     welcome = wire.Welcome(
         room="demo",
         epoch="e",
