@@ -179,11 +179,23 @@ WAIT_UNTIL_STOPPED = """new Promise((resolve) => {
 })"""
 
 
+def test_comments_fly_over_a_film_that_has_ended(
+    server: ServerProcess, room: str, new_page: NewPage, media: MediaSite
+) -> None:
+    page = watch_film(server, room, new_page, media)
+    assert wait_in_page(page, "document.querySelector('video').ended")
+    text = page.locator("[data-role=text]")
+    text.fill("what a film")
+    text.press("Enter")
+    expect(page.locator("[data-role=stage] [data-role=comment]")).to_have_count(1)
+    assert page.evaluate(POSITION_IF_STOPPED) is None
+
+
 def test_comments_stop_while_the_video_is_paused(
     server: ServerProcess, room: str, new_page: NewPage, media: MediaSite
 ) -> None:
     page = watch_film(server, room, new_page, media)
-    page.evaluate("document.querySelector('video').loop = true")  # its end would pause it too
+    page.evaluate("document.querySelector('video').loop = true")
     text = page.locator("[data-role=text]")
     text.fill("wait for the picture")
     text.press("Enter")
