@@ -323,13 +323,15 @@ def test_client_whose_session_is_refused_goes_on_as_another_guest(
     before = follow(server, room, "Ana")
     client.say("before")
     first = comments_heard(before, 1)[0]
+    post(before, "seen")
+    assert client.next_line() == "Ana: seen"  # so its own post has been answered
     before.close()
     server.stop()
     server.flags = (*server.flags[:-1], "y" * 32)
     client.say("meanwhile")
     server.start()
     after = follow(server, room, "Ben")
-    assert [comment["text"] for comment in comments_heard(after, 2)] == ["before", "meanwhile"]
+    assert texts_heard(after, 3) == ["before", "seen", "meanwhile"]
     client.say("after")
     last = comments_heard(after, 1)[0]
     assert (last["text"], last["user"] == first["user"]) == ("after", False)
