@@ -1,4 +1,4 @@
-"""Whether the event loop keeps up: a timer that measures how late it is called."""
+"""Detects an overloaded event loop, by a timer that measures how late it is called."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""What the server logs, and how: no peer can fill the log, or forge a line of it.
+"""The server's log: no peer can fill it, or forge a line in it.
 
-At most one line a second of a kind is written; the next one tells how many were left out. Control
-characters in what a peer has sent are escaped. Tornado's reports of sockets that broke are
-information, not warnings: peers make them, and a metric counts them.
+At most one line a second of a kind is written; the next one has the number of those left out.
+Control characters are escaped. Tornado's warnings about broken sockets are logged at level INFO:
+peers cause them, and a metric counts them.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class OncePerSecond(logging.Filter):
         self._kinds: dict[tuple[str, int, object], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Tell whether to write a line."""
+        """Return whether to write a line."""
         kind = (record.name, record.levelno, record.msg)
         now = self._clock()
         written_at, left_out = self._kinds.get(kind, (now - KIND_SECONDS, 0))
@@ -68,7 +68,7 @@ class OncePerSecond(logging.Filter):
 
 
 def soften_peer_errors(record: logging.LogRecord) -> bool:
-    """Turn Tornado's reports of sockets that broke into information, without a traceback."""
+    """Lower Tornado's warnings about broken sockets to INFO, without a traceback."""
     error = record.exc_info[1] if record.exc_info else None
     if error is not None and not isinstance(error, OSError):
         return True

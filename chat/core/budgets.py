@@ -12,10 +12,10 @@ import msgspec
 
 
 class RateBudget(msgspec.Struct, frozen=True):
-    """So many at once (``burst``), then so many a second (``rate``).
+    """``burst`` at once, then ``rate`` a second.
 
-    A connection is told after ``reject_after`` messages in a row that exceed its budget, and closed
-    after ``close_after``; each of them was delayed.
+    Each message that exceeds the budget of a connection is delayed; after ``reject_after`` in a row
+    the connection gets a reject, after ``close_after`` it is closed.
     """
 
     name: str
@@ -27,7 +27,7 @@ class RateBudget(msgspec.Struct, frozen=True):
 
 
 class CountBudget(msgspec.Struct, frozen=True):
-    """So many at the same time."""
+    """``limit`` at the same time."""
 
     name: str
     scope: str
@@ -59,11 +59,11 @@ BUDGETS: tuple[RateBudget | CountBudget, ...] = (
 )
 
 FRAGMENT_COST = 0.05
-"""What a frame costs that does not complete a message, in messages."""
+"""The cost of a frame that does not complete a message, in messages."""
 
 
 def spend(budget: RateBudget, full_at: float, now: float, cost: float = 1.0) -> float:
-    """Return when a budget will be full again after it has paid ``cost``.
+    """Return when a budget will be full again after ``cost`` is charged.
 
     ``full_at`` is when it would have been full before (the generic cell rate algorithm, ITU-T
     I.371, annex A). Times are in seconds of any monotonic clock. It may be overdrawn.
@@ -77,7 +77,7 @@ def overdraft(budget: RateBudget, full_at: float, now: float) -> float:
 
 
 def address_key(address: str) -> str | None:
-    """Return by what an IP address is counted: IPv6 by its /64, which is one customer's.
+    """Return the key by which an IP address is counted: IPv6 by its /64, that of one customer.
 
     None for loopback: load tests and tools of the same machine are exempt, and a reverse proxy
     there that does not forward addresses would make one peer of all its clients.

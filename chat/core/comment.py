@@ -32,8 +32,8 @@ _UNSAFE = regex.compile(
     r"[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}\u202a-\u202e\u2066-\u2069\ufeff]"
 )
 _LINE_SPACE = regex.compile(r"[\t\n\v\f\r\x85\u2028\u2029]")
-# Everything that draws no ink: spaces, default-ignorable code points (UAX 44), and the blank
-# braille pattern, which is a letter to Unicode and nothing to the eye.
+# Characters without a visible glyph: spaces, default-ignorable code points (UAX 44), and the blank
+# braille pattern, which is a letter in Unicode but is invisible.
 _NO_INK = regex.compile(r"[\p{Z}\p{C}\p{Default_Ignorable_Code_Point}\u2800]*")
 _SPACES = regex.compile(r"\s+")
 
@@ -94,7 +94,7 @@ def clean_text(raw: str) -> str | Rejection:
 
 
 def is_too_long_to_clean(raw: str) -> bool:
-    """Return whether a text is so long that it is rejected without a look at its characters."""
+    """Return whether a text is so long that it is rejected before any character is checked."""
     return len(raw) > RAW_FACTOR * MAX_TEXT_BYTES
 
 
@@ -121,10 +121,10 @@ def clean_line(raw: str, graphemes: int, size: int) -> str | None:
 
 
 def _clean(raw: str, size: int) -> str | None:
-    """Return what is left of a text, or None when it is too long to be cleaned.
+    """Return the clean text, or None when it is too long to be cleaned.
 
-    ``size`` is what the clean text may have in bytes. Each step is bounded by the one before: the
-    length before anything, the marks in a row before NFC, which sorts them in quadratic time.
+    ``size`` is the limit of the clean text in bytes. Each step is bounded by the one before: first
+    the length, then the marks in a row, because NFC sorts them in quadratic time.
     """
     if len(raw) > RAW_FACTOR * size:
         return None
@@ -134,7 +134,7 @@ def _clean(raw: str, size: int) -> str | None:
     if is_overloaded(text):
         return None
     text = unicodedata.normalize("NFC", text).strip()
-    # A few characters are decomposed by NFC, and so bear more marks than before.
+    # A few characters are decomposed by NFC, and so have more marks than before.
     return None if is_overloaded(text) else text
 
 

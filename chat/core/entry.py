@@ -1,7 +1,7 @@
-"""A room's entries: what a journal numbers and keeps, and how each is encoded.
+"""The entries of a room's journal, and their encoding.
 
-An entry is encoded once, when it is numbered; from there on its body travels as raw JSON, beside
-the typed entry where somebody has to look at it.
+An entry is encoded once, when it is numbered. From then on its body is passed on as raw JSON, with
+the typed entry beside it where code needs its fields.
 """
 
 from __future__ import annotations

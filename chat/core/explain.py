@@ -1,8 +1,8 @@
-"""Why a JSON message could not be decoded: which field is wrong, and what it must be.
+"""Finds out why a JSON message could not be decoded: which field is wrong, and what it must be.
 
-The first decoding is strict and fast, and only says that something is wrong. The reason is found
-here, in a second decoding without types, field by field, so that no wording of msgspec's matters.
-What a field must be comes from its type; an annotation ``Meta(description=…)`` says it better.
+The first decoding is strict and fast, and only fails. This module decodes again without types and
+checks field by field, so that no error text of msgspec matters. The requirement is derived from a
+field's type, unless an annotation ``Meta(description=…)`` describes it.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@
 - digits of all scripts, which become those of ASCII
 
 Folded text is for comparison and is never shown. Digits are not folded to the letters that they
-resemble, because that would make words of numbers; whoever compares words decides about them, as
+resemble, because that would make words of numbers; code that compares words may do so, as
 static/js/room/hidden-words.js does.
 """
 

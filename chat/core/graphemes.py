@@ -75,7 +75,7 @@ def count_graphemes(text: str) -> int:
 
 
 def is_overloaded(text: str) -> bool:
-    """Tell whether a character of a text has more marks than any script needs."""
+    """Return whether a character of a text has more marks than any script needs."""
     if not _MAYBE_MARKED.search(text):
         return False
     return _OVERLOADED.search(text.translate(_CLASSES)) is not None

@@ -53,8 +53,9 @@ def parse_head(
 ) -> tuple[str, dict[str, str]] | None:
     """Parse the head of a plain request for ``/ws/``: target, and headers by lower-case name.
 
-    The target begins with ``/ws/``, without the base path. None for anything else, also for what is
-    only unusual: a folded or repeated header, a head that is not complete or has bytes behind it.
+    The target begins with ``/ws/``, without the base path. None for anything else, also for valid
+    but unusual requests: a folded or repeated header, bytes after the head. None also if the head
+    is not complete.
     """
     match = pattern.fullmatch(data)
     if match is None:
@@ -97,7 +98,7 @@ def _check_handshake(headers: Mapping[str, str], version: str) -> Rejection | No
 
 
 def read_target(target: str, headers: Mapping[str, str]) -> Upgrade | Rejection:
-    """Return what a request for ``/ws/`` asks for, whether or not it is a handshake."""
+    """Return the parameters of a request for ``/ws/``, whether or not it is a handshake."""
     path, _, raw_query = target.partition("?")
     query = read_query(raw_query, PARAMETERS)
     if isinstance(query, Rejection):

@@ -1,6 +1,6 @@
-"""The recent entries of a room: a bounded ring that answers "what came after this seq?".
+"""The recent entries of a room, as encoded bodies in a bounded ring.
 
-It is the only buffer between a comment and its viewers. It holds encoded bodies.
+It is the only buffer between a comment and its viewers.
 """
 
 from __future__ import annotations

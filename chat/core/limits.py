@@ -41,7 +41,7 @@ class RateLimit:
         return 0.0
 
     def overdraw(self, key: str, now: float, cost: float = 1.0) -> float:
-        """Take ``cost`` tokens, even if there are fewer; return the seconds until none is owed."""
+        """Take ``cost`` tokens even if fewer are left; return seconds until the debt is paid."""
         if not self._interval:
             return 0.0
         full_at = max(self._full_at.get(key, now), now) + cost * self._interval
@@ -67,9 +67,9 @@ class RateLimit:
 class SlowMode:
     """The minimum time between two comments of one sender.
 
-    ``seconds`` may change at any time and counts at once; 0 is no wait, and then nobody is noted.
-    ``now`` is any monotonic clock in seconds. Above ``limit`` senders, whoever spoke first may
-    speak again.
+    ``seconds`` may change at any time and applies at once; with 0 nothing is recorded. ``now`` is
+    any monotonic clock in seconds. Above ``limit`` senders the oldest record is dropped, and its
+    sender may post again.
     """
 
     __slots__ = ("_last", "_limit", "_seconds")
@@ -94,8 +94,8 @@ class SlowMode:
     def wait(self, sender: str, comment: object, now: float) -> float:
         """Return the seconds until a sender may post this comment, 0 if it may now.
 
-        ``comment`` is what it is known by when it comes again, or None. The comment that the
-        sender waits for may come again: only the journal knows whether it was kept.
+        ``comment`` identifies retries of a comment, or is None. A retry of the last comment has no
+        wait: only the journal knows whether it was stored.
         """
         if sender not in self._last or self._comes_again(sender, comment):
             return 0.0

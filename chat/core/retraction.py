@@ -1,4 +1,4 @@
-"""Retractions: an entry that takes a comment back, and what is stored in the comment's place."""
+"""Retractions: the entry that removes a comment, and the placeholder that replaces it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Retraction(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", ta
 
 
 class Retracted(msgspec.Struct, frozen=True, tag_field="kind", tag="retracted"):
-    """The placeholder of a retracted comment: it keeps the number, so that none is missing."""
+    """The placeholder of a retracted comment: it keeps the seq, so that there is no gap."""
 
     seq: int
 

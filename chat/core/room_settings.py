@@ -1,7 +1,7 @@
-"""What a room's hosts choose for it: a title, a video, the stream's delay, slow mode.
+"""A room's settings: title, video, delay of the stream, slow mode.
 
-A change names the fields to change and makes whole new settings, which travel as an entry of the
-room's journal. Who may change them is not decided here.
+A patch names the fields to change; its result, the complete settings, is an entry of the room's
+journal. Who may change them is checked elsewhere.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _WITH_PASSWORD = regex.compile(r"(?i:https?)://[^/?\#\\]*@")
 class RoomSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The settings of a room; defaults are omitted from the JSON.
 
-    ``delay``: seconds after which a comment is shown, so that it meets a stream that comes late.
+    ``delay``: seconds by which comments are shown later, to match a delayed stream.
     ``slow_mode``: seconds between two comments of one user, 0 for no such wait.
     """
 
@@ -78,7 +78,7 @@ def change(settings: RoomSettings, patch: SettingsPatch) -> RoomSettings | Rejec
     if isinstance(url, str):
         url = url.strip()
         if _WITH_PASSWORD.match(url):
-            detail = "video_url must not contain a user name or password: everybody would see it"
+            detail = "video_url must not contain a user name or password: all viewers would see it"
             return reject(Code.BAD_FIELD, detail=detail)
         if url and not _is_playable(url):
             detail = "video_url must be an http or https address, or a path that begins with /"

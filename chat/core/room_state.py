@@ -1,6 +1,6 @@
-"""A room's state: which posts are admitted, and what is remembered of them.
+"""A room's state: decides which posts are admitted, and remembers their refs.
 
-It decides and remembers; numbering and keeping are the journal's, sending is the fan-out's.
+The journal numbers and stores entries, the fan-out sends them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ REF_LIMIT = 50_000
 class Author(msgspec.Struct):
     """The user behind a viewer; ``chose_name`` if the user chose the name.
 
-    ``rate_limit_key`` is what limits go by where the user is new with each post.
+    ``rate_limit_key`` replaces the user in rate limits if each post has a new user.
     """
 
     user: str
@@ -42,7 +42,7 @@ class Duplicate(msgspec.Struct, frozen=True):
 
 
 class RoomState:
-    """One room: its numbering's life (``epoch``), recent history, settings, limits on posting."""
+    """One room: its epoch, recent history, settings, limits on posting, and accepted refs."""
 
     __slots__ = (
         "_limits",
@@ -76,7 +76,7 @@ class RoomState:
 
     @property
     def settings(self) -> RoomSettings:
-        """The settings that the room's hosts chose; a new slow mode applies at once."""
+        """The room's settings; a new slow mode applies at once."""
         return self._settings
 
     @settings.setter
@@ -94,13 +94,13 @@ class RoomState:
         """Decide on a post.
 
         ``now`` is the monotonic clock in seconds, ``at`` the server's clock in Unix milliseconds.
-        A post whose ref was accepted in the last two minutes is ``Duplicate`` and costs no token.
+        A post whose ref was accepted in the last two minutes is a ``Duplicate`` and costs no token.
         """
         if post.ref is not None:
             seq, when = self._refs.get((author.user, post.ref), (0, -math.inf))
             if when > now - REF_SECONDS:
                 return Duplicate(seq)
-        # Work is refused before it is done: by its length, then by the rate, then by its content.
+        # The cheapest check first: the length, then the rates, then the content.
         if is_too_long_to_clean(post.text):
             return reject(Code.TEXT_TOO_LONG)
         sender = author.rate_limit_key or author.user

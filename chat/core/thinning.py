@@ -1,8 +1,8 @@
-"""Which comments of a flood are sent live: hosts' and moderators' first, then fairly by sender.
+"""Chooses which comments of a flood are sent live: of hosts and moderators first, then fairly.
 
-A person reads perhaps ten comments a second; a room of thousands says hundreds. A comment that is
-omitted here is counted, stays in the archive and in the room's history, and is never omitted by
-chance.
+A person reads perhaps ten comments a second; thousands of viewers post hundreds. A comment that is
+omitted here is counted, and stays in the archive and in the room's history. The choice is
+deterministic.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ FAIR_SECONDS = 1.0
 
 
 class Thinning:
-    """Omits what is more than ``rate`` comments a second; a rate of 0 omits nothing.
+    """Omits comments above ``rate`` a second; a rate of 0 omits nothing.
 
-    Unused rate is saved up for one second, and hosts and moderators may use one second's worth in
-    advance. Entries that are not comments are never omitted. Within a sender the earlier comment
-    goes first; among senders, who was sent less in this second goes before who was sent more.
-    ``now`` is any monotonic clock in seconds. At most ``capacity`` comments wait for a decision;
-    older ones are dropped, as the history drops them.
+    Unused rate is saved for one second, and hosts and moderators may use that of one second in
+    advance. Entries that are not comments are never omitted. Senders with fewer comments sent in
+    this second come first; the comments of one sender are in order. ``now`` is any monotonic clock
+    in seconds. At most ``capacity`` comments wait for a decision; older ones are dropped, as the
+    history drops them.
     """
 
     __slots__ = ("_available", "_burst", "_fair_since", "_rate", "_sent", "_since", "_waiting")
@@ -50,7 +50,7 @@ class Thinning:
     def choose_omitted(self, first: int, last: int, now: float) -> set[int]:
         """Return the seqs to omit among ``first`` to ``last``, and count the others as sent.
 
-        Each entry is decided on once; older ones that wait are in no history any more.
+        Each entry is decided on once. Waiting ones older than ``first`` have left the history.
         """
         if not self._rate:
             return set()

@@ -1,7 +1,7 @@
 """The protocol's messages, version 1, and their JSON; docs/protocol.md describes them.
 
 Decoding never raises for what a peer sent: it returns a ``Rejection``. Bodies of entries are
-encoded once, when they are numbered, and travel as raw JSON from there on.
+encoded once, when they are numbered, and are raw JSON from then on.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _CURSOR = re.compile(r"([0-9a-z]{1,32}):(0|[1-9][0-9]{0,17})")
 
 
 class Cursor(Struct, frozen=True):
-    """What a viewer sends to resume: the last seq it has, in the numbering of ``epoch``."""
+    """The position from which a client resumes: its last seq, in the numbering of ``epoch``."""
 
     epoch: str
     seq: int
@@ -48,7 +48,7 @@ class Cursor(Struct, frozen=True):
 
 
 BEGINNING = Cursor("0", 0)
-"""From the beginning, in any room; also where a room is that has not begun."""
+"""The beginning of any room; also the position of a room that does not exist yet."""
 
 
 def parse_room(raw: str) -> str | Rejection:
@@ -239,7 +239,7 @@ class Viewers(_Outgoing, frozen=True, tag="viewers"):
 class Skip(_Outgoing, frozen=True, tag="skip"):
     """The entries ``first..last`` will not be sent; ``why`` is slow or trimmed.
 
-    ``settings`` are the room's of now: a change of them may be among what does not come.
+    ``settings`` are the room's current ones: the skipped entries may include a change of them.
     """
 
     first: int
@@ -314,8 +314,8 @@ class Page(Struct, frozen=True):
 class Posted(Struct, frozen=True, omit_defaults=True):
     """The response to an accepted ``POST /api/rooms/{room}/comments``.
 
-    ``session`` for who posted without one, or under another name: the token to be the same guest
-    with from now on.
+    ``session`` is present if the request had none or another name: the token with which the
+    client remains the same guest.
     """
 
     ref: str | None

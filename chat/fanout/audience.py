@@ -1,8 +1,8 @@
-"""The audience of a room in this process: what each of its viewers is sent.
+"""The audience of a room in this process: decides what each of its viewers is sent.
 
-A viewer is a cursor, not a queue. Viewers that keep up share a cursor in a group; one that lags is
-left alone until its socket drains, and then gets the range that it missed. The room's history is
-the only buffer.
+A viewer is a cursor, not a queue. Viewers that keep up share the cursor of a send group; one that
+lags is skipped until its socket drains, and then gets the range that it missed. The room's history
+is the only buffer.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ class Audience:
     """The viewers of one room, by any transport.
 
     ``wave_head`` is the highest seq selected for sending; no viewer is sent more, since a wave
-    decides for all of them which comments of a flood are omitted. A wave also selects what arrives
-    while it runs, so the viewers that it reaches last are ahead of the others until the next wave.
-    ``schedule`` is called when there is something to send; ``settings_json`` returns the room's
-    settings.
+    decides for all of them which comments of a flood are omitted. A wave also selects entries that
+    arrive while it runs, so the viewers that it reaches last are ahead of the others until the next
+    wave. ``schedule`` is called when there is something to send; ``settings_json`` returns the
+    room's settings. ``delivery_rate`` is in comments a second, 0 for no limit.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Audience:
         poller_limit: int = POLLER_LIMIT,
     ) -> None:
         self.wave_head = history.head
-        # The seq up to which every viewer that keeps up was sent everything.
+        # The highest seq that was sent to every viewer that does not lag.
         self._delivered_head = history.head
         self._history = history
         self._batches = BatchCache(epoch, history, settings_json, delivery_rate)
@@ -62,14 +62,14 @@ class Audience:
     # --- viewers --------------------------------------------------------------------------------
 
     def add(self, viewer: Recipient, cursor: int) -> None:
-        """Add a viewer that has everything up to ``cursor``."""
+        """Add a viewer that has been sent everything up to ``cursor``."""
         self._members.add(viewer, Position(cursor, self._count.version))
         self._count.force()
         self._join_group(viewer)
         self._schedule(self)
 
     def remove(self, viewer: Recipient) -> None:
-        """Remove a viewer; does nothing when it has left already."""
+        """Remove a viewer; does nothing if it has left already."""
         if self._members.remove(viewer):
             self._schedule(self)
 
@@ -86,7 +86,7 @@ class Audience:
             self.catch_up(viewer)
 
     def catch_up(self, viewer: Recipient) -> None:
-        """Send what it missed to a viewer that lagged and is writable again."""
+        """Send the entries that it missed to a lagging viewer that is writable again."""
         if viewer.writable and self._members.is_lagging(viewer):
             self._catch_up(viewer)
             self._update_metrics()
@@ -106,11 +106,11 @@ class Audience:
         return self._batches.recent(count)
 
     def count_bytes(self) -> int:
-        """Return the bytes of the frames and histories that are cached."""
+        """Return the size of the cached frames and recent histories, in bytes."""
         return self._batches.count_bytes()
 
     def clear_cache(self) -> None:
-        """Cache nothing: the history has dropped some of it."""
+        """Clear the cache: the history has dropped entries that it contains."""
         self._batches.clear()
 
     # --- waves ----------------------------------------------------------------------------------
@@ -121,21 +121,21 @@ class Audience:
         self._schedule(self)
 
     def count_waiting(self) -> int:
-        """Return how many entries the next wave has to send, to some viewers at least."""
+        """Return how many entries have not been sent to all viewers that keep up."""
         return self._history.head - self._delivered_head
 
     @property
     def count_is_stale(self) -> bool:
-        """Whether some viewers know another count of viewers than there is."""
+        """Whether some viewers have not been sent the current number of viewers."""
         return self._count.is_stale(len(self))
 
     @property
     def count_due_at(self) -> float:
-        """When a changed count may be announced."""
+        """The earliest time at which a changed count may be announced."""
         return self._count.due_at
 
     def begin_wave(self, now: float) -> bool:
-        """Select what there is to send; return whether there is anything, and anybody to get it."""
+        """Select the entries to send; return whether there is anything to send to any viewer."""
         self._members.merge_small_groups()
         self._select_entries(now)
         self._count.update(len(self), now)
@@ -147,9 +147,9 @@ class Audience:
         return False
 
     def select_more(self, now: float) -> None:
-        """Let the current wave also send what arrived meanwhile, to viewers not yet reached.
+        """Let the current wave also send entries that arrived since, to viewers not yet reached.
 
-        Costs a batch of its own for each position at which viewers are.
+        This costs one more batch for each position at which viewers are.
         """
         self._select_entries(now)
 
@@ -177,29 +177,29 @@ class Audience:
             if viewer.writable and self._members.is_lagging(viewer):
                 self._catch_up(viewer)
                 yield
-        # Only now: what a wave that failed did not reach is for the next.
+        # Only now: if a wave fails, the next one sends to the viewers that it did not reach.
         self._delivered_head, self._count.delivered = delivered, count_version
         self._update_metrics()
 
     def _select_entries(self, now: float) -> None:
         head = self._history.head
         if not self._members.following:
-            # Where all are paused nothing is omitted: who resumes first has no flood to read.
+            # While all viewers are paused nothing is omitted: nobody reads a flood then.
             self._batches.select_all()
             self.wave_head = head
-        # No more than a wave can send: in a room that is too much for its server, viewers should
-        # stay together, since each position costs a batch of its own.
+        # No more than a wave can send: under overload viewers should stay at one position, since
+        # each position costs a batch of its own.
         while self.wave_head < head and (
             self._batches.count_selected(self._delivered_head, self.wave_head) < BATCH_LIMIT
         ):
-            # What the history dropped before it was selected is not a choice any more.
+            # Entries that the history has dropped can no longer be selected.
             first = max(self.wave_head + 1, self._history.first)
             last = min(head, first + BATCH_LIMIT - 1)
             self._batches.select_entries(first, last, now)
             self.wave_head = last
 
     def _catch_up(self, viewer: Recipient) -> None:
-        """Send to one lagging viewer up to the wave's head, as far as its socket takes it."""
+        """Send to one lagging viewer up to the wave head, until its socket is full."""
         position = viewer.position
         count = self._count.message_after(position.count_version)
         while viewer.writable and (count or position.cursor < self.wave_head):
@@ -217,7 +217,7 @@ class Audience:
         self._members.join_group(viewer, self.wave_head, self._count.version)
 
     def _get_batch(self, cursor: int) -> EncodedBatch:
-        # Who is at the wave's head or beyond is where it should be, and gets nothing.
+        # A viewer at the wave head or beyond it gets nothing.
         return self._batches.get_batch(cursor, self.wave_head, deflate=self._members.compressed > 0)
 
     def _count_sent(self, batch: EncodedBatch, viewers: int) -> None:

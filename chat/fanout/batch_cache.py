@@ -1,6 +1,7 @@
 """A room's frames, encoded once for all viewers at the same position.
 
-Knows the room's history and which comments of a flood are omitted; it does not know who gets what.
+It reads the room's history and decides which comments of a flood are omitted; ``audience`` decides
+which viewer gets which batch.
 """
 
 from __future__ import annotations
@@ -25,15 +26,15 @@ PLAIN = 0
 DEFLATE = 1
 
 Encodings = tuple[bytes, bytes]
-"""The same frames, plain and compressed; the second is the first where nobody wants it."""
+"""The same frames, plain and compressed; both are plain if no viewer uses compression."""
 
 NO_FRAMES: Encodings = (b"", b"")
 
 
 class EncodedBatch(NamedTuple):
-    """Frames with what follows a cursor, and the cursor after them.
+    """Frames with the entries after a cursor, and the cursor after them.
 
-    ``entries``: how many entries are in them; ``skipped``: how many they report as skipped.
+    ``entries``: how many entries they contain; ``skipped``: how many they report as skipped.
     """
 
     frames: Encodings
@@ -43,7 +44,7 @@ class EncodedBatch(NamedTuple):
 
 
 class BatchCache:
-    """Builds each batch once. At most ``limit`` bytes of them are held, and the last one built."""
+    """Builds each batch once; caches at most ``limit`` bytes of them, plus the last one built."""
 
     def __init__(
         self,
@@ -65,7 +66,7 @@ class BatchCache:
         self._recent_span = (0, 0)
 
     def count_bytes(self) -> int:
-        """Return the bytes that are held."""
+        """Return the size of the cache in bytes."""
         return self._bytes + sum(len(memoryview(raw)) for raw in self._recent.values())
 
     def add(self, entries: Sequence[NumberedEntry]) -> None:
@@ -93,7 +94,10 @@ class BatchCache:
         return sum(seq not in self._omitted for seq in range(after + 1, last + 1))
 
     def get_batch(self, cursor: int, last: int, *, deflate: bool) -> EncodedBatch:
-        """Return what follows a cursor, up to ``last`` at most; ``last`` is the same for all."""
+        """Return the batch after a cursor, up to ``last`` at most.
+
+        ``last`` must be the same for all viewers until ``select_entries`` is called again.
+        """
         if cursor >= last:
             return EncodedBatch(NO_FRAMES, cursor)
         batch = self._batches.get(cursor)
@@ -106,7 +110,7 @@ class BatchCache:
         return batch
 
     def clear(self) -> None:
-        """Hold nothing: some of it may have been trimmed."""
+        """Empty the cache: it may contain entries that were trimmed."""
         self._clear_batches()
         self._recent.clear()
 
@@ -115,7 +119,7 @@ class BatchCache:
         self._bytes = 0
 
     def build_skip(self, cursor: int, why: Literal["slow", "trimmed"]) -> EncodedBatch:
-        """Return what tells a viewer which entries after its cursor are no longer in memory."""
+        """Return a batch that skips the entries after a cursor that are no longer in memory."""
         last = self._history.first - 1
         skip = build_text_frame(
             wire.encode(wire.Skip(cursor + 1, last, why, self._settings_json()))
@@ -162,5 +166,5 @@ class BatchCache:
 
 
 def build_text_frame(payload: bytes) -> bytes:
-    """Frame a message as every viewer gets it."""
+    """Return an encoded message as an uncompressed text frame."""
     return build_frame(TEXT, payload)

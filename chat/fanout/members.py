@@ -1,6 +1,6 @@
-"""The viewers of a room with a long-lived connection: who they are, and who shares a position.
+"""The viewers of a room with a long-lived connection: their states, and which share a position.
 
-The only place where a viewer's state changes, and the only one that removes a viewer.
+Only this module changes a viewer's state, and only ``Members.remove`` removes a viewer.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class Members:
 
     def __init__(self) -> None:
         self._groups: list[SendGroup] = []
-        # The group that takes new viewers, by encoding.
+        # The group to which viewers are added, by encoding.
         self._open_groups: dict[int, SendGroup] = {}
         self._lagging: dict[Recipient, None] = {}
         self._paused: dict[Recipient, None] = {}
@@ -37,19 +37,19 @@ class Members:
         return self._compressed
 
     def list_groups(self) -> list[SendGroup]:
-        """Return the groups of this moment."""
+        """Return a copy of the list of groups."""
         return list(self._groups)
 
     def list_lagging(self) -> list[Recipient]:
-        """Return the viewers that lag at this moment."""
+        """Return a copy of the list of lagging viewers."""
         return list(self._lagging)
 
     def is_lagging(self, viewer: Recipient) -> bool:
-        """Return whether a viewer follows with a position of its own."""
+        """Return whether a viewer follows outside of any group."""
         return viewer in self._lagging
 
     def add(self, viewer: Recipient, position: Position) -> None:
-        """Add a viewer that has everything up to a position."""
+        """Add a viewer at a position; it lags until it joins a group."""
         viewer.state = ViewerState.FOLLOWING
         viewer.position = position
         self._lagging[viewer] = None
@@ -57,7 +57,7 @@ class Members:
         self._compressed += viewer.encoding
 
     def remove(self, viewer: Recipient) -> bool:
-        """Remove a viewer for good; return False when it was not one."""
+        """Remove a viewer for good; return whether it was one."""
         self._leave_group(viewer)
         was_member = viewer.state in (ViewerState.FOLLOWING, ViewerState.PAUSED)
         if was_member:
@@ -68,7 +68,7 @@ class Members:
         return was_member
 
     def pause(self, viewer: Recipient) -> None:
-        """Take a viewer out of the waves."""
+        """Send nothing to a viewer until it resumes."""
         if viewer.state is ViewerState.FOLLOWING:
             self._leave_group(viewer)
             del self._lagging[viewer]
@@ -76,7 +76,7 @@ class Members:
             viewer.state = ViewerState.PAUSED
 
     def resume(self, viewer: Recipient) -> bool:
-        """Let a paused viewer follow again, from its position; False if it was not paused."""
+        """Let a paused viewer follow again, lagging; return whether it was paused."""
         if viewer.state is not ViewerState.PAUSED:
             return False
         del self._paused[viewer]
@@ -85,7 +85,7 @@ class Members:
         return True
 
     def join_group(self, viewer: Recipient, cursor: int, count_version: int) -> None:
-        """Put a lagging viewer into a group, if it can be in one and is at this position."""
+        """Move a lagging viewer into a group if it is writable and at this position."""
         position = viewer.position
         if not (viewer.writable and viewer.is_plain_socket) or (
             position.cursor,
@@ -106,7 +106,7 @@ class Members:
         group.add(viewer)
 
     def merge_small_groups(self) -> None:
-        """Dissolve groups that many have left: the next wave puts their viewers into few."""
+        """Dissolve small groups if there are many: the next wave collects their viewers."""
         small = [group for group in self._groups if len(group) < GROUP_LIMIT // 2]
         if len(small) > SMALL_GROUPS:
             for group in small:

@@ -1,4 +1,4 @@
-"""Who follows a room by polling: counted as viewers, and woken when there are new entries."""
+"""The viewers that poll: counted as viewers, and woken when there are new entries."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Pollers:
     def __init__(self, head: int, limit: int = POLLER_LIMIT) -> None:
         self.notified_head = head
         self._limit = limit
-        # When a poller stops being counted; never while a poll of it waits.
+        # When each poller stops being counted; infinity while one of its polls waits.
         self._until: dict[object, float] = {}
         self._polls: dict[object, int] = {}
         self._waiters: set[asyncio.Future[None]] = set()
@@ -38,7 +38,7 @@ class Pollers:
         return is_new
 
     def end_poll(self, poller: object, now: float) -> None:
-        """Count a poller for a while longer, however its poll ended."""
+        """Record the end of a poll; the poller is counted for ``POLLER_SECONDS`` longer."""
         polls = self._polls.pop(poller, 0) - 1
         if polls > 0:
             self._polls[poller] = polls
@@ -46,7 +46,7 @@ class Pollers:
             self._until[poller] = now + POLLER_SECONDS
 
     def drop_expired(self, now: float) -> bool:
-        """Stop counting those that have stopped polling; return whether there were any."""
+        """Stop counting pollers that have stopped polling; return whether there were any."""
         expired = [poller for poller, until in self._until.items() if until < now]
         for poller in expired:
             del self._until[poller]
@@ -65,7 +65,7 @@ class Pollers:
             self._waiters.discard(waiter)
 
     def notify(self, head: int) -> Iterator[None]:
-        """Wake the long polls, a few at each step: each answer is a whole request's work."""
+        """Wake the long polls, a few at each step: each then costs a whole HTTP response."""
         self.notified_head = head
         waiters, self._waiters = self._waiters, set()
         for number, waiter in enumerate(waiters, 1):

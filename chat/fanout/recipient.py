@@ -1,4 +1,4 @@
-"""What the fan-out knows of a viewer with a long-lived connection, and how it sends to one."""
+"""The interface of a viewer with a long-lived connection to the fan-out."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import Callable
 from typing import Protocol
 
 BROKEN = -1
-"""In place of the number of bytes that were accepted: the socket failed."""
+"""Stands for the number of accepted bytes when the socket failed."""
 
 _log = logging.getLogger(__name__)
 
 
 class ViewerState(enum.Enum):
-    """Where a viewer is in its life; only ``Members`` changes it.
+    """The state of a viewer; only ``Members`` changes it.
 
-    JOINING: not a viewer of the room yet. FOLLOWING: gets every wave, in a group or by itself.
-    PAUSED: gets nothing until it resumes. LEFT: not a viewer any more, for good.
+    JOINING: not added to the room yet. FOLLOWING: gets every wave, in a group or by itself.
+    PAUSED: gets nothing until it resumes. LEFT: removed for good.
     """
 
     JOINING = enum.auto()
@@ -27,7 +27,7 @@ class ViewerState(enum.Enum):
 
 
 class Position:
-    """What a viewer was sent: the seq of its last entry, and the version of the last count."""
+    """What a viewer was sent last: the seq of an entry, and the version of the count."""
 
     __slots__ = ("count_version", "cursor")
 
@@ -40,10 +40,10 @@ class Recipient(Protocol):
     """A viewer as the fan-out sees it.
 
     ``encoding`` selects which frames it gets. ``position`` is its own while it lags, and a
-    ``SendGroup`` that it shares while it keeps up. While ``writable``, nothing waits in front of
-    the socket, and ``send`` hands bytes to the kernel and returns how many it took, raising
-    BlockingIOError or another OSError as ``socket.send`` does. ``is_plain_socket`` when ``send``
-    does that and nothing else: only such a viewer may be in a group.
+    ``SendGroup`` that it shares while it keeps up. While ``writable``, no unsent bytes are
+    buffered, and ``send`` passes bytes to the kernel and returns how many were accepted; it raises
+    BlockingIOError or another OSError as ``socket.send`` does. ``is_plain_socket`` if ``send`` is
+    the socket's own method: only such a viewer may be in a group.
     """
 
     state: ViewerState
@@ -54,20 +54,20 @@ class Recipient(Protocol):
     send: Callable[[bytes], int]
 
     def buffer_tail(self, tail: memoryview) -> None:
-        """Write what the kernel did not take, in order; ``writable`` is False until that is out."""
+        """Buffer and write bytes that the kernel did not accept; not ``writable`` until done."""
 
     def abort(self) -> None:
-        """Drop a broken connection."""
+        """Close a broken connection at once."""
 
 
 def finish_send(viewer: Recipient, data: bytes, accepted: int) -> None:
-    """Handle what a viewer's socket did not take; the viewer is not in a group."""
+    """Handle a send that was not complete; the viewer is not in a group any more."""
     if accepted == BROKEN:
         viewer.abort()
         return
     try:
         viewer.buffer_tail(memoryview(data)[accepted:])
     except Exception:
-        # The wave goes on to the others; a frame that was cut off cannot be continued.
+        # The wave continues with the others; this connection cannot continue after half a frame.
         _log.exception("the unsent tail of a frame could not be buffered")
         viewer.abort()

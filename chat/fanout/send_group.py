@@ -1,4 +1,4 @@
-"""Viewers that keep up, a group at a time: the loop that every delivery goes through."""
+"""Send groups, and the loop that sends one batch to all viewers of a group."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ GROUP_LIMIT = 64
 
 
 class SendGroup(Position):
-    """Viewers at one position, all of them writable, who are sent the same bytes.
+    """Viewers at one position, all of them writable, that are sent the same bytes.
 
-    A wave touches nothing of a viewer's but ``send``, so that a viewer costs little more than the
-    kernel's work. Viewers that are removed are added to ``lagging``.
+    A wave accesses only the ``send`` of a viewer, so that a viewer costs little more than the
+    system call. Viewers that are removed are added to ``lagging``.
     """
 
     __slots__ = ("_lagging", "_sends", "_viewers", "encoding")
@@ -37,22 +37,22 @@ class SendGroup(Position):
         self._sends.append(viewer.send)
 
     def remove(self, viewer: Recipient) -> None:
-        """Give a viewer a position of its own, which is the group's at this moment."""
+        """Remove a viewer; it gets its own position, equal to the group's."""
         index = self._viewers.index(viewer)
         viewer.position = Position(self.cursor, self.count_version)
-        # The last one takes the place, so that no other moves.
+        # Filled with the last one, so that no other viewer moves.
         self._viewers[index] = self._viewers[-1]
         self._sends[index] = self._sends[-1]
         del self._viewers[-1], self._sends[-1]
         self._lagging[viewer] = None
 
     def clear(self) -> None:
-        """Remove all viewers."""
+        """Remove all viewers; each lags now."""
         for viewer in self._viewers[::-1]:
             self.remove(viewer)
 
     def send(self, data: bytes) -> None:
-        """Send to all; who does not take everything is removed, and the rest is buffered for it."""
+        """Send to all; remove each viewer whose socket did not accept everything."""
         size = len(data)
         short: list[tuple[Callable[[bytes], int], int]] = []
         for send in self._sends:
@@ -71,7 +71,7 @@ class SendGroup(Position):
 
 
 def send_to(viewer: Recipient, data: bytes) -> None:
-    """Send to one viewer, which is writable; it leaves its group if it does not take everything."""
+    """Send to one writable viewer; it leaves its group if its socket does not accept everything."""
     try:
         accepted = viewer.send(data)
     except BlockingIOError:

@@ -1,4 +1,4 @@
-"""When a room's viewers are told how many they are, and in which message."""
+"""The message with the number of a room's viewers: when it is sent, and in which version."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ COUNT_SECONDS = 1.0
 
 
 class ViewerCount:
-    """The last announced count. Each viewer's position has the version that it was sent last.
+    """The last announced count; each viewer's position has the version that it was sent last.
 
-    ``delivered`` is the version that every viewer that keeps up was sent.
+    ``delivered`` is the version that was sent to every viewer that does not lag.
     """
 
     def __init__(self) -> None:
@@ -24,23 +24,23 @@ class ViewerCount:
 
     @property
     def due_at(self) -> float:
-        """When a changed count may be announced."""
+        """The earliest time at which a changed count may be announced."""
         return self._announced_at + COUNT_SECONDS
 
     def force(self) -> None:
         """Announce the next count even if it has not changed.
 
-        A viewer that joins is told a count in its welcome that the others do not know; should it
-        have changed back before they are told, the new viewer has to be told all the same.
+        The welcome of a new viewer has a count that no other viewer has been sent. If it changes
+        back before it is announced, the new viewer would keep a wrong one.
         """
         self._is_forced = True
 
     def is_stale(self, count: int) -> bool:
-        """Return whether some viewers know another count than this."""
+        """Return whether some viewers were last sent a different count."""
         return self._is_forced or count != self._announced or self.delivered != self.version
 
     def update(self, count: int, now: float) -> None:
-        """Make a new message, if one is needed and due."""
+        """Build a new message if one is needed and due."""
         if self.is_stale(count) and now >= self.due_at:
             self._announced, self._announced_at = count, now
             self._is_forced = False
@@ -48,5 +48,5 @@ class ViewerCount:
             self.version += 1
 
     def message_after(self, version: int) -> bytes:
-        """Return the frame for who was sent this version last; empty when there is no newer one."""
+        """Return the frame for a viewer that was sent this version last; empty if none is newer."""
         return b"" if version == self.version else self._message

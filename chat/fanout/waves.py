@@ -1,8 +1,8 @@
-"""When each room of this process is sent what is new: in waves, which run in slices.
+"""Schedules and runs the waves of all rooms, in slices.
 
-A wave is one pass over a room's viewers. Its entries are encoded, framed and, for those who asked
-for it, compressed once; each viewer that keeps up then costs one ``send``. Nothing here awaits, and
-nothing is allocated per viewer on the common path.
+A wave is one pass over a room's viewers. Its entries are encoded, framed and, for viewers that
+negotiated it, compressed once; each viewer that keeps up then costs one ``send``. Nothing here
+awaits, and nothing is allocated per viewer on the common path.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Wave = Generator[None, None, None]
 
 
 class _Timing(msgspec.Struct):
-    """A room's waves in time: the last one's start and length, and the timer of the next."""
+    """The start and length of a room's last wave in seconds, and the timer of the next."""
 
     started_at: float = 0.0
     length: float = 0.0
@@ -41,9 +41,10 @@ class _Timing(msgspec.Struct):
 class Fanout:
     """Runs the waves of all rooms in slices, so that no room starves another.
 
-    All times in seconds. ``gap``: the least between the starts of two waves of a room;
-    ``slice_seconds``: after which a wave yields to the loop; ``refresh_seconds``: after which it
-    also sends what arrived meanwhile; ``retry_seconds``: after which a failed wave is tried again.
+    All times are in seconds. ``gap``: the minimum between the starts of two waves of a room;
+    ``slice_seconds``: after which a wave yields to the loop; ``refresh_seconds``: after which a
+    wave also sends entries that arrived since; ``retry_seconds``: after which a failed wave is
+    repeated.
     """
 
     def __init__(
@@ -91,13 +92,13 @@ class Fanout:
         timing.timer = loop.call_later(delay, self._reschedule, audience, timing)
 
     def forget(self, audience: Audience) -> None:
-        """Forget a room that closes."""
+        """Cancel the waves of a room that is being closed."""
         timing = self._timings.pop(audience, None)
         if timing is not None:
             timing.cancel()
 
     async def flush(self) -> None:
-        """Send now what is scheduled for later, and all that follows; for the server's end."""
+        """Run the scheduled waves now, and later ones at once, to stop the server."""
         self._is_flushing = True
         for audience, timing in list(self._timings.items()):
             if timing.timer is not None:
@@ -105,7 +106,7 @@ class Fanout:
         await self._idle.wait()
 
     def _reschedule(self, audience: Audience, timing: _Timing) -> None:
-        # By now more may be waiting, which may be worth a longer gap.
+        # More entries may be waiting now, which can mean a longer gap.
         timing.cancel()
         self.schedule(audience)
 
@@ -118,7 +119,7 @@ class Fanout:
         self._waves.append((audience, self._run(audience, timing)))
 
     def _step(self) -> None:
-        # One slice of one room's wave; the loop has its turn before the next.
+        # One slice of one wave; the loop handles other events before the next.
         audience, wave = self._waves[0]
         try:
             next(wave)
@@ -126,7 +127,7 @@ class Fanout:
         except StopIteration:
             self._waves.popleft()
         except Exception:
-            # A bug in one room's wave must not silence the others, nor that room for ever.
+            # A bug in one room's wave must neither stop the others nor this room permanently.
             _log.exception("a wave failed")
             self._waves.popleft()
             self._retry(audience)

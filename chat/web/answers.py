@@ -1,6 +1,6 @@
-"""HTTP answers that are being written: a peer that does not read its answer is disconnected.
+"""Disconnects peers that do not read their HTTP responses.
 
-Tornado bounds the time for reading a request, but not for writing the answer.
+Tornado bounds the time for reading a request, but not for writing the response.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ ANSWER_SECONDS = 15.0
 
 
 class PendingAnswers:
-    """The writes that have not reached the kernel yet, each with its deadline.
+    """The writes that the kernel has not accepted yet, each with its deadline.
 
-    A long answer is many writes, so a slow peer that makes progress is not disconnected.
+    A long response is many writes, so a slow peer that makes progress is not disconnected.
     """
 
     def __init__(self, metrics: Metrics, seconds: float = ANSWER_SECONDS) -> None:
@@ -40,7 +40,7 @@ class PendingAnswers:
     def _forget(self, written: asyncio.Future[None]) -> None:
         self._streams.pop(written, None)
         if not written.cancelled():
-            written.exception()  # retrieved: the stream's close is no news
+            written.exception()  # retrieved, or asyncio would log it
 
     def sweep(self, now: float) -> None:
         """Close the streams whose deadline has passed."""

@@ -27,12 +27,12 @@ class ApiHandler(Handler):
     """The base of the API's handlers: pages of allowed origins may call them."""
 
     PARAMETERS: tuple[str, ...] = ()
-    """The query parameters that the address has."""
+    """The query parameters that are accepted."""
 
     def prepare(self) -> None:
         """Refuse pages of other origins, and let allowed ones read the answer (CORS).
 
-        The request is recorded as pending, so that the server answers it before it ends.
+        The request is recorded as pending, so that a server that stops answers it first.
         """
         request = asyncio.current_task()
         assert request is not None
@@ -65,9 +65,9 @@ class ApiHandler(Handler):
         self.set_status(204)
 
     def read_token(self) -> str | None:
-        """Return the token that came with the request."""
+        """Return the bearer token of the request; None if it has none."""
         scheme, _, token = self.request.headers.get("Authorization", "").partition(" ")
-        # Other schemes are for a proxy in front, not for this server.
+        # Other schemes are meant for a reverse proxy.
         return token.strip() if scheme.lower() == "bearer" else None
 
     def read_body(self) -> bytes:
@@ -154,11 +154,11 @@ class Entries(ApiHandler):
         if not self._waiting.cancelled():
             self.write_json(self.require(self._waiting.result()))
         elif stream is not None and not stream.closed():
-            # The peer has ended its side: it is answered at once, if it is there still.
+            # The peer has shut down its sending side: answer at once, since it may still read.
             self.write_json(self.require(await hub.read_room(name, cursor, limit, 0, poller)))
 
     def _read_poller(self) -> str:
-        """Return what the client calls itself, to be counted as one viewer."""
+        """Return the id by which all polls of a client count as one viewer."""
         poller = self.query.get("poller", "")
         if len(poller) > MAX_POLLER_LENGTH:
             detail = f"poller must have at most {MAX_POLLER_LENGTH} characters"
@@ -203,7 +203,7 @@ class Comments(ApiHandler):
         outcome = asyncio.shield(self.services.hub.post(room, author, body.to_post()))
         ack = self.require(await outcome)
         self.set_status(201)
-        # Who repeats a post without a session may be somebody else who saw it.
+        # A repeated post without a session may come from someone else who saw it.
         is_offered = author.chose_name if session is not None else not ack.dup
         offered = self.services.guests.sign(author) if is_offered else ""
         self.write_json(wire.Posted(ack.ref, ack.epoch, ack.seq, ack.dup, offered))

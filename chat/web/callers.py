@@ -1,8 +1,8 @@
-"""Who sends a request, and whether a page of that origin may use this server.
+"""Identifies the sender of a request, and refuses pages and hosts that may not use this server.
 
-The client's address and the host that a browser has asked for come from the connection and the Host
-header. A reverse proxy tells them in ``X-Forwarded-*`` headers, which are believed only from the
-addresses of ``--trusted-proxies``: everybody else can write anything into them.
+The client's address and the requested host are those of the connection and the Host header. From
+the addresses of ``--trusted-proxies``, and only from those, the ``X-Forwarded-*`` headers override
+them.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _log = logging.getLogger(__name__)
 
 
 class Caller(NamedTuple):
-    """Who sends a request.
+    """The sender of a request.
 
-    ``address`` is the client's IP address; ``host`` is what the client reaches this server as, in
-    lower case. ``origin`` and ``site`` are a browser's Origin and Sec-Fetch-Site headers.
+    ``address`` is the client's IP address; ``host`` is the host that the client requested, in lower
+    case. ``origin`` and ``site`` are a browser's Origin and Sec-Fetch-Site headers.
     """
 
     address: str
@@ -39,7 +39,7 @@ class Caller(NamedTuple):
 
 
 class Callers:
-    """Tells who sends a request, and refuses pages and hosts that may not use this server."""
+    """Identifies senders, and checks their hosts and origins against the settings."""
 
     def __init__(self, settings: Settings) -> None:
         self._origins = frozenset(settings.allowed_origins)
@@ -59,7 +59,7 @@ class Callers:
         )
 
     def refuse(self, caller: Caller) -> Rejection | None:
-        """Return why a request may not be answered: the page, or the name of the host."""
+        """Return why a request is refused: its host, or the origin of its page."""
         if (rejection := self.refuse_host(caller)) is not None:
             return rejection
         if self.allows_page(caller):
@@ -79,9 +79,9 @@ class Callers:
         return reject(Code.FORBIDDEN_ORIGIN, detail=detail)
 
     def refuse_host(self, caller: Caller) -> Rejection | None:
-        """Return why a request for this host may not be answered.
+        """Return why a request for this host is refused.
 
-        The machine itself is always allowed: no other site can be made to resolve to these names.
+        The names of loopback are always allowed: DNS rebinding cannot use them.
         """
         if not self._hosts or caller.host in self._hosts:
             return None
@@ -96,8 +96,7 @@ class Callers:
 
         Browsers send no Origin for an image or a link, but Sec-Fetch-Site. Scripts send neither.
         Only the hosts are compared: behind a proxy the scheme is not known here. A sandboxed frame
-        and a file have the origin ``null``, which is nobody's: it is refused, although an overlay
-        in such a frame could be allowed to listen.
+        and a file have the origin ``null``, which anyone can have: it is refused.
         """
         if caller.origin is None:
             return caller.site is None or caller.site in _OWN_PAGES
@@ -106,9 +105,9 @@ class Callers:
         return bool(caller.host) and _read_host(caller.origin) == caller.host
 
     def _find_client(self, peer: str, forwarded_for: str) -> str:
-        """Return the last address of X-Forwarded-For that is no trusted proxy's (from the right).
+        """Return the rightmost address of X-Forwarded-For that is not a trusted proxy's.
 
-        What stands before an address that nobody vouches for may be forged.
+        Whatever is left of it may be forged.
         """
         client = peer
         for hop in reversed(forwarded_for.rsplit(",", MAX_PROXIES)[-MAX_PROXIES:]):
@@ -140,7 +139,7 @@ def _parse_address(raw: str) -> Address | None:
 
 
 def _find_host(host: str, headers: Mapping[str, str]) -> str:
-    """Return the host that the client asked a trusted proxy for, as far as it tells."""
+    """Return the host that the client requested, from the headers of a trusted proxy."""
     forwarded = headers.get("x-forwarded-host", "").rpartition(",")[2].strip().lower()
     port = headers.get("x-forwarded-port", "").rpartition(",")[2].strip()
     host = forwarded or host

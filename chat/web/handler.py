@@ -87,22 +87,22 @@ class Handler(AnsweringHandler):
         self.services = services
 
     def set_default_headers(self) -> None:
-        """Send no Server header, and forbid browsers to guess content types."""
+        """Tornado's hook: send no Server header, and set headers that restrict browsers."""
         self.clear_header("Server")
         self.set_header("X-Content-Type-Options", "nosniff")
         self.set_header("Referrer-Policy", "same-origin")
         self.set_header("Permissions-Policy", _PERMISSIONS)
-        # For a browser that shows an answer that is no page; pages have a policy of their own.
+        # For responses that a browser shows although they are not pages; pages have their own.
         self.set_header("Content-Security-Policy", _NO_PAGE_POLICY)
 
     def prepare(self) -> None:
-        """Refuse hosts that this server does not answer to."""
+        """Refuse hosts that are not allowed."""
         if (rejection := self.services.callers.refuse_host(self.caller)) is not None:
             raise Refused(rejection)
 
     @cached_property
     def caller(self) -> Caller:
-        """Who sends this request."""
+        """The sender of this request."""
         return self.services.callers.identify(self.request.remote_ip or "", self.request.headers)
 
     @property
@@ -117,7 +117,7 @@ class Handler(AnsweringHandler):
         return value
 
     async def open_room(self, name: str) -> Room:
-        """Return the room of the address, opening it at first use."""
+        """Return the room, opened if necessary; raises Refused if it cannot be opened."""
         return self.require(await self.services.hub.open_room(name))
 
     def rejection_of(self, status: int, error: BaseException | None) -> Rejection:
@@ -144,7 +144,7 @@ class Handler(AnsweringHandler):
         self.write_rejection(rejection)
 
     def write_rejection(self, rejection: Rejection) -> None:
-        """Write the body of an error."""
+        """Write a rejection as the body of the response."""
         self.write_json(Failure(rejection))
 
     def write_json(self, answer: Struct) -> None:

@@ -7,17 +7,16 @@ from chat.web.handler import Handler, Refused
 
 
 class ProbeHandler(Handler):
-    """The base of the probes, which ask by the machine's address and learn nothing secret."""
+    """The base of the probes; monitoring requests them by IP address, so any host is allowed."""
 
     def prepare(self) -> None:
-        """Answer to any host name."""
+        """Skip the check of the host."""
 
 
 class Health(ProbeHandler):
     """``GET /healthz``: the process answers."""
 
     def get(self) -> None:
-        """Answer 200."""
         self.set_header("Content-Type", "text/plain; charset=utf-8")
         self.finish("ok\n")
 
@@ -39,6 +38,5 @@ class MetricsPage(Handler):
     """``GET /metrics``: the metrics, in Prometheus' text format."""
 
     def get(self) -> None:
-        """Answer with all metrics."""
         self.set_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
         self.finish(self.services.metrics.render())

@@ -1,4 +1,4 @@
-"""The message budget of one connection, and of its address: what it costs to be spoken to."""
+"""Charges the messages of one connection to its budget and to that of its address."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from chat.web.peers import Peers
 
 
 class MessageBudget:
-    """What one connection has used; made when it sends its first message that costs something.
+    """What one connection has used; created with the first message that is charged.
 
-    ``overruns`` counts the messages in a row that exceeded the budget; it starts again at zero once
-    the budget is full.
+    ``overruns`` counts the messages in a row that exceeded the budget; it is reset
+    once the budget is full.
     """
 
     __slots__ = ("_address_key", "_budget", "_full_at", "_peers", "overruns")

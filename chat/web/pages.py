@@ -21,8 +21,8 @@ _POLICY = (
     "frame-ancestors {ancestors}; require-trusted-types-for 'script'; trusted-types {types}"
 )
 _PAGE_POLICY = _POLICY.format(style="'self'", ancestors="'none'", types="'none'")
-# Anybody may frame it. OBS adds the operator's own style, older ones by ``innerHTML``: the page has
-# the one policy for that, in ``overlay/obs-trusted-types.js``.
+# Any site may frame the overlay. OBS adds the operator's own style, older versions of it by
+# ``innerHTML``: ``overlay/obs-trusted-types.js`` has a Trusted Types policy only for that.
 _OVERLAY_POLICY = _POLICY.format(style="'self' 'unsafe-inline'", ancestors="*", types="default")
 
 
@@ -62,7 +62,6 @@ class Lobby(PageHandler):
     """``/``: the live rooms, and the server's date and time."""
 
     def get(self) -> None:
-        """Render the page."""
         now = datetime.datetime.now().astimezone()
         self.render_page("lobby.html", server_time=now.isoformat(timespec="seconds"))
 
@@ -91,14 +90,13 @@ class NotFound(PageHandler):
 
 
 class Overlay(PageHandler):
-    """``/r/{room}/overlay``: nothing but the comments, for OBS or an iframe of any site."""
+    """``/r/{room}/overlay``: only the comments, for OBS or an iframe on any site."""
 
     def content_policy(self) -> str:
         """Return the Content-Security-Policy of the overlay."""
         return _OVERLAY_POLICY
 
     def get(self, name: str) -> None:
-        """Render the page."""
         self.render_page("overlay.html", room=self.require(parse_room(name)))
 
 
@@ -106,7 +104,6 @@ class OverlayComposer(PageHandler):
     """``/r/{room}/overlay/compose``: a form for the overlay's appearance, which shows its URL."""
 
     def get(self, name: str) -> None:
-        """Render the page."""
         self.render_page("overlay_composer.html", room=self.require(parse_room(name)))
 
 
@@ -127,13 +124,13 @@ class StaticFiles(AnsweringHandler, StaticFileHandler):
         self.set_header("Access-Control-Allow-Origin", "*")
 
     def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
-        """Answer 404 for a name that no file can have, such as one with a NUL."""
+        """Answer 404 for a name with a NUL, for which the file system raises."""
         if "\0" in absolute_path:
             raise HTTPError(404)
         return super().validate_absolute_path(root, absolute_path)
 
     def set_extra_headers(self, path: str) -> None:
-        """Module URLs have no version in them, so browsers must revalidate them."""
+        """Make browsers revalidate: the URLs contain no version."""
         self.set_header("Cache-Control", "no-cache")
 
     def write_error(self, status_code: int, **_kwargs: Any) -> None:

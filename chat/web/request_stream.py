@@ -1,7 +1,7 @@
-"""The stream of an HTTP connection whose peer may end its side before it has the answer.
+"""A stream whose peer may shut down its sending side before it has the response.
 
-A client may shut down its sending side once its request is sent, and wait for the answer (RFC 9112,
-9.6). Tornado's stream takes that for the end of the connection, and the answer is lost.
+A client may do that once its request is sent (RFC 9112, section 9.6). Tornado's stream would close
+the connection, and the response would be lost.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from tornado.iostream import IOStream
 
 
 class RequestStream(IOStream):
-    """Stays open when the peer has ended its side while its answer is due.
+    """Stays open when the peer shuts down its sending side while a response is due.
 
-    It is closed when the server reads on, for the next request. A peer that is gone altogether
-    looks the same until something is written to it.
+    It is closed when the server reads the next request. A peer that has closed its socket looks the
+    same until something is written to it.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -26,11 +26,11 @@ class RequestStream(IOStream):
         self._on_peer_end: Callable[[], None] | None = None
 
     def set_peer_end_callback(self, callback: Callable[[], None] | None) -> None:
-        """Call back when the peer has ended its side, so that no answer is delayed for it."""
+        """Call ``callback`` when the peer shuts down its side, so that a long poll can end."""
         self._on_peer_end = callback
 
     def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
-        """Read what there is; an end that nobody waits for is no end yet."""
+        """Tornado's hook: read; the end of the data closes the stream only during a read."""
         size = super().read_from_fd(buf)
         if size != 0 or self.reading():
             return size
@@ -43,7 +43,7 @@ class RequestStream(IOStream):
     def _handle_events(self, fd: Any, events: int) -> None:
         super()._handle_events(fd, events)
         if self._peer_has_ended and not self.closed() and not self.reading():
-            # The end stays readable: who listens for it is called again and again.
+            # The socket stays readable: the loop would call this handler all the time.
             state = (self._state or 0) & ~IOLoop.READ
             if state != self._state:
                 self._state = state

@@ -1,10 +1,10 @@
 """The two ways to upgrade to WebSocket; after both, the stream belongs to a ``Connection``.
 
-``RoomSocket`` is Tornado's handler, and takes every request. ``FastUpgradeServer`` takes the
-simplest one before Tornado sees it, which is what a whole audience sends when it reconnects: it
-parses the head itself, where Tornado would create a request, a handler and two dozen objects around
-it, and passes everything else on. That makes three to four times as many handshakes a second
-(``make bench ARGS=upgrades``).
+``RoomSocket`` is Tornado's handler and handles every request. ``FastUpgradeServer`` handles the
+most frequent kind, a plain upgrade to an open room, before Tornado reads it: it parses the head
+itself, where Tornado would create a request, a handler and two dozen other objects. That is three
+to four times as fast (``make bench ARGS=upgrades``), which counts when all viewers reconnect at
+once. It passes all other requests to Tornado.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ class RoomSocket(Handler, WebSocketHandler):
         return self.services.callers.allows_page(self.caller._replace(origin=origin))
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Refuse; a client of another version is told which one this is (RFC 6455, 4.4).
+        """Refuse; with 426, name the supported version (RFC 6455, section 4.4).
 
-        Any page may read why: the answer says nothing else.
+        Pages of any origin may read the response: it contains only the reason.
         """
         self.set_header("Access-Control-Allow-Origin", "*")
         if status_code == UPGRADE_REQUIRED:
@@ -73,9 +73,9 @@ class RoomSocket(Handler, WebSocketHandler):
 class FastUpgradeServer(RequestServer):
     """The HTTP server, with a fast path for upgrades to rooms that are open.
 
-    The fast path only accepts; whatever has to be refused is passed to the handler. It is for plain
-    connections: under TLS the head cannot be looked at before Tornado's stream has decrypted it,
-    and the TLS handshake costs far more than what would be saved.
+    The fast path only accepts; upgrades that have to be refused are passed to the handler. It is
+    for plain connections: under TLS the head cannot be peeked at, and the TLS handshake costs far
+    more than the fast path would save.
     """
 
     def initialize(  # type: ignore[override]
@@ -91,7 +91,7 @@ class FastUpgradeServer(RequestServer):
         self._health = re.compile(HEALTH_REQUEST % re.escape(base_path.encode()))
 
     def add_sockets(self, sockets: Any) -> None:
-        """Listen; where it can, the kernel passes on a connection only once it has sent data."""
+        """Listen; on Linux, accept a connection only once its first data has arrived."""
         for listener in sockets:
             if hasattr(socket, "TCP_DEFER_ACCEPT"):
                 listener.setsockopt(
@@ -100,11 +100,11 @@ class FastUpgradeServer(RequestServer):
         super().add_sockets(sockets)
 
     def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
-        """Take a new connection, unless that would take the last file descriptors.
+        """Serve a new connection, unless file descriptors run out.
 
-        The kernel gives out the lowest free number, so a high one tells how many are in use.
-        Accepting at the limit itself would fail, and be tried again at once, forever. Some of the
-        last ones are for the health checks and the metrics of a server that is full.
+        A new descriptor has the lowest free number, so a high number means that most are in use.
+        At the limit itself ``accept`` would fail and be retried in a busy loop. A full server
+        reserves some of the last descriptors for health checks and metrics.
         """
         number = stream.socket.fileno()
         if number >= self._descriptor_limit and not (

@@ -1,1 +1,1 @@
-"""Who a viewer is: guests and their sessions, and the tokens that the server's secret signs."""
+"""The identity of viewers: guest sessions, room tokens, and the secret that signs both."""

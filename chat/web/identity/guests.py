@@ -1,7 +1,8 @@
-"""Guests: who a viewer is while no site has signed a token for them.
+"""Guests: the users that this server creates itself, and their sessions.
 
-A guest's session is a token (JWT, RFC 7519) that this server signed with HS256; nothing else is
-accepted. It names a user and no rights, so it does not expire: it is valid as long as the secret.
+A guest's session is a token (JWT, RFC 7519) that this server signed with HS256; no other algorithm
+is accepted. It names a user and no rights, so it does not expire: it is valid as long as the
+secret.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Room tokens: who holds one may change a room's settings. The server's secret signs them.
+"""Room tokens: a request with one may change a room's settings. The server's secret signs them.
 
 A room token (JWT, RFC 7519) has an audience and a room, and is valid for a minute. It is never
 accepted as a guest's session, nor a session as a room token: a session has no audience.

@@ -14,15 +14,15 @@ _log = logging.getLogger(__name__)
 
 
 class SecretError(Exception):
-    """There is no usable secret; the text is one sentence for the operator."""
+    """There is no usable secret; the message is one sentence for the operator."""
 
 
 def load_or_create_secret(chosen: str, database: str | None) -> bytes:
     """Return the key that sessions are signed with.
 
-    ``chosen`` is the operator's own. Without one it is read from a file beside the database, which
-    is created at the first start; a database in memory gets a key for this run. The caller holds
-    the database's lock. Raises SecretError.
+    ``chosen`` is the operator's own. Without it, the key is read from a file beside the database,
+    which is created at the first start; with a database in memory a new key is returned. The caller
+    holds the database's lock. Raises SecretError.
     """
     if chosen or not database:
         return chosen.encode() or secrets.token_bytes(_SECRET_BYTES)
@@ -70,7 +70,7 @@ def _path_beside(database: str) -> Path:
 
 
 def _write_secret(path: Path) -> None:
-    # A start that is cut short must not leave a file that cannot be used.
+    # Renamed when complete: an interrupted start must not leave a partial secret.
     partial = path.with_name(path.name + ".partial")
     partial.unlink(missing_ok=True)
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
