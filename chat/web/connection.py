@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from socket import SO_ERROR, SOL_SOCKET
 from typing import TYPE_CHECKING
 
-from tornado.iostream import IOStream
+from tornado.iostream import IOStream, StreamClosedError
 
 from chat.core import frames, wire
 from chat.core.budgets import FRAGMENT_COST, POSTS_IN_FLIGHT
@@ -254,8 +255,13 @@ class Connection(FrameWriter):
         )
 
     async def _wait_to_read(self) -> None:
-        """Read nothing while this peer is over a budget, or does not read its answers."""
+        """Read nothing while this peer is over a budget, or does not read its answers.
+
+        Raises StreamClosedError when the connection breaks meanwhile.
+        """
         while self.state is not ViewerState.LEFT:
+            if self._stream.closed() or self._stream.socket.getsockopt(SOL_SOCKET, SO_ERROR):
+                raise StreamClosedError
             if not self.writable or self._posts_in_flight >= POSTS_IN_FLIGHT.limit:
                 self._read_waiter = asyncio.get_running_loop().create_future()
                 await self._read_waiter

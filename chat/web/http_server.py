@@ -40,6 +40,7 @@ from chat.core.wire import Failure, encode
 from chat.metrics import Metrics
 from chat.web.connections import CLOSE_SECONDS
 from chat.web.graceful_close import close_gracefully
+from chat.web.request_queue import RequestQueue
 from chat.web.request_stream import RequestStream
 
 _ABSOLUTE = re.compile(r"https?://([^/?#]*)([^#]*)", re.IGNORECASE)
@@ -70,6 +71,10 @@ class _PeerStream(IOStream):
         if max_bytes is not None:
             regex = rb"(?s)%s|\A(?=.{%d})(?!.{,%d}%s).+" % (regex, max_bytes + 1, max_bytes, regex)
         return super().read_until_regex(regex)
+
+    def read_until(self, delimiter: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
+        """Read a line; of one over the limit, return what has arrived, which is malformed."""
+        return self.read_until_regex(re.escape(delimiter), max_bytes)
 
     def close(self, exc_info: Any = False) -> None:
         """Close, and report the error that is the reason."""
@@ -137,11 +142,16 @@ def _explain(error: HTTPInputError) -> Malformed:
 class _ServerConnection(HTTP1ServerConnection):
     """The requests of one connection, one after the other."""
 
+    def __init__(self, stream: IOStream, server: RequestServer, context: object) -> None:
+        super().__init__(stream, server.conn_params, context)
+        self._server = server
+
     async def _server_request_loop(self, delegate: HTTPServerConnectionDelegate) -> None:
         try:
             is_open = True
             while is_open:
-                is_open = await self._serve_request(delegate)
+                # A peer that has left needs no answers to the requests it sent before.
+                is_open = await self._serve_request(delegate) and not self.stream.closed()
                 # Reading buffered requests does not yield to the loop.
                 await asyncio.sleep(0)
         except Malformed as error:
@@ -159,7 +169,9 @@ class _ServerConnection(HTTP1ServerConnection):
     async def _serve_request(self, delegate: HTTPServerConnectionDelegate) -> bool:
         connection = _RequestConnection(self.stream, False, self.params, self.context)
         request = delegate.start_request(self, connection)
-        return await connection.read_response(_Request(request, connection))
+        return await connection.read_response(
+            _Request(request, connection, self._server.request_queue)
+        )
 
     async def _refuse(self, rejection: Rejection) -> None:
         start_line, headers, body = _build_refusal(rejection)
@@ -175,9 +187,12 @@ class _ServerConnection(HTTP1ServerConnection):
 class _Request(HTTPMessageDelegate):
     """Passes a request to the application, with its target in origin form."""
 
-    def __init__(self, request: HTTPMessageDelegate, connection: HTTPConnection) -> None:
+    def __init__(
+        self, request: HTTPMessageDelegate, connection: HTTPConnection, queue: RequestQueue
+    ) -> None:
         self._request: HTTPMessageDelegate | None = request
         self._connection = connection
+        self._queue = queue
 
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
@@ -192,7 +207,8 @@ class _Request(HTTPMessageDelegate):
             start_line = start_line._replace(path=path)
             headers["Host"] = absolute[1]
         try:
-            return self._request.headers_received(start_line, headers)
+            self._request.headers_received(start_line, headers)
+            return self._queue.wait()
         except HTTPInputError:
             # The request was parsed, but a value is invalid, such as the Host header.
             self._request = None
@@ -236,6 +252,12 @@ class RequestServer(HTTPServer):
         """Tornado's hook: receive the constructor's arguments."""
         super().initialize(*args, **kwargs)
         self._metrics = metrics
+        self.request_queue = RequestQueue()
+        metrics.watch(
+            "danmaku_waiting_requests",
+            "HTTP requests that wait until others have been answered",
+            lambda: len(self.request_queue),
+        )
 
     def _handle_connection(self, connection: socket.socket, address: Any) -> None:
         """Tornado's hook: take an accepted socket."""
@@ -277,6 +299,6 @@ class RequestServer(HTTPServer):
         if not isinstance(stream, SSLIOStream):
             stream = _RequestStream(stream.socket, **self._stream_options())
         context = _HTTPRequestContext(stream, address, self.protocol)
-        connection = _ServerConnection(stream, self.conn_params, context)
+        connection = _ServerConnection(stream, self, context)
         self._connections.add(connection)
         connection.start_serving(self)

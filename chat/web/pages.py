@@ -15,6 +15,8 @@ from chat.web.handler import AnsweringHandler, Handler, Refused, Services
 
 HLS_FILE = "hls.min.mjs"
 
+_FILE_ERRORS = {405: Code.METHOD_NOT_ALLOWED, 500: Code.INTERNAL}
+
 _POLICY = (
     "default-src 'self'; script-src 'self'; style-src {style}; img-src 'self' data:; "
     "media-src * blob:; connect-src *; object-src 'none'; base-uri 'none'; form-action 'self'; "
@@ -134,10 +136,11 @@ class StaticFiles(AnsweringHandler, StaticFileHandler):
         self.set_header("Cache-Control", "no-cache")
 
     def write_error(self, status_code: int, **_kwargs: Any) -> None:
-        """Answer with a JSON error, like the API."""
-        code = Code.NOT_FOUND if status_code < 500 else Code.INTERNAL
+        """Answer with a JSON error, like the API; a folder is as little there as a missing file."""
+        rejection = reject(_FILE_ERRORS.get(status_code, Code.NOT_FOUND))
+        self.set_status(rejection.status)
         self.set_header("Content-Type", "application/json; charset=utf-8")
-        self.finish(encode(Failure(reject(code))))
+        self.finish(encode(Failure(rejection)))
 
     def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
         """Do not log files that are missing."""

@@ -138,6 +138,41 @@ def test_peer_that_reads_no_answers_is_not_read_either(kind: str) -> None:
     run(scenario, messages=UNLIMITED)
 
 
+def test_peer_over_its_budget_is_forgotten_as_soon_as_its_connection_breaks() -> None:
+    slow = RateBudget("messages", "connection", burst=20, rate=1)
+
+    async def scenario(server: InProcessServer) -> None:
+        flooder = await server.connect("demo")
+        flooder.send_bytes(encode_message("pause") * 1_000)
+        while not server.read_metric("danmaku_budget_exceeded_total", budget="messages"):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        flooder.reset()
+        async with asyncio.timeout(5):
+            while server.hub.count_viewers():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert server.read_metric("danmaku_connections") == 0
+
+    run(scenario, messages=slow)
+
+
+def test_requests_of_a_peer_that_has_left_are_not_answered() -> None:
+    async def scenario(server: InProcessServer) -> None:
+        room = await server.hub.open_room("demo")
+        cursor = f"{room.epoch}:{room.head}"
+        heads = [f"GET /api/rooms/demo/entries?after={cursor}&wait=30", *["GET /nothing"] * 50]
+        peer = await server.connect_tcp()
+        peer.send_bytes(b"".join(f"{head} HTTP/1.1\r\nHost: x\r\n\r\n".encode() for head in heads))
+        while not server.read_metric("danmaku_long_polls"):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        peer.reset()
+        await server.hub.post(room, SPEAKER, Post("wakes the poll"))
+        while server.server._http._connections:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        assert not server.read_metric("danmaku_rejected_total", code="not_found")
+
+    run(scenario)
+
+
 def test_posts_in_flight_of_a_connection_are_bounded_and_all_are_answered() -> None:
     count = 3 * POSTS_IN_FLIGHT.limit
 

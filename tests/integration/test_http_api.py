@@ -192,10 +192,22 @@ def test_page_of_an_invalid_room_is_html(server: ServerProcess, path: str) -> No
 
 
 @pytest.mark.parametrize(
-    "path", ["/static/../server.py", "/static/%2e%2e/server.py", "/static/js/nothing.js"]
+    "path",
+    [
+        "/static/../server.py",
+        "/static/%2e%2e/server.py",
+        "/static/..%2fserver.py",
+        "/static//etc/passwd",
+        "/static/js",
+        "/static/js/",
+        "/static/js/nothing.js",
+    ],
 )
-def test_file_outside_the_static_folder_is_not_served(server: ServerProcess, path: str) -> None:
-    assert Api(server).get(path).status in (403, 404)
+def test_what_is_no_file_of_the_static_folder_is_not_found(
+    server: ServerProcess, path: str
+) -> None:
+    answer = Api(server).get(path)
+    assert (answer.status, answer.error["code"]) == (404, "not_found")
 
 
 # --- other sites ----------------------------------------------------------------------------------

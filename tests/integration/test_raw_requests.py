@@ -89,6 +89,11 @@ BAD_REQUESTS = {
         400,
         "bad_request",
     ),
+    "chunk size that is too long": (
+        b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n2;%s\r\n" % (b"x" * 90),
+        400,
+        "bad_request",
+    ),
     "head too large": (
         b"GET / HTTP/1.1\r\n" + HOST + b"X: %s\r\n\r\n" % (b"a" * 17_000),
         431,

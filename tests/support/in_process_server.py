@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import struct
 import time
 from collections import deque
 from typing import Any
@@ -90,6 +91,14 @@ class Peer:
 
     def close(self) -> None:
         self._writer.close()
+
+    def reset(self) -> None:
+        """Break the connection: the server gets a reset."""
+        linger = struct.pack("ii", 1, 0)
+        self._writer.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, linger
+        )
+        self._writer.transport.abort()
 
 
 class InProcessServer:
