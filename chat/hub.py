@@ -117,11 +117,11 @@ class Hub:
         assert room is not None
         return room
 
-    def refuse_room(self, name: str) -> Rejection | None:
+    def check_room(self, name: str) -> Rejection | None:
         """Return why a room cannot be entered now."""
-        return self._rooms.refuse(name)
+        return self._rooms.check(name)
 
-    async def find_begun_room(self, name: str) -> Room | Rejection | None:
+    async def open_existing_room(self, name: str) -> Room | Rejection | None:
         """Return the room, opened if necessary; None if it was never created.
 
         For requests that only read: they write nothing. Joining, posting and changing the settings
@@ -221,7 +221,7 @@ class Hub:
         """
         ends = time.monotonic() + wait
         while True:
-            room = await self.find_begun_room(name)
+            room = await self.open_existing_room(name)
             left = ends - time.monotonic()
             if isinstance(room, Rejection):
                 return room

@@ -99,7 +99,7 @@ class Rooms:
         returned instead.
         """
         while (room := self.find(name)) is None:
-            if (rejection := self.refuse(name)) is not None:
+            if (rejection := self.check(name)) is not None:
                 return rejection
             task = self._opening.get(name)
             if task is None:
@@ -117,7 +117,7 @@ class Rooms:
                 break  # else the task was that of a call without create
         return room
 
-    def refuse(self, name: str) -> Rejection | None:
+    def check(self, name: str) -> Rejection | None:
         """Return why a room cannot be entered now."""
         checked = wire.parse_room(name)
         if isinstance(checked, Rejection):

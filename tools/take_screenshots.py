@@ -1,7 +1,6 @@
-"""Take the pages' pictures from a running server with a lively room.
+"""Take screenshots of the pages, from a running server with comments in a room.
 
-``docs/images`` gets the README's; all others go to ``build/screenshots``, for whoever changes the
-looks: look at each.
+Those for the READMEs are written to ``docs/images``, all others to ``build/screenshots``.
 """
 
 from __future__ import annotations
@@ -65,7 +64,7 @@ async def serve() -> AsyncIterator[str]:
 
 
 async def chatter(url: str, room: str, rate: float) -> None:
-    """Say things in a room for ever."""
+    """Post comments in a room until cancelled."""
     dice = random.Random(room)
     address = f"{url.replace('http', 'ws')}/ws/{room}"
     async with Client(address, name="Host") as first:

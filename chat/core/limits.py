@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 PRUNE_ABOVE = 4_096
-SPEAKERS_LIMIT = 50_000
+SENDERS_LIMIT = 50_000
 
 
 class RateLimit:
@@ -74,7 +74,7 @@ class SlowMode:
 
     __slots__ = ("_last", "_limit", "_seconds")
 
-    def __init__(self, limit: int = SPEAKERS_LIMIT) -> None:
+    def __init__(self, limit: int = SENDERS_LIMIT) -> None:
         self._limit = limit
         self._seconds = 0
         # sender -> (time, comment), the earliest first

@@ -38,7 +38,7 @@ class ApiHandler(Handler):
         assert request is not None
         self.services.pending_requests.add(request)
         request.add_done_callback(self.services.pending_requests.discard)
-        if (rejection := self.services.callers.refuse(self.caller)) is not None:
+        if (rejection := self.services.callers.check(self.caller)) is not None:
             raise Refused(rejection)
         self._allow_reading()
         self.query = self.require(read_query(self.request.query, self.PARAMETERS))
@@ -110,7 +110,7 @@ class RoomHandler(ApiHandler):
 
     async def get(self, name: str) -> None:
         """Answer with its newest number, viewers and settings."""
-        room = self.require(await self.services.hub.find_begun_room(name))
+        room = self.require(await self.services.hub.open_existing_room(name))
         self.write_json(
             wire.RoomInfo(name, wire.BEGINNING.epoch, 0, 0, Raw(b"{}"))
             if room is None

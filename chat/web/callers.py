@@ -58,9 +58,9 @@ class Callers:
             address, host, headers.get("origin"), headers.get("sec-fetch-site", "").lower() or None
         )
 
-    def refuse(self, caller: Caller) -> Rejection | None:
+    def check(self, caller: Caller) -> Rejection | None:
         """Return why a request is refused: its host, or the origin of its page."""
-        if (rejection := self.refuse_host(caller)) is not None:
+        if (rejection := self.check_host(caller)) is not None:
             return rejection
         if self.allows_page(caller):
             return None
@@ -78,7 +78,7 @@ class Callers:
         )
         return reject(Code.FORBIDDEN_ORIGIN, detail=detail)
 
-    def refuse_host(self, caller: Caller) -> Rejection | None:
+    def check_host(self, caller: Caller) -> Rejection | None:
         """Return why a request for this host is refused.
 
         The names of loopback are always allowed: DNS rebinding cannot use them.

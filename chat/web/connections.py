@@ -91,7 +91,7 @@ class Connections:
         encoding = DEFLATE if upgrade.deflate else PLAIN
         key = self.peers.add_connection(address)
         connection = Connection(stream, self, room, author, key, answer_upgrade(upgrade), encoding)
-        if self.refuse() is not None:
+        if self.check_capacity() is not None:
             self.peers.remove_connection(key)
             connection.close_gracefully(FULL, self._spread())
             ending = asyncio.get_running_loop().create_task(read_to_end(stream))
@@ -104,7 +104,7 @@ class Connections:
         run = connection.run(upgrade.cursor, upgrade.recent)
         self._slots[connection.ping_slot][connection] = asyncio.get_running_loop().create_task(run)
 
-    def refuse(self) -> Rejection | None:
+    def check_capacity(self) -> Rejection | None:
         """Return why no further connection is accepted now."""
         if self._count < self._max_viewers:
             return None

@@ -97,7 +97,7 @@ class Handler(AnsweringHandler):
 
     def prepare(self) -> None:
         """Refuse hosts that are not allowed."""
-        if (rejection := self.services.callers.refuse_host(self.caller)) is not None:
+        if (rejection := self.services.callers.check_host(self.caller)) is not None:
             raise Refused(rejection)
 
     @cached_property

@@ -14,7 +14,7 @@ def authorize_upgrade(services: Services, upgrade: Upgrade, caller: Caller) -> A
 
     Both ways to upgrade call this, so a check that is added here cannot be missing in one of them.
     """
-    if (rejection := services.callers.refuse(caller)) is not None:
+    if (rejection := services.callers.check(caller)) is not None:
         return rejection
     if (rejection := services.peers.admit_handshake(caller.address)) is not None:
         return rejection
@@ -34,5 +34,5 @@ def explain_refusal(services: Services, upgrade: Upgrade, caller: Caller) -> Rej
     author = authorize_upgrade(services, upgrade, caller)
     if isinstance(author, Rejection):
         return author
-    refusal = services.hub.refuse_room(upgrade.room) or services.connections.refuse()
+    refusal = services.hub.check_room(upgrade.room) or services.connections.check_capacity()
     return refusal or reject(Code.NOT_A_WEBSOCKET)

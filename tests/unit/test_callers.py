@@ -19,7 +19,7 @@ def refusal(settings: Settings = SETTINGS, peer: str = "192.0.2.9", **headers: s
     """Return the code with which a request is refused; empty if it is not."""
     named = {"host": HOST, **{name.replace("_", "-"): value for name, value in headers.items()}}
     callers = Callers(settings)
-    rejection = callers.refuse(callers.identify(peer, named))
+    rejection = callers.check(callers.identify(peer, named))
     return "" if rejection is None else rejection.code
 
 
@@ -127,7 +127,7 @@ def test_host_header_without_the_port_is_named_in_the_refusal() -> None:
     caller = callers.identify(
         "192.0.2.9", {"host": "chat.example", "origin": "http://chat.example:8080"}
     )
-    rejection = callers.refuse(caller)
+    rejection = callers.check(caller)
     assert rejection is not None
     assert rejection.code == "forbidden_origin"
     assert "asked for chat.example." in rejection.message
@@ -217,4 +217,4 @@ texts = st.one_of(
 def test_no_header_makes_deciding_raise(headers: dict[str, str], peer: str) -> None:
     callers = Callers(replace(PROXIES, allowed_hosts=("chat.example",)))
     for one in (peer, "10.0.0.1"):
-        callers.refuse(callers.identify(one, headers))
+        callers.check(callers.identify(one, headers))
