@@ -28,7 +28,6 @@ class LoadMonitor:
         self._timer = loop.call_at(self._due, self._measure)
 
     def stop(self) -> None:
-        """Stop measuring."""
         if self._timer is not None:
             self._timer.cancel()
 

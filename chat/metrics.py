@@ -1,4 +1,4 @@
-"""The server's Prometheus metrics: one object a server, with a registry of its own.
+"""The server's Prometheus metrics: one object per server, with its own registry.
 
 No metric is updated once per viewer.
 """

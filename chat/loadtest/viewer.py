@@ -63,7 +63,7 @@ class Viewer(Connection):
             self.context.recorder.counters.unsent += 1
 
     def send_post(self, number: int, due: int) -> bool:
-        """False when it cannot be sent."""
+        """Send a comment; return False if it cannot be sent."""
         raise NotImplementedError
 
     def disconnect(self) -> None:
@@ -77,7 +77,7 @@ class Viewer(Connection):
             self.resume_reading()
 
     def is_behind(self, head: int) -> bool:
-        """True while it can still reach `head`."""
+        """Return whether the viewer is live and has not reached `head`."""
         return self.state is ViewerState.LIVE and self.tracker.seq < head
 
     def check_opening(self, moment: int) -> None:

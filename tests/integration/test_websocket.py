@@ -215,7 +215,7 @@ def test_twenty_bad_messages_in_a_row_end_the_connection(server: ServerProcess, 
         for _ in range(19):
             viewer.socket.send("nonsense")
             assert viewer.wait_for("reject")["code"] == "bad_json"
-        assert viewer.say("in between")["type"] == "ack"  # understood: the count begins again
+        assert viewer.say("in between")["type"] == "ack"  # a valid message resets the count
         for _ in range(20):
             viewer.socket.send("nonsense")
         assert viewer.wait_for("bye")["code"] == 4500
@@ -316,7 +316,7 @@ def test_message_in_fragments_is_one_message(server: ServerProcess, room: str) -
 
 def test_close_is_answered_with_its_code(server: ServerProcess, room: str) -> None:
     with Viewer(server, room) as viewer:
-        viewer.wait_for("viewers")  # nothing else is on its way
+        viewer.wait_for("viewers")  # no other message is pending
         viewer.socket.sock.sendall(encode_close(1000, "done"))
         assert viewer.read_close() == 1000
         with contextlib.suppress(ConnectionError):
