@@ -162,7 +162,8 @@ def _read_host(origin: str) -> str:
 def _read_name(host: str) -> str:
     """Return a host without its port and brackets."""
     if host.startswith("["):
-        return host[1:].partition("]")[0]
+        name, _, rest = host[1:].partition("]")
+        return "" if rest and not rest.startswith(":") else name
     return host.partition(":")[0]
 
 

@@ -106,6 +106,8 @@ HOSTS = replace(SETTINGS, allowed_hosts=("chat.example", "tv.example:8443", "192
         ("chat.example.evil.example", "forbidden_host"),
         ("evilchat.example", "forbidden_host"),
         ("chat.example@evil.example", "forbidden_host"),
+        ("[localhost].evil.example", "forbidden_host"),
+        ("[chat.example]evil.example", "forbidden_host"),
         ("null", "forbidden_host"),
         ("", "forbidden_host"),
         # The machine itself: these names cannot be made to resolve to it by another site.

@@ -8,6 +8,7 @@ secret.
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 
 import jwt
@@ -21,6 +22,7 @@ from chat.core.wire import HttpPost
 ALGORITHM = "HS256"
 ISSUER = "danmaku"
 _NAMES = 1 << 32
+_USER = re.compile(r"[!-~]{1,64}")
 
 
 class GuestSessions:
@@ -74,11 +76,16 @@ class GuestSessions:
         except (jwt.PyJWTError, ValueError):
             return reject(Code.BAD_TOKEN)
         user, known_as = claims["sub"], claims["name"]
-        if not isinstance(user, str) or not isinstance(known_as, str):
+        if not isinstance(user, str) or not isinstance(known_as, str) or not _USER.fullmatch(user):
             return reject(Code.BAD_TOKEN)
-        if name is None:
-            return Author(user, known_as)
-        return _named(user, name, 0)
+        if name is not None:
+            return _named(user, name, 0)
+        cleaned = clean_name(known_as)
+        if isinstance(cleaned, Rejection):
+            # An earlier version, or another program with the secret, has signed a name that is not
+            # valid now.
+            return Author(user, guest_name(secrets.randbelow(_NAMES)))
+        return Author(user, cleaned)
 
     def resume_session(self, current: Author, token: str) -> Author | Rejection:
         """Return the author for a session; a name that was chosen on this connection stays."""
