@@ -77,7 +77,7 @@ class Flooder:
         self.ready = asyncio.Event()
 
     async def repeat(self, attempt: Callable[[], Awaitable[None]]) -> None:
-        """Attempt for ever; a failure counts as a refusal."""
+        """Attempt until cancelled; a failure counts as a refusal."""
         while True:
             try:
                 await attempt()

@@ -214,10 +214,10 @@ def test_misspelt_variable_is_reported_in_one_sentence_and_ignored(
 
 
 def test_help_and_version_are_printed_and_exit_0() -> None:
-    told = run_program("--help", COLUMNS="200")
-    assert told.returncode == 0
-    assert "--database" in told.stdout
-    assert max(map(len, told.stdout.splitlines())) <= 80
+    result = run_program("--help", COLUMNS="200")
+    assert result.returncode == 0
+    assert "--database" in result.stdout
+    assert max(map(len, result.stdout.splitlines())) <= 80
     assert run_program("--version").stdout.startswith("danmaku ")
 
 

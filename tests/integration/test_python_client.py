@@ -29,7 +29,7 @@ async def say(url: str, count: int) -> str:
 
 
 async def hear(client: Client, last: int) -> list[Any]:
-    """Return what a client is told up to the comment of a number."""
+    """Return what a client receives up to the comment of a number."""
     heard = []
     async for entry in client:
         heard.append(entry)

@@ -31,16 +31,16 @@ FAULTS = {
     "duplicate": "sends a batch to one viewer twice",
     "shuffle": "turns the entries of a batch around",
     "close": "closes one viewer with 4008 in the middle",
-    "reset": "breaks one viewer's connection without a word",
+    "reset": "breaks one viewer's connection without a close frame",
     "delay": "delivers everything 150 ms late",
-    "stall": "stands still for half a second once",
-    "forget": "acks a post and delivers it to nobody",
+    "stall": "stalls for half a second once",
+    "forget": "acks a post and does not deliver it",
     "mute": "does not answer one post in ten",
     "reject": "rejects one post in ten",
     "thin": "leaves every third entry out and says so",
     "skip": "skips every fifth batch and says so",
     "split": "sends every frame in three pieces",
-    "ping": "pings, and closes whoever does not answer",
+    "ping": "pings, and closes connections that do not answer",
     "refuse": "turns every tenth handshake away with 503",
     "shut": "turns every handshake away with 503",
     "amnesia": "never recovers a cursor",
@@ -355,7 +355,7 @@ async def main() -> None:
     server = await asyncio.start_server(stub.serve, "127.0.0.1", 0, backlog=1024)
     print(server.sockets[0].getsockname()[1], flush=True)
     await asyncio.to_thread(sys.stdin.read)
-    os._exit(0)  # whoever still waits for news needs no farewell
+    os._exit(0)  # without closing the connections
 
 
 if __name__ == "__main__":

@@ -133,7 +133,7 @@ class RoomMachine(RuleBasedStateMachine):
 
     @rule()
     def close_and_open(self) -> None:
-        """As after five minutes without anybody, or a restart."""
+        """Close all rooms, as after five minutes without viewers, or a restart."""
         self.hub.release_rooms(float("inf"))
         self.room = self.open()
         assert self.room.epoch == self.epoch

@@ -62,7 +62,7 @@ def test_longer_and_shorter_waits_apply_at_once() -> None:
     room.settings = RoomSettings()
     assert isinstance(say(room, 20.0), Comment)
     room.settings = RoomSettings(slow_mode=5)
-    assert isinstance(say(room, 20.0), Comment)  # nobody was noted while it was off
+    assert isinstance(say(room, 20.0), Comment)  # nothing was recorded while it was off
     assert wait_of(say(room, 20.0)) == 5
 
 

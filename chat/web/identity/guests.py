@@ -50,8 +50,8 @@ class GuestSessions:
         if post.ref is None:
             user, number = secrets.token_hex(5), secrets.randbelow(_NAMES)
         else:
-            told = msgspec.json.encode((address, room, post))
-            digest = hashlib.blake2b(told, key=self._address_key, digest_size=9).digest()
+            content = msgspec.json.encode((address, room, post))
+            digest = hashlib.blake2b(content, key=self._address_key, digest_size=9).digest()
             user, number = digest[:5].hex(), int.from_bytes(digest[5:], "big")
         author = _named("g-" + user, name, number)
         if isinstance(author, Author):
