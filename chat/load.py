@@ -12,12 +12,14 @@ RECOVERED_SECONDS = 0.1
 class LoadMonitor:
     """Measures the event loop's lag. Posts are rejected with ``busy`` while it is overloaded.
 
-    Overloaded as soon as the lag exceeds ``OVERLOADED_SECONDS``, until it is below
-    ``RECOVERED_SECONDS`` again.
+    Overloaded when the lag exceeds ``OVERLOADED_SECONDS`` twice in a row, until it is below
+    ``RECOVERED_SECONDS`` again. A single pause, such as one of the machine's, is no overload: it
+    is over when it is noticed.
     """
 
     def __init__(self) -> None:
         self.is_overloaded = False
+        self._was_late = False
         self._due = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -33,8 +35,10 @@ class LoadMonitor:
 
     def _measure(self) -> None:
         lag = asyncio.get_running_loop().time() - self._due
-        if lag >= OVERLOADED_SECONDS:
+        is_late = lag >= OVERLOADED_SECONDS
+        if is_late and self._was_late:
             self.is_overloaded = True
         elif lag < RECOVERED_SECONDS:
             self.is_overloaded = False
+        self._was_late = is_late
         self.start()

@@ -104,12 +104,12 @@ REJECTIONS: dict[Code, _Rule] = {
     Code.TEXT_EMPTY: _Rule(422, "The text is empty or has no visible characters. Write something."),
     Code.TEXT_TOO_LONG: _Rule(
         422,
-        "The text is too long. The limit is 100 characters, 1,000 bytes and 8 marks per character.",
+        "The text is too long. At most 100 characters, 1,000 bytes, and few marks per character.",
     ),
     Code.NAME_EMPTY: _Rule(422, "The name is empty or has no visible characters. Choose another."),
     Code.NAME_TOO_LONG: _Rule(
         422,
-        "The name is too long. The limit is 24 characters, 200 bytes and 8 marks per character.",
+        "The name is too long. At most 24 characters, 200 bytes, and few marks per character.",
     ),
     # temporary: retry later
     Code.TOO_FAST: _Rule(429, "You are posting too fast. Wait a moment and send it again."),

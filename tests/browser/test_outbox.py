@@ -70,7 +70,9 @@ def test_comment_accepted_despite_a_rejection_is_shown_once(
     say(page, "and another")
     expect(page.locator(TEXTS)).to_have_text(["once", "and another"])
     first, *again, other = proxy.refs
-    assert again == [first, first]
+    # Again for each rejection; a slow machine may add one that was sent before its answer came.
+    assert len(again) >= 2
+    assert set(again) == {first}
     assert other != first
     expect(page.locator(FIELD)).to_have_value("")
     expect(page.locator(HINT)).to_be_hidden()
