@@ -55,6 +55,11 @@ class RateLimit:
         if key in self._full_at:
             self._full_at[key] -= self._interval
 
+    def count_used(self, now: float) -> int:
+        """Return how many buckets are not full; those that are full again are forgotten."""
+        self._prune(now)
+        return len(self._full_at)
+
     def _prune(self, now: float) -> None:
         self._full_at = {key: at for key, at in self._full_at.items() if at > now}
         # Twice what is in use, so that many keys do not cause a scan at every call.

@@ -45,8 +45,12 @@ class Peers:
         metrics.watch(
             "danmaku_limited_addresses",
             "Addresses whose budgets are not full",
-            lambda: sum(map(len, self._rates.values())),
+            self._count_limited,
         )
+
+    def _count_limited(self) -> int:
+        now = time.monotonic()
+        return sum(limit.count_used(now) for limit in self._rates.values())
 
     # --- rates ----------------------------------------------------------------------------------
 

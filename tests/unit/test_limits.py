@@ -72,3 +72,12 @@ def test_buckets_that_are_full_again_are_forgotten() -> None:
     for number in range(10 * PRUNE_ABOVE):
         limits.take(f"user-{number}", number * 0.01)
     assert len(limits) <= PRUNE_ABOVE
+
+
+def test_buckets_that_are_full_again_are_not_counted_and_not_kept() -> None:
+    limit = RateLimit(burst=2, rate=1)
+    limit.take("a", now=0.0)
+    limit.take("b", now=0.5)
+    assert limit.count_used(now=0.9) == 2
+    assert limit.count_used(now=1.2) == 1
+    assert limit.count_used(now=2.0) == len(limit) == 0
