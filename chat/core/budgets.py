@@ -44,6 +44,7 @@ HANDSHAKES = RateBudget("handshakes", "address", burst=500, rate=20)
 REQUESTS = RateBudget("requests", "address", burst=1_000, rate=200)
 ROOM_OPENINGS = RateBudget("room_openings", "address", burst=30, rate=1)
 LONG_POLLS = CountBudget("long_polls", "address", limit=500)
+DELAYED_REFUSALS = CountBudget("delayed_refusals", "address", limit=100)
 USER_CONNECTIONS = CountBudget("user_connections", "user", limit=50)
 POSTS_IN_FLIGHT = CountBudget("posts_in_flight", "connection", limit=256)
 
@@ -54,6 +55,7 @@ BUDGETS: tuple[RateBudget | CountBudget, ...] = (
     REQUESTS,
     ROOM_OPENINGS,
     LONG_POLLS,
+    DELAYED_REFUSALS,
     USER_CONNECTIONS,
     POSTS_IN_FLIGHT,
 )

@@ -29,7 +29,7 @@ class ApiHandler(Handler):
     PARAMETERS: tuple[str, ...] = ()
     """The query parameters that are accepted."""
 
-    def prepare(self) -> None:
+    async def prepare(self) -> None:
         """Refuse pages of other origins, and let allowed ones read the answer (CORS).
 
         The request is recorded as pending, so that a server that stops answers it first.
@@ -42,8 +42,7 @@ class ApiHandler(Handler):
             raise Refused(rejection)
         self._allow_reading()
         self.query = self.require(read_query(self.request.query, self.PARAMETERS))
-        if (rejection := self.services.peers.admit_request(self.address)) is not None:
-            raise Refused(rejection)
+        await self.require_budget(self.services.peers.admit_request(self.address))
 
     def write_rejection(self, rejection: Rejection) -> None:
         """Let pages of allowed origins read errors, too; Tornado has cleared the headers."""
@@ -194,10 +193,8 @@ class Comments(ApiHandler):
         body = self.require(wire.decode_http_post(self.read_body()))
         session = self.read_token()
         author = self._find_author(session, body, name)
-        if self.services.hub.find_room(name) is None and (
-            rejection := self.services.peers.admit_opening(self.address)
-        ):
-            raise Refused(rejection)
+        if self.services.hub.find_room(name) is None:
+            await self.require_budget(self.services.peers.admit_opening(self.address))
         room = await self.open_room(name)
         # Shielded: the outcome is shared with retries of the same ref.
         outcome = asyncio.shield(self.services.hub.post(room, author, body.to_post()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from functools import cached_property
 from http import HTTPStatus
@@ -95,10 +96,11 @@ class Handler(AnsweringHandler):
         # For responses that a browser shows although they are not pages; pages have their own.
         self.set_header("Content-Security-Policy", _NO_PAGE_POLICY)
 
-    def prepare(self) -> None:
+    def prepare(self) -> Awaitable[None] | None:
         """Refuse hosts that are not allowed."""
         if (rejection := self.services.callers.check_host(self.caller)) is not None:
             raise Refused(rejection)
+        return None
 
     @cached_property
     def caller(self) -> Caller:
@@ -115,6 +117,12 @@ class Handler(AnsweringHandler):
         if isinstance(value, Rejection):
             raise Refused(value)
         return value
+
+    async def require_budget(self, value: Value | Rejection) -> Value:
+        """Return a value; raises Refused if it is a rejection, later if a budget was exceeded."""
+        if isinstance(value, Rejection) and value.code is Code.TOO_MANY:
+            await self.services.peers.delay_refusal(self.address)
+        return self.require(value)
 
     async def open_room(self, name: str) -> Room:
         """Return the room, opened if necessary; raises Refused if it cannot be opened."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from collections import Counter
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 
 from chat.core.budgets import (
     ADDRESS_MESSAGES,
+    DELAYED_REFUSALS,
     HANDSHAKES,
     LONG_POLLS,
     REQUESTS,
@@ -23,6 +25,7 @@ from chat.core.reject import Code, Rejection, reject
 from chat.metrics import Metrics
 
 FULL_SECONDS = 10.0
+REFUSAL_SECONDS = 1.0
 
 
 class Peers:
@@ -42,6 +45,7 @@ class Peers:
         self._connections: Counter[str] = Counter()
         self._users: Counter[str] = Counter()
         self._long_polls: Counter[str] = Counter()
+        self._refusals: Counter[str] = Counter()
         metrics.watch(
             "danmaku_limited_addresses",
             "Addresses whose budgets are not full",
@@ -126,6 +130,23 @@ class Peers:
             yield None
         finally:
             _decrement(self._long_polls, key)
+
+    async def delay_refusal(self, address: str) -> None:
+        """Wait before a request over budget is rejected: a flood of them costs as much as answers.
+
+        Each holds a connection, so only some of an address wait; the others return at once.
+        """
+        key = address_key(address)
+        if key is None:
+            return
+        if self._refusals[key] >= DELAYED_REFUSALS.limit:
+            self._metrics.budget_exceeded.labels(DELAYED_REFUSALS.name).inc()
+            return
+        self._refusals[key] += 1
+        try:
+            await asyncio.sleep(REFUSAL_SECONDS)
+        finally:
+            _decrement(self._refusals, key)
 
 
 def _decrement(counter: Counter[str], key: str | None) -> None:

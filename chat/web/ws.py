@@ -49,13 +49,9 @@ class RoomSocket(Handler, WebSocketHandler):
             asked = self.require(read_target(target, request.headers))
             raise Refused(explain_refusal(self.services, asked, caller))
         upgrade = self.require(read_upgrade(target, request.headers, request.version))
-        author = self.require(authorize_upgrade(self.services, upgrade, caller))
+        author = await self.require_budget(authorize_upgrade(self.services, upgrade, caller))
         room = await self.open_room(upgrade.room)
         self.services.connections.open(self.detach(), room, author, upgrade, caller.address)
-
-    def check_origin(self, origin: str) -> bool:
-        """Tornado's hook: return whether a page of this origin may connect."""
-        return self.services.callers.allows_page(self.caller._replace(origin=origin))
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Refuse; with 426, name the supported version (RFC 6455, section 4.4).

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import psutil
 import pytest
 
-from benchmarks.hostile.floods import MESSAGES, ROOM, Counts, Flood
+from benchmarks.hostile.floods import MESSAGES, REQUESTERS, ROOM, Counts, Flood
 from benchmarks.hostile.probe import Probe
+from chat.core.budgets import HANDSHAKES, REQUESTS, ROOM_OPENINGS, RateBudget
 from chat.core.budgets import MESSAGES as BUDGET
 from chat.loadtest import Options, run
 from tests.faults.conftest import LONG
@@ -23,7 +24,9 @@ MEMORY = 30 * MEBIBYTE
 # What a busy machine adds to latencies: `make faults` has it to itself.
 NOISE_MS = 20 if LONG else 500
 LAG_MS = 50 if LONG else 500
+CLIENT = "203.0.113.7"  # loopback has no budgets of an address
 CPU_SHARE = 0.25  # of a core; a flood without budgets takes all of it
+ADDRESS_CPU_SHARE = 0.5  # the budgets of an address are larger, for those who share it
 
 
 class Seen(NamedTuple):
@@ -39,8 +42,9 @@ class Seen(NamedTuple):
 
 @pytest.fixture(scope="module")
 def limited_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    """A server with the default limits, also of posts."""
-    running = ServerProcess(tmp_path_factory.mktemp("server") / "danmaku.db").start()
+    """A server with the default limits, also of posts; loopback is its reverse proxy."""
+    database = tmp_path_factory.mktemp("server") / "danmaku.db"
+    running = ServerProcess(database, "--trusted-proxies", "127.0.0.1").start()
     yield running
     running.close()
 
@@ -53,7 +57,7 @@ def follow(server: ServerProcess, kind: str | None) -> Seen:
         f"{server.ws_url}/ws/{ROOM}", viewers=VIEWERS, rate=COMMENTS_PER_SECOND, duration=SECONDS
     )
     memory, cpu = process.memory_info().rss, sum(process.cpu_times()[:2])
-    flood = None if kind is None else Flood(kind, server.port)
+    flood = None if kind is None else Flood(kind, server.port, forwarded=CLIENT)
     with Probe(server.port) as probe:
         if flood is None:
             report = run(options)
@@ -88,6 +92,25 @@ def test_flood_of_messages_is_bounded_and_others_hardly_notice(
     connections = seen.flood.connections
     assert seen.flood.answers < connections * BUDGET.burst + BUDGET.rate * seen.seconds + batches
     assert seen.cpu - undisturbed.cpu < CPU_SHARE * SECONDS
+    assert seen.memory < MEMORY
+    assert seen.p99_ms < SLOWER * undisturbed.p99_ms + NOISE_MS
+    assert seen.lag_ms < LAG_MS
+
+
+@pytest.mark.parametrize(
+    ("kind", "budget"),
+    [("handshakes", HANDSHAKES), ("polls", REQUESTS), ("room names", ROOM_OPENINGS)],
+)
+def test_flood_of_an_address_is_bounded_and_others_stay(
+    limited_server: ServerProcess, undisturbed: Seen, kind: str, budget: RateBudget
+) -> None:
+    seen = follow(limited_server, kind)
+    print(f"{kind}: {seen}; without: {undisturbed}")
+    # Each is a second late, and the flood waits for it.
+    assert 0 < seen.flood.refusals <= REQUESTERS * (seen.seconds + 5)
+    assert seen.cpu - undisturbed.cpu < ADDRESS_CPU_SHARE * seen.seconds
+    # It begins a moment before the first measurement.
+    assert seen.flood.answers <= budget.burst + budget.rate * (seen.seconds + 5)
     assert seen.memory < MEMORY
     assert seen.p99_ms < SLOWER * undisturbed.p99_ms + NOISE_MS
     assert seen.lag_ms < LAG_MS
