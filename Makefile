@@ -16,7 +16,7 @@ run: .venv/run.stamp $(HLS)  ## Start the server; make run ARGS="--port 9000" pa
 	@exec $(BIN)/python server.py $(ARGS)
 
 test: .venv/dev.stamp node_modules/dev.stamp $(HLS) setup-browser setup-tracer setup-nginx  ## Run all tests
-	@$(BIN)/python -m pytest $(or $(ARGS),-n 2 --dist loadscope --no-loadscope-reorder)
+	@$(BIN)/python -m pytest $(or $(ARGS),-n 3 --dist loadscope --no-loadscope-reorder)
 
 faults: .venv/dev.stamp setup-tracer  ## Run the long fault tests: 100 kills, 2 h of churn (CHURN_MINUTES=10)
 	@FAULTS=long $(BIN)/python -m pytest tests/faults $(ARGS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-INTERVAL_SECONDS = 0.05
+INTERVAL_SECONDS = 0.25
 OVERLOADED_SECONDS = 0.5
 RECOVERED_SECONDS = 0.1
 

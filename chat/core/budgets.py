@@ -7,6 +7,7 @@ budget is first left unread, then rejected with ``too_many``, then the connectio
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 
 import msgspec
 
@@ -78,6 +79,7 @@ def overdraft(budget: RateBudget, full_at: float, now: float) -> float:
     return full_at - now - budget.burst / budget.rate
 
 
+@lru_cache(4_096)
 def address_key(address: str) -> str | None:
     """Return the key by which an IP address is counted: IPv6 by its /64, that of one customer.
 

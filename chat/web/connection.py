@@ -80,24 +80,28 @@ class Connection(FrameWriter):
 
     async def run(self, cursor: Cursor | None, recent: int) -> None:
         """Answer the handshake, and follow the room until the connection ends."""
-        connections = self._connections
         try:
-            session = connections.guests.sign(self._author)
-            welcome = await connections.hub.join(
-                self._room, self, self._author, session, cursor, recent
-            )
-            if isinstance(welcome, Rejection):
-                connections.reject_join(self)
-            elif welcome is not None:
-                message = build_text_frame(wire.encode(welcome))
-                self.send_frame(self._take_handshake_response() + message)
+            await self._join(cursor, recent)
             await self._read()
             await read_to_end(self._stream)
         except OSError:
             pass  # the peer has closed, or its connection broke
         finally:
             self.abort()
-            connections.forget(self)
+            self._connections.forget(self)
+
+    async def _join(self, cursor: Cursor | None, recent: int) -> None:
+        # Apart from run(), whose local variables live as long as the connection.
+        connections = self._connections
+        session = connections.guests.sign(self._author)
+        welcome = await connections.hub.join(
+            self._room, self, self._author, session, cursor, recent
+        )
+        if isinstance(welcome, Rejection):
+            connections.reject_join(self)
+        elif welcome is not None:
+            message = build_text_frame(wire.encode(welcome))
+            self.send_frame(self._take_handshake_response() + message)
 
     async def _read(self) -> None:
         """Read until this viewer has left."""
@@ -295,6 +299,8 @@ class Connection(FrameWriter):
         self._resume_reading()
 
     def _leave(self) -> None:
+        if not self._has_left():
+            self._connections.count -= 1
         super()._leave()
         self._sign_out()
         self._resume_reading()

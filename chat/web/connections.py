@@ -42,6 +42,7 @@ class Connections:
     """The open connections, and the services that all of them share.
 
     ``stalled`` are those whose streams have unsent bytes. ``max_viewers`` bounds the connections.
+    ``count``: those that have not left; one that only waits for its peer to close is not counted.
     ``close_seconds``: how long a peer may take to answer a close frame.
     """
 
@@ -66,10 +67,10 @@ class Connections:
         self._turned_away: set[asyncio.Task[None]] = set()
         # Connections are pinged in turn, a slot a second.
         self._slots: list[dict[Connection, asyncio.Task[None]]] = [{} for _ in range(PING_SECONDS)]
-        self._count = 0
+        self.count = 0
         self._opened = 0
         self._tick = 0
-        metrics.watch("danmaku_connections", "WebSocket connections", lambda: self._count)
+        metrics.watch("danmaku_connections", "WebSocket connections", lambda: self.count)
         metrics.watch(
             "danmaku_slow_viewers",
             "Connections with unsent bytes",
@@ -91,7 +92,9 @@ class Connections:
         encoding = DEFLATE if upgrade.deflate else PLAIN
         key = self.peers.add_connection(address)
         connection = Connection(stream, self, room, author, key, answer_upgrade(upgrade), encoding)
-        if self.check_capacity() is not None:
+        is_full = self.check_capacity() is not None
+        self.count += 1
+        if is_full:
             self.peers.remove_connection(key)
             connection.close_gracefully(FULL, self._spread())
             ending = asyncio.get_running_loop().create_task(read_to_end(stream))
@@ -100,13 +103,12 @@ class Connections:
             return
         connection.ping_slot = self._opened % PING_SECONDS
         self._opened += 1
-        self._count += 1
         run = connection.run(upgrade.cursor, upgrade.recent)
         self._slots[connection.ping_slot][connection] = asyncio.get_running_loop().create_task(run)
 
     def check_capacity(self) -> Rejection | None:
         """Return why no further connection is accepted now."""
-        if self._count < self._max_viewers:
+        if self.count < self._max_viewers:
             return None
         return reject(Code.FULL, retry_after=self._spread())
 
@@ -114,7 +116,6 @@ class Connections:
         """Drop a connection that has ended."""
         del self._slots[connection.ping_slot][connection]
         self.peers.remove_connection(connection.address_key)
-        self._count -= 1
 
     def sweep(self, now: float) -> None:
         """Ping some; close those that did not answer or made no progress. Call once a second."""
@@ -146,4 +147,4 @@ class Connections:
 
     def _spread(self) -> float:
         """Return a random delay in seconds, so that clients do not reconnect all at once."""
-        return round(random.uniform(1, 2 + self._count / RECONNECTS_PER_SECOND), 2)
+        return round(random.uniform(1, 2 + self.count / RECONNECTS_PER_SECOND), 2)

@@ -57,11 +57,13 @@ class Malformed(Exception):
 
 
 class _PeerStream(IOStream):
-    """A peer's stream; calls ``on_error`` with the error that closes it."""
+    """A peer's stream; calls ``on_error`` with the error that closes it.
 
-    def __init__(self, *args: Any, on_error: Callable[[OSError], None], **options: Any) -> None:
-        self._on_error = on_error
-        super().__init__(*args, **options)
+    An attribute of the class: with one more of its own, each stream would need a dictionary of
+    keys, which CPython shares among the instances of a class only up to 30.
+    """
+
+    on_error: Callable[[OSError], None]
 
     def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
         """Read the head of a request; of one over the limit, return what has arrived.
@@ -81,7 +83,7 @@ class _PeerStream(IOStream):
         if exc_info and not self.closed():
             error = exc_info if isinstance(exc_info, BaseException) else sys.exc_info()[1]
             if isinstance(error, OSError):
-                self._on_error(error)
+                self.on_error(error)
         super().close(exc_info)
 
     def _handle_events(self, fd: Any, events: int) -> None:
@@ -252,6 +254,10 @@ class RequestServer(HTTPServer):
         """Tornado's hook: receive the constructor's arguments."""
         super().initialize(*args, **kwargs)
         self._metrics = metrics
+        on_error = {"on_error": staticmethod(self._count_error)}
+        self._plain_stream = type("PlainStream", (_PlainStream,), on_error)
+        self._request_stream = type("RequestStream", (_RequestStream,), on_error)
+        self._encrypted_stream = type("EncryptedStream", (_EncryptedStream,), on_error)
         self.request_queue = RequestQueue()
         metrics.watch(
             "danmaku_waiting_requests",
@@ -275,20 +281,17 @@ class RequestServer(HTTPServer):
             stream.close()
 
     def _open_stream(self, connection: socket.socket) -> IOStream:
-        options = self._stream_options()
         if self.ssl_options is None:
-            return _PlainStream(connection, **options)
+            return self._open(self._plain_stream, connection)
         encrypted = ssl_wrap_socket(
             connection, self.ssl_options, server_side=True, do_handshake_on_connect=False
         )
-        return _EncryptedStream(encrypted, **options)
+        return self._open(self._encrypted_stream, encrypted)
 
-    def _stream_options(self) -> dict[str, Any]:
-        return {
-            "max_buffer_size": self.max_buffer_size,
-            "read_chunk_size": self.read_chunk_size,
-            "on_error": self._count_error,
-        }
+    def _open(self, kind: type[IOStream], connection: socket.socket) -> IOStream:
+        return kind(
+            connection, max_buffer_size=self.max_buffer_size, read_chunk_size=self.read_chunk_size
+        )
 
     def _count_error(self, error: OSError) -> None:
         kind = "tls" if isinstance(error, ssl.SSLError) else "socket"
@@ -297,7 +300,7 @@ class RequestServer(HTTPServer):
     def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> None:
         """Serve the requests of a new connection; nothing was read from its stream yet."""
         if not isinstance(stream, SSLIOStream):
-            stream = _RequestStream(stream.socket, **self._stream_options())
+            stream = self._open(self._request_stream, stream.socket)
         context = _HTTPRequestContext(stream, address, self.protocol)
         connection = _ServerConnection(stream, self, context)
         self._connections.add(connection)
