@@ -7,6 +7,19 @@
 /** @typedef {{user?: string, name?: string, text: string}} Comment */
 
 const MAX_WORDS = 6;
+
+/** @type {Promise<typeof import('./hidden-words.js')> | undefined} */
+let loading;
+
+/** Loads the module once: who awaits the same promise goes on in the order of the calls, so that words keep their order. */
+function loadHiddenWords() {
+  loading ??= import('./hidden-words.js').catch((error) => {
+    loading = undefined;
+    throw error;
+  });
+  return loading;
+}
+
 const segmenter = new Intl.Segmenter(undefined, { granularity: 'word' });
 
 /**
@@ -22,7 +35,7 @@ export async function makeFilter({ values: { hiddenWords, hiddenUsers } }) {
 
 /** @param {string[]} words @returns {Promise<(text: string) => boolean>} */
 async function makeWordsTest(words) {
-  const { makeWordTest, prepare } = await import('./hidden-words.js');
+  const { makeWordTest, prepare } = await loadHiddenWords();
   const tests = words.map(makeWordTest).filter((test) => test !== null);
   return (text) => {
     const prepared = prepare(text);
@@ -32,7 +45,7 @@ async function makeWordsTest(words) {
 
 /** @param {Preferences} preferences @param {string} word */
 export async function hideWord(preferences, word) {
-  const { prepare } = await import('./hidden-words.js');
+  const { prepare } = await loadHiddenWords();
   const { hiddenWords } = preferences.values;
   const trimmed = word.trim();
   const { folded } = prepare(trimmed);
