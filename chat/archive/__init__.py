@@ -1,7 +1,7 @@
 """The archive: a room's entries in SQL, numbered and stored in one transaction a batch.
 
-Plain blocking code for a thread of its own; it knows no event loop. Numbers are given inside the
-transaction that keeps the entries, so that a batch that fails leaves no hole.
+Blocking code, for a thread of its own. Numbers are assigned inside the transaction that stores the
+entries, so that a batch that fails leaves no gap.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class Archive(Database):
     """
 
     def find_rooms(self, names: Collection[str]) -> dict[str, RoomRecord]:
-        """Return the rooms of these names that have begun."""
+        """Return those of these rooms that exist."""
         with self._reading() as connection:
             found = connection.execute(_FIND_ROOMS, {"names": list(names)}).all()
         return {
@@ -299,7 +299,7 @@ class Archive(Database):
                 after, passed = rows[-1].seq, passed + len(rows)
 
     def trim(self, room_id: int, last: int) -> None:
-        """Forget a room's entries up to ``last``, with their refs; its head stays where it is."""
+        """Delete a room's entries up to ``last``, with their refs; its head does not change."""
         with self._writing() as connection:
             connection.execute(_TRIM, {"key": room_id, "last": last})
         self.written_pages += CHECKPOINT_PAGES // 10

@@ -1,6 +1,6 @@
 """The database: its connections, its transactions, and its write-ahead log.
 
-Knows nothing of what is in the tables. Blocking code: what writes belongs to one thread.
+It is independent of the tables. Blocking code: methods that write belong to one thread.
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ class Database:
         return not busy and logged == moved
 
     def close(self) -> None:
-        """Let the database go. What was written to a file that is no longer ours stays as it is."""
+        """Close the database. A file that was moved or replaced is left as it is."""
         if self._file is not None and self._file.is_remembered:
             try:
                 self._file.check()
@@ -214,7 +214,7 @@ class Database:
         return self._file is not None and self._file.is_new
 
     def discard(self) -> None:
-        """Let the database go, and remove it if it was created by this object."""
+        """Close the database, and remove it if this object created it."""
         self._writer.dispose()
         self._reader.dispose()
         if self._file is not None:

@@ -30,7 +30,7 @@ def copy_database(source: str, target: str, *, replace: bool = False) -> None:
         if not replace and os.path.lexists(target):
             raise ArchiveError(f"{target} exists already; choose another file.")
         _remove(partial)
-        # Its own mode, not the umask's: what was said may be for few.
+        # Independent of the umask: comments may be private.
         os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         with (
             contextlib.closing(sqlite3.connect(_address(source), uri=True)) as original,

@@ -204,7 +204,7 @@ def _open(path: str) -> tuple[bool, int]:
     """Open a file for reading and writing; return whether it was created, and the descriptor."""
     flags = os.O_RDWR | os.O_CLOEXEC
     with contextlib.suppress(FileExistsError):
-        # Its own mode, not the umask's: what was said may be for few.
+        # Independent of the umask: comments may be private.
         return True, os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
     if not stat.S_ISREG(os.stat(path).st_mode):
         raise OSError(0, "it is not a regular file")

@@ -1,4 +1,4 @@
-"""The journal numbers, keeps and delivers a room's entries.
+"""The journal numbers, stores and delivers a room's entries.
 
 ``append`` returns a number once the entry is durable, ``read`` returns a range, ``deliver`` is
 called with new entries, in order, on the event loop, and ``trim`` removes old ones. Nothing is

@@ -1,4 +1,4 @@
-"""What keeps an archive's file in order: it is looked at, its log is shortened and scrubbed."""
+"""Maintenance of an archive's file: it is checked, and its write-ahead log is cut and scrubbed."""
 
 from __future__ import annotations
 
