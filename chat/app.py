@@ -11,7 +11,8 @@ import os
 import signal
 import socket
 import sys
-import time
+from dataclasses import dataclass
+from random import Random
 
 import msgspec
 from tornado.netutil import bind_sockets
@@ -21,6 +22,7 @@ from chat.command_line import PROGRAM, read_command
 from chat.commands import run_command
 from chat.core.budgets import MESSAGES, RateBudget
 from chat.descriptors import raise_descriptor_limit
+from chat.environment import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock
 from chat.fanout.waves import Fanout
 from chat.hub import Hub, HubLimits
 from chat.journal import JournalError
@@ -85,83 +87,120 @@ class StartError(Exception):
     """The server cannot start; the message is one sentence for the operator."""
 
 
-class Server:
-    """A complete server on the running event loop.
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What a server takes from the machine. ``descriptors``: how many files it may open."""
 
-    Raises StartError if it cannot start. ``port`` is the port it listens on, also when the settings
-    ask for any free one.
+    sockets: list[socket.socket]
+    archive: Archive
+    secret: bytes
+    descriptors: int
+    certificate: Certificate | None = None
+    clock: Clock = SYSTEM_CLOCK
+    random: Random = SYSTEM_RANDOM
+
+
+def open_resources(settings: Settings) -> Resources:
+    """Listen, open the database and read the secret; raises StartError and then leaves nothing."""
+    descriptors = raise_descriptor_limit()
+    if descriptors <= SPARE_DESCRIPTORS:
+        raise StartError(
+            f"The limit of open files is {descriptors} (ulimit -n); "
+            f"it must be more than {SPARE_DESCRIPTORS}."
+        )
+    try:
+        certificate = _load_certificate(settings)
+    except CertificateError as error:
+        raise StartError(str(error)) from None
+    with contextlib.ExitStack() as undo:
+        # Listen first: if the port is in use, no file must be created.
+        sockets = _listen(settings)
+        for listener in sockets:
+            undo.callback(listener.close)
+        try:
+            archive = Archive(settings.database)
+            undo.callback(archive.discard)
+            secret = load_or_create_secret(settings.secret, archive.path)
+        except (ArchiveError, SecretError) as error:
+            raise StartError(str(error)) from None
+        undo.pop_all()
+    if archive.is_new:
+        # Logged for operators who expected an existing one at this path.
+        _log.info("a new database was created: %s", archive.path)
+    return Resources(
+        sockets=sockets,
+        archive=archive,
+        secret=secret,
+        descriptors=descriptors,
+        certificate=certificate,
+    )
+
+
+class Server:
+    """A complete server on the running event loop; it owns its resources.
+
+    ``port`` is the port it listens on, also when the settings ask for any free one.
     """
 
-    def __init__(self, settings: Settings, limits: ServerLimits | None = None) -> None:
+    def __init__(
+        self, settings: Settings, resources: Resources, limits: ServerLimits | None = None
+    ) -> None:
         self.settings = settings
         limits = limits or ServerLimits()
         self._sweep_seconds = limits.sweep_seconds
-        descriptors = raise_descriptor_limit()
-        max_viewers = _cap_viewers(settings.max_viewers, descriptors)
-        try:
-            self._certificate = _load_certificate(settings)
-        except CertificateError as error:
-            raise StartError(str(error)) from None
+        self._certificate = resources.certificate
         self._certificate_seconds = limits.certificate_seconds
-        with contextlib.ExitStack() as undo:
-            # Listen first: if the port is in use, no file must be created.
-            self._sockets = _listen(settings)
-            for listener in self._sockets:
-                undo.callback(listener.close)
-            try:
-                archive = Archive(settings.database)
-                undo.callback(archive.discard)
-                secret = load_or_create_secret(settings.secret, archive.path)
-            except (ArchiveError, SecretError) as error:
-                raise StartError(str(error)) from None
-            undo.pop_all()
-        if archive.is_new:
-            # Logged for operators who expected an existing one at this path.
-            _log.info("a new database was created: %s", archive.path)
+        self._sockets = resources.sockets
         self.port: int = self._sockets[0].getsockname()[1]
+        self._clock = clock = resources.clock
+        random = resources.random
         metrics = Metrics()
         metrics.watch("danmaku_tasks", "Tasks of the event loop", lambda: len(asyncio.all_tasks()))
         self._metrics = metrics
         self._load = LoadMonitor()
-        self._journal = LocalJournal(archive, metrics, limits.journal)
+        self._journal = LocalJournal(resources.archive, metrics, limits.journal, clock, random)
         self._hub = Hub(
             settings,
             self._journal,
-            Fanout(metrics, settings.wave_gap_ms / 1000),
+            Fanout(metrics, settings.wave_gap_ms / 1000, clock=clock),
             metrics,
             self._load,
             limits.hub,
+            clock,
         )
-        guests = GuestSessions(secret)
-        peers = Peers(metrics, settings.max_per_address)
-        self._answers = PendingAnswers(metrics, limits.answer_seconds)
+        guests = GuestSessions(resources.secret, random)
+        peers = Peers(metrics, settings.max_per_address, clock)
+        self._answers = PendingAnswers(metrics, limits.answer_seconds, clock)
         self.connections = Connections(
             self._hub,
             guests,
             metrics,
             peers,
-            max_viewers,
+            _cap_viewers(settings.max_viewers, resources.descriptors),
             limits.close_seconds,
             limits.messages,
+            clock,
+            random,
         )
         services = Services(
             settings=settings,
+            clock=clock,
             callers=Callers(settings),
             hub=self._hub,
-            room_list=RoomList(self._hub),
+            room_list=RoomList(self._hub, clock),
             metrics=metrics,
             connections=self.connections,
             peers=peers,
             answers=self._answers,
             guests=guests,
-            room_tokens=RoomTokens(secret),
+            room_tokens=RoomTokens(resources.secret),
             strings=Strings(find_folder("templates") / "strings"),
         )
         self._pending_requests = services.pending_requests
         self._http = FastUpgradeServer(
             build_application(services),
             services=services,
-            descriptor_limit=descriptors - LAST_DESCRIPTORS,
+            descriptor_limit=resources.descriptors - LAST_DESCRIPTORS,
             ssl_options=self._certificate and self._certificate.context,
             chunk_size=READ_CHUNK,
             max_header_size=HEADER_LIMIT,
@@ -198,10 +237,10 @@ class Server:
         await self._http.close_all_connections()
 
     async def _sweep_forever(self) -> None:
-        due = time.monotonic() + self._sweep_seconds
+        due = self._clock.monotonic() + self._sweep_seconds
         while True:
-            await asyncio.sleep(max(0, due - time.monotonic()))
-            now = time.monotonic()
+            await asyncio.sleep(max(0, due - self._clock.monotonic()))
+            now = self._clock.monotonic()
             self._metrics.loop_lag_seconds.observe(max(0.0, now - due))
             try:
                 self.connections.sweep(now)
@@ -214,7 +253,7 @@ class Server:
     async def _trim_forever(self, age: float) -> None:
         while True:
             with contextlib.suppress(JournalError):
-                await self._journal.trim(int((time.time() - age) * 1000))
+                await self._journal.trim(self._clock.unix_ms() - int(age * 1000))
             await asyncio.sleep(TRIM_SECONDS)
 
     async def _reload_forever(self, certificate: Certificate) -> None:
@@ -248,16 +287,8 @@ def _load_certificate(settings: Settings) -> Certificate | None:
 
 
 def _cap_viewers(wanted: int, descriptors: int) -> int:
-    """Return the maximum of viewers, keeping descriptors for polling, the archive and closing.
-
-    Raises StartError if too few are left for any.
-    """
+    """Return the maximum of viewers, keeping descriptors for polling, the archive and closing."""
     capacity = descriptors - SPARE_DESCRIPTORS
-    if capacity < 1:
-        raise StartError(
-            f"The limit of open files is {descriptors} (ulimit -n); "
-            f"it must be more than {SPARE_DESCRIPTORS}."
-        )
     if capacity < wanted:
         _log.warning(
             "at most %d viewers: the limit of open files is %d (ulimit -n)", capacity, descriptors
@@ -279,7 +310,7 @@ async def _serve(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
             loop.add_signal_handler(number, stopped.set)
-    server = Server(settings)
+    server = Server(settings, open_resources(settings))
     server.start()
     # Objects that live as long as the server need not be scanned by every collection.
     gc.collect()

@@ -7,7 +7,6 @@ All transports use it, so that each delivers the same entries. It uses asyncio a
 from __future__ import annotations
 
 import heapq
-import time
 from collections.abc import Callable
 
 from msgspec import UNSET, Raw
@@ -18,6 +17,7 @@ from chat.core.reject import Code, Rejection, reject
 from chat.core.room_settings import SettingsPatch
 from chat.core.room_state import Author
 from chat.core.wire import BEGINNING, Cursor
+from chat.environment import SYSTEM_CLOCK, Clock
 from chat.fanout.recipient import Recipient, ViewerState
 from chat.fanout.waves import Fanout
 from chat.journal import Journal, ReadFailed
@@ -50,13 +50,15 @@ class Hub:
         metrics: Metrics,
         load: LoadMonitor | None = None,
         limits: HubLimits | None = None,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._journal = journal
         self._fanout = fanout
         self._metrics = metrics
         self._load = load or LoadMonitor()
         self._limits = limits or HubLimits()
-        self._rooms = Rooms(settings, journal, fanout, metrics, self._limits)
+        self._clock = clock
+        self._rooms = Rooms(settings, journal, fanout, metrics, self._limits, clock)
         self._long_polls = 0
         self.is_stopping = False
         metrics.watch("danmaku_rooms", "Open rooms", lambda: len(self._rooms))
@@ -210,7 +212,7 @@ class Hub:
 
     def leave(self, room: Room, viewer: Recipient) -> None:
         """Remove a viewer; does nothing if it has left already."""
-        room.leave(viewer, time.monotonic())
+        room.leave(viewer, self._clock.monotonic())
 
     async def read_room(
         self, name: str, cursor: Cursor | None, limit: int, wait: float, poller: object
@@ -219,10 +221,10 @@ class Hub:
 
         With the cursor ``0:0`` it waits until the room is created.
         """
-        ends = time.monotonic() + wait
+        ends = self._clock.monotonic() + wait
         while True:
             room = await self.open_existing_room(name)
-            left = ends - time.monotonic()
+            left = ends - self._clock.monotonic()
             if isinstance(room, Rejection):
                 return room
             if room is not None:
@@ -245,7 +247,7 @@ class Hub:
         Without a cursor: the recent history. ``poller`` identifies the client, so that one that
         polls repeatedly counts as one viewer.
         """
-        room.used_at = time.monotonic()
+        room.used_at = self._clock.monotonic()
         cursor = room.resolve_cursor(cursor)
         reason = None if cursor is None else room.resume_error(cursor)
         if cursor is None or reason is not None:
@@ -254,7 +256,7 @@ class Hub:
         try:
             return await self._read_after(room, cursor, limit, wait)
         finally:
-            room.end_poll(poller, time.monotonic())
+            room.end_poll(poller, self._clock.monotonic())
 
     async def _read_after(
         self, room: Room, cursor: Cursor, limit: int, wait: float
@@ -279,9 +281,9 @@ class Hub:
 
     async def _wait_for_entries(self, room: Room, seq: int, seconds: float) -> None:
         # A wave may announce entries that this client has already: wait for newer ones.
-        ends = time.monotonic() + seconds
+        ends = self._clock.monotonic() + seconds
         while room.head == seq and not self.is_stopping:
-            left = ends - time.monotonic()
+            left = ends - self._clock.monotonic()
             if left <= 0:
                 break
             await room.wait_for_entries(left)
@@ -311,7 +313,7 @@ class Hub:
             return room.reject_post(reject(Code.RESTARTING, retry_after=BUSY_SECONDS))
         if self._load.is_overloaded:
             return room.reject_post(reject(Code.BUSY, retry_after=OVERLOAD_SECONDS))
-        return room.post(author, post, time.monotonic(), at=time.time_ns() // 1_000_000)
+        return room.post(author, post, self._clock.monotonic(), at=self._clock.unix_ms())
 
     async def change_settings(
         self, room: Room, patch: SettingsPatch
@@ -319,8 +321,8 @@ class Hub:
         """Change a room's settings; returns once they are durable."""
         if self.is_stopping:
             return reject(Code.RESTARTING, retry_after=BUSY_SECONDS)
-        room.used_at = time.monotonic()
-        return await room.change_settings(patch, at=time.time_ns() // 1_000_000)
+        room.used_at = self._clock.monotonic()
+        return await room.change_settings(patch, at=self._clock.unix_ms())
 
     # --- stopping -------------------------------------------------------------------------------
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
 
 import msgspec
@@ -16,6 +15,7 @@ from chat.core.reject import Code, Rejection, reject
 from chat.core.retraction import Retraction, encode_retracted
 from chat.core.room_settings import SettingsChange, SettingsPatch, change
 from chat.core.room_state import Author, Duplicate, RoomState
+from chat.environment import Clock
 from chat.fanout.audience import Audience
 from chat.fanout.recipient import Recipient
 from chat.fanout.waves import Fanout
@@ -52,12 +52,13 @@ class Room:
         *,
         delivery_rate: float,
         poller_limit: int,
-        now: float,
+        clock: Clock,
     ) -> None:
         self._state = state
         self.name = state.name
         self.epoch = state.epoch
-        self.used_at = now
+        self.used_at = clock.monotonic()
+        self._clock = clock
         self._journal = journal
         self._fanout = fanout
         self._metrics = metrics
@@ -257,7 +258,7 @@ class Room:
             self._state.withdraw(author, post)
             return self._metrics.count_rejection(reject(Code.NOT_KEPT, retry_after=BUSY_SECONDS))
         if post.ref is not None:
-            self._state.remember(author.user, post.ref, result.seq, time.monotonic())
+            self._state.remember(author.user, post.ref, result.seq, self._clock.monotonic())
         return wire.Ack(post.ref, self.epoch, result.seq, result.dup)
 
     async def change_settings(

@@ -7,7 +7,6 @@ need their place. Reading creates no room.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -18,6 +17,7 @@ from chat.core.history import HISTORY_LIMIT, History
 from chat.core.limits import RateLimit
 from chat.core.reject import Code, Rejection, reject
 from chat.core.room_state import REF_LIMIT, RoomState
+from chat.environment import Clock
 from chat.fanout.pollers import POLLER_LIMIT
 from chat.fanout.waves import Fanout
 from chat.journal import Busy, Journal, ReadFailed
@@ -60,12 +60,14 @@ class Rooms:
         fanout: Fanout,
         metrics: Metrics,
         limits: RoomLimits,
+        clock: Clock,
     ) -> None:
         self._settings = settings
         self._journal = journal
         self._fanout = fanout
         self._metrics = metrics
         self._limits = limits
+        self._clock = clock
         self._rooms: dict[str, Room] = {}
         self._opening: dict[str, asyncio.Task[Room | None]] = {}
         # Long polls that wait until a room is created.
@@ -85,7 +87,7 @@ class Rooms:
         """Return the room if it is open, and keep it open for a viewer that is about to join."""
         room = None if self.is_stopping else self._rooms.get(name)
         if room is not None:
-            room.used_at = time.monotonic()
+            room.used_at = self._clock.monotonic()
         return room
 
     def is_open(self, room: Room) -> bool:
@@ -149,7 +151,7 @@ class Rooms:
             self._metrics,
             delivery_rate=self._settings.delivery_rate,
             poller_limit=self._limits.pollers,
-            now=time.monotonic(),
+            clock=self._clock,
         )
         self._history_bytes += history.size
         self._wake(self._awaited.pop(name, set()))
@@ -181,7 +183,7 @@ class Rooms:
 
     def _free_place(self) -> bool:
         """Close unused rooms if there are too many; return whether one more may be opened."""
-        limits, now = self._limits, time.monotonic()
+        limits, now = self._limits, self._clock.monotonic()
         is_full = len(self._rooms) + len(self._opening) >= limits.rooms
         if not is_full and self._history_bytes <= limits.history_bytes:
             return True

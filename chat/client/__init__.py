@@ -15,8 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
-import secrets
+from random import Random
 from types import TracebackType
 from urllib.parse import urlencode
 
@@ -33,7 +32,14 @@ from chat.client.connection_state import (
     visible_state,
 )
 from chat.client.entries import BUFFER_LIMIT, Entries, Entry, Missed, Other
-from chat.client.socket import HandshakeRefused, Socket, SocketLimits, open_socket
+from chat.client.socket import (
+    Connect,
+    HandshakeRefused,
+    Socket,
+    SocketLimits,
+    connect_websocket,
+    open_socket,
+)
 from chat.core.comment import WHITE, Mode, Size
 from chat.core.wire import (
     Ack,
@@ -49,6 +55,7 @@ from chat.core.wire import (
     Welcome,
     encode,
 )
+from chat.environment import SYSTEM_RANDOM
 
 __all__ = [
     "Client",
@@ -109,6 +116,7 @@ class Client:
 
     ``cursor`` resumes from that of an earlier client, ``session`` continues as the same guest. Both
     attributes are kept up to date, and so is ``identity``, this viewer's user and name.
+    ``connect`` opens a WebSocket; ``random`` draws refs and the waits between two attempts.
     """
 
     def __init__(
@@ -120,8 +128,12 @@ class Client:
         cursor: Cursor | None = None,
         session: str | None = None,
         limits: ClientLimits | None = None,
+        connect: Connect = connect_websocket,
+        random: Random = SYSTEM_RANDOM,
     ) -> None:
         self._url = url
+        self._connect = connect
+        self._random = random
         self._name = name
         self._history = history
         self._limits = limits or ClientLimits()
@@ -194,7 +206,7 @@ class Client:
         After a lost connection, and for up to a minute if the server cannot store it, the comment
         is sent again with the same ref. Other rejections are raised, also ``too_fast``.
         """
-        ref = ref or secrets.token_hex(8)
+        ref = ref or self._random.randbytes(8).hex()
         message = encode(Post(text, ref, mode, color, size))
         patience = self._limits.patience_seconds
         try:
@@ -247,7 +259,8 @@ class Client:
                 elif action.type == "wait":
                     assert action.least is not None
                     assert action.most is not None
-                    await asyncio.sleep(random.uniform(action.least, action.most) / 1000)
+                    wait = self._random.uniform(action.least, action.most)
+                    await asyncio.sleep(wait / 1000)
                 elif action.type == "ask":
                     event = Event(type="unexplained")  # a refusal would have come with its reason
             actions = self._handle(event)
@@ -281,7 +294,9 @@ class Client:
             answer=seconds.answer_seconds,
         )
         try:
-            self._socket = await open_socket(f"{self._url}?{urlencode(query)}", limits)
+            self._socket = await open_socket(
+                f"{self._url}?{urlencode(query)}", limits, self._connect
+            )
             return await self._listen(self._socket)
         except HandshakeRefused as refused:
             self._ending = f"the server refused the connection: {refused}"

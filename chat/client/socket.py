@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -19,6 +20,9 @@ MESSAGE_LIMIT = 8 * 1_024 * 1_024
 NO_RESPONSE = 599  # Tornado's status when none came
 # Any other message may be older than the question.
 ANSWERS = (Welcome, Pong, Ack, Reject, Identity)
+
+Connect = Callable[[HTTPRequest], Awaitable[WebSocketClientConnection]]
+"""Opens a WebSocket; raises HTTPClientError or OSError if it cannot be opened."""
 
 _outgoing = msgspec.json.Decoder(Outgoing)
 
@@ -119,11 +123,18 @@ class Socket:
             self._dead.set_result(None)
 
 
-async def open_socket(url: str, limits: SocketLimits) -> Socket:
+def connect_websocket(request: HTTPRequest) -> Awaitable[WebSocketClientConnection]:
+    """Open a WebSocket over the network."""
+    return websocket_connect(request, max_message_size=MESSAGE_LIMIT)
+
+
+async def open_socket(
+    url: str, limits: SocketLimits, connect: Connect = connect_websocket
+) -> Socket:
     """Open a WebSocket. Raises HandshakeRefused, or OSError if no response arrives."""
     request = HTTPRequest(url, connect_timeout=limits.connect, request_timeout=limits.connect)
     try:
-        connection = await websocket_connect(request, max_message_size=MESSAGE_LIMIT)
+        connection = await connect(request)
     except HTTPClientError as error:
         if error.code == NO_RESPONSE or error.response is None:
             raise ConnectionError(str(error)) from error

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import deque
 from collections.abc import Generator
 
 import msgspec
 
 from chat.core import pace
+from chat.environment import SYSTEM_CLOCK, Clock
 from chat.fanout.audience import Audience
 from chat.metrics import Metrics
 
@@ -55,8 +55,10 @@ class Fanout:
         slice_seconds: float = 0.004,
         refresh_seconds: float = pace.REFRESH_SECONDS,
         retry_seconds: float = 1.0,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._metrics = metrics
+        self._read_clock = clock.monotonic
         self._gap = gap
         self._slice_seconds = slice_seconds
         self._refresh_seconds = refresh_seconds
@@ -80,7 +82,7 @@ class Fanout:
             at = audience.count_due_at
         else:
             return
-        delay = at - time.monotonic()
+        delay = at - self._read_clock()
         if delay <= 0 or self._is_flushing:
             self._begin(audience, timing)
             return
@@ -145,14 +147,14 @@ class Fanout:
             )
 
     def _run(self, audience: Audience, timing: _Timing) -> Wave:
-        started = time.monotonic()
+        started = self._read_clock()
         if has_viewers := audience.begin_wave(started):
             yield from self._send(audience, started)
         if has_entries := audience.pollers.notified_head != audience.wave_head:
             yield from audience.pollers.notify(audience.wave_head)
         if has_viewers or has_entries:
             timing.started_at = started
-            timing.length = time.monotonic() - started
+            timing.length = self._read_clock() - started
         if has_viewers:
             self._metrics.wave_seconds.observe(timing.length)
         timing.is_running = False
@@ -160,12 +162,12 @@ class Fanout:
             self.schedule(audience)
 
     def _send(self, audience: Audience, selected_at: float) -> Wave:
-        slice_ends = time.monotonic() + self._slice_seconds
+        slice_ends = self._read_clock() + self._slice_seconds
         for _ in audience.send_steps():
-            now = time.monotonic()
+            now = self._read_clock()
             if now > slice_ends:
                 yield
-                now = time.monotonic()
+                now = self._read_clock()
                 if now - selected_at >= self._refresh_seconds:
                     audience.select_more(now)
                     selected_at = now

@@ -9,15 +9,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import secrets
-import time
 from functools import partial
+from random import Random
 
 import msgspec
 
 from chat.archive import Archive, StoredEntry, UnsavedEntry
 from chat.core.entry import Entry, NumberedEntry, decode_entry
 from chat.core.retraction import Retraction
+from chat.environment import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock
 from chat.journal import (
     AppendFailed,
     AppendResult,
@@ -84,9 +84,16 @@ class LocalJournal:
     """A ``Journal`` over an ``Archive`` in this process."""
 
     def __init__(
-        self, archive: Archive, metrics: Metrics, limits: JournalLimits | None = None
+        self,
+        archive: Archive,
+        metrics: Metrics,
+        limits: JournalLimits | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+        random: Random = SYSTEM_RANDOM,
     ) -> None:
         self._archive = archive
+        self._clock = clock
+        self._random = random
         self._metrics = metrics
         self._limits = limits or JournalLimits()
         self._threads = ArchiveThreads(archive)
@@ -127,7 +134,7 @@ class LocalJournal:
 
     async def open_room(self, name: str) -> JournalRoom:
         """Open a room, creating it at first use; raises ReadFailed or Busy."""
-        room = await self._open_soon(name, secrets.token_hex(4))
+        room = await self._open_soon(name, self._random.randbytes(4).hex())
         assert room is not None
         return room
 
@@ -204,7 +211,7 @@ class LocalJournal:
     async def trim(self, cutoff: int) -> int:
         """Remove old entries, a step at a time."""
         archive, count = self._archive, 0
-        now = time.time_ns() // 1_000_000
+        now = self._clock.unix_ms()
         for room_id in await self._threads.read(archive.room_ids):
             while not self._closing:
                 find = partial(archive.find_old, room_id, cutoff, self._limits.trim_step, now)
@@ -261,13 +268,13 @@ class LocalJournal:
     async def _wait_for_gap(self) -> None:
         # A commit costs about the same for one comment and for twenty, and under load a few
         # milliseconds gather those. A comment that comes alone waits for nothing.
-        early = self._committed_at + self._limits.commit_gap - time.monotonic()
+        early = self._committed_at + self._limits.commit_gap - self._clock.monotonic()
         if early > 0 and not self._closing:
             await asyncio.sleep(early)
-        self._committed_at = time.monotonic()
+        self._committed_at = self._clock.monotonic()
 
     async def _commit(self, batch: list[_Pending]) -> None:
-        started = time.monotonic()
+        started = self._clock.monotonic()
         try:
             await self._reconcile()
             unsaved = [pending.unsaved for pending in batch]
@@ -282,7 +289,7 @@ class LocalJournal:
                     failed.__cause__ = error
                     pending.result.set_exception(failed)
             return
-        self._metrics.commit_seconds.observe(time.monotonic() - started)
+        self._metrics.commit_seconds.observe(self._clock.monotonic() - started)
         self._publish(batch, stored)
         if any(isinstance(pending.unsaved.entry, Retraction) for pending in batch):
             self._upkeep.scrub_soon()
@@ -335,7 +342,7 @@ class LocalJournal:
         """After a failed commit or delivery: deliver what the disk has of it after all."""
         if self._inconsistent:
             await self._threads.write(self._archive.check_file)
-        for room in list(self._inconsistent):
+        for room in sorted(self._inconsistent):
             if await self._deliver_from_disk(room):
                 self._inconsistent.discard(room)
 

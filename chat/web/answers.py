@@ -6,10 +6,10 @@ Tornado bounds the time for reading a request, but not for writing the response.
 from __future__ import annotations
 
 import asyncio
-import time
 
 from tornado.iostream import IOStream
 
+from chat.environment import SYSTEM_CLOCK, Clock
 from chat.metrics import Metrics
 
 ANSWER_SECONDS = 15.0
@@ -21,9 +21,12 @@ class PendingAnswers:
     A long response is many writes, so a slow peer that makes progress is not disconnected.
     """
 
-    def __init__(self, metrics: Metrics, seconds: float = ANSWER_SECONDS) -> None:
+    def __init__(
+        self, metrics: Metrics, seconds: float = ANSWER_SECONDS, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
         self._metrics = metrics
         self._seconds = seconds
+        self._clock = clock
         self._streams: dict[asyncio.Future[None], tuple[IOStream, float]] = {}
         metrics.watch(
             "danmaku_pending_answers",
@@ -34,7 +37,7 @@ class PendingAnswers:
     def watch(self, stream: IOStream, written: asyncio.Future[None]) -> None:
         """Disconnect the peer if ``written`` is not done in time."""
         if not written.done():
-            self._streams[written] = stream, time.monotonic() + self._seconds
+            self._streams[written] = stream, self._clock.monotonic() + self._seconds
             written.add_done_callback(self._forget)
 
     def _forget(self, written: asyncio.Future[None]) -> None:

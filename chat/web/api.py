@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 
 from msgspec import Raw
 
@@ -101,7 +100,7 @@ class Rooms(ApiHandler):
     def get(self) -> None:
         """Answer with the rooms, the most watched first."""
         limit = int(self.read_number("limit", ROOMS_DEFAULT, 1, MAX_ROOMS, whole=True))
-        self.write_bytes(self.services.room_list.read(limit, time.monotonic()))
+        self.write_bytes(self.services.room_list.read(limit))
 
 
 class RoomHandler(ApiHandler):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import random
+from random import Random
 
 from tornado.iostream import IOStream
 
@@ -21,6 +21,7 @@ from chat.core.reject import (
     reject,
 )
 from chat.core.room_state import Author
+from chat.environment import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock
 from chat.fanout.batch_cache import DEFLATE, PLAIN
 from chat.hub import Hub
 from chat.metrics import Metrics
@@ -55,13 +56,18 @@ class Connections:
         max_viewers: int,
         close_seconds: float = CLOSE_SECONDS,
         message_budget: RateBudget = MESSAGES,
+        clock: Clock = SYSTEM_CLOCK,
+        random: Random = SYSTEM_RANDOM,
     ) -> None:
         self.hub = hub
         self.peers = peers
         self.message_budget = message_budget
         self.guests = guests
         self.metrics = metrics
-        self.stalled: set[FrameWriter] = set()
+        self.clock = clock
+        self._random = random
+        # In the order in which they stalled.
+        self.stalled: dict[FrameWriter, None] = {}
         self._max_viewers = max_viewers
         self.close_seconds = close_seconds
         self._turned_away: set[asyncio.Task[None]] = set()
@@ -147,4 +153,4 @@ class Connections:
 
     def _spread(self) -> float:
         """Return a random delay in seconds, so that clients do not reconnect all at once."""
-        return round(random.uniform(1, 2 + self.count / RECONNECTS_PER_SECOND), 2)
+        return round(self._random.uniform(1, 2 + self.count / RECONNECTS_PER_SECOND), 2)

@@ -7,7 +7,6 @@ the stream buffers and writes later.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -108,13 +107,13 @@ class FrameWriter:
             return
         # Under TLS everything goes through the stream, which mostly writes it at once.
         if self._stream.writing() and self not in self._connections.stalled:
-            self._connections.stalled.add(self)
-            self.progress_at = time.monotonic()
+            self._connections.stalled[self] = None
+            self.progress_at = self._connections.clock.monotonic()
 
     def _on_written(self, _written: asyncio.Future[None]) -> None:
-        self.progress_at = time.monotonic()
+        self.progress_at = self._connections.clock.monotonic()
         if not self.writable and self.state is not ViewerState.LEFT and not self._stream.writing():
-            self._connections.stalled.discard(self)
+            self._connections.stalled.pop(self, None)
             if not self._stream.closed():
                 self.writable = True
                 self._on_drained()
@@ -162,5 +161,5 @@ class FrameWriter:
 
     def _leave(self) -> None:
         self._connections.hub.leave(self._room, self)
-        self._connections.stalled.discard(self)
+        self._connections.stalled.pop(self, None)
         self.writable = False

@@ -51,12 +51,14 @@ async def close_gracefully(stream: IOStream, seconds: float) -> None:
 def _shut_down(stream: IOStream, written: asyncio.Future[None]) -> None:
     if written.cancelled() or written.exception() is not None or stream.closed():
         return
-    if isinstance(stream.socket, ssl.SSLSocket):
-        # Sends a close_notify, and raises because the peer has not answered it yet.
-        with contextlib.suppress(OSError):
-            stream.socket.unwrap()
     try:
-        # The plain socket's method: that of SSLSocket would also end reading.
-        socket.socket.shutdown(stream.socket, socket.SHUT_WR)
+        if isinstance(stream.socket, ssl.SSLSocket):
+            # Sends a close_notify, and raises because the peer has not answered it yet.
+            with contextlib.suppress(OSError):
+                stream.socket.unwrap()
+            # The plain socket's method: that of SSLSocket would also end reading.
+            socket.socket.shutdown(stream.socket, socket.SHUT_WR)
+        else:
+            stream.socket.shutdown(socket.SHUT_WR)
     except OSError:
         stream.close()

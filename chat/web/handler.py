@@ -16,6 +16,7 @@ from tornado.web import HTTPError, RequestHandler
 
 from chat.core.reject import Code, Rejection, reject
 from chat.core.wire import Failure, encode
+from chat.environment import Clock
 from chat.hub import Hub
 from chat.metrics import Metrics
 from chat.room import Room
@@ -44,6 +45,7 @@ class Services:
     """The parts of the server that the handlers use."""
 
     settings: Settings
+    clock: Clock
     callers: Callers
     hub: Hub
     metrics: Metrics

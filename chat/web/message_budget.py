@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from chat.core.budgets import RateBudget, overdraft, spend
 from chat.web.peers import Peers
 
@@ -26,7 +24,7 @@ class MessageBudget:
 
     def charge(self, messages: float) -> None:
         """Charge the connection and its address for messages."""
-        now = time.monotonic()
+        now = self._peers.clock.monotonic()
         if self._full_at <= now:
             self.overruns = 0
         self._full_at = spend(self._budget, self._full_at, now, messages)
@@ -34,7 +32,7 @@ class MessageBudget:
 
     def overdraft(self) -> float:
         """Return the seconds until neither budget is overdrawn, 0 or less if none is."""
-        now = time.monotonic()
+        now = self._peers.clock.monotonic()
         return max(
             overdraft(self._budget, self._full_at, now),
             self._peers.charge_messages(self._address_key, 0.0, now),

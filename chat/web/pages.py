@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import time
 from typing import Any
 
 from tornado.web import HTTPError, StaticFileHandler
@@ -47,7 +46,8 @@ class PageHandler(Handler):
             strings_json=strings.block(language),
             version=__version__,
             base=self.services.settings.base_path,
-            now=int(time.time() * 1000),  # the pages' estimate of the server's clock starts from it
+            # The pages' estimate of the server's clock starts from it.
+            now=self.services.clock.unix_ms(),
             **names,
         )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from chat.core.budgets import (
 )
 from chat.core.limits import RateLimit
 from chat.core.reject import Code, Rejection, reject
+from chat.environment import SYSTEM_CLOCK, Clock
 from chat.metrics import Metrics
 
 FULL_SECONDS = 10.0
@@ -35,9 +35,10 @@ class Peers:
     are strings as a socket gives them; loopback is exempt.
     """
 
-    def __init__(self, metrics: Metrics, max_per_address: int) -> None:
+    def __init__(self, metrics: Metrics, max_per_address: int, clock: Clock = SYSTEM_CLOCK) -> None:
         self._metrics = metrics
         self._max_per_address = max_per_address
+        self.clock = clock
         self._rates = {
             budget.name: RateLimit(budget.burst, budget.rate)
             for budget in (ADDRESS_MESSAGES, HANDSHAKES, REQUESTS, ROOM_OPENINGS)
@@ -53,7 +54,7 @@ class Peers:
         )
 
     def _count_limited(self) -> int:
-        now = time.monotonic()
+        now = self.clock.monotonic()
         return sum(limit.count_used(now) for limit in self._rates.values())
 
     # --- rates ----------------------------------------------------------------------------------
@@ -84,7 +85,7 @@ class Peers:
     def _take(self, budget: RateBudget, key: str | None) -> Rejection | None:
         if key is None:
             return None
-        wait = self._rates[budget.name].take(key, time.monotonic())
+        wait = self._rates[budget.name].take(key, self.clock.monotonic())
         return self.reject(budget.name, wait) if wait else None
 
     def reject(self, budget: str, retry_after: float) -> Rejection:

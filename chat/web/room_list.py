@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import time
 
 from chat.core import wire
 from chat.core.entry import join_bodies
+from chat.environment import Clock
 from chat.hub import Hub
 from chat.room import Room
 
@@ -19,16 +19,18 @@ FRESH_SECONDS = 1.0
 class RoomList:
     """The cards of the most watched rooms; each takes at most ``CARD_BYTES``."""
 
-    def __init__(self, hub: Hub) -> None:
+    def __init__(self, hub: Hub, clock: Clock) -> None:
         self._hub = hub
+        self._clock = clock
         self._cards: list[bytes] = []
         self._made_at = -math.inf
         self._now = 0
 
-    def read(self, limit: int, now: float) -> bytes:
-        """Return the list of the ``limit`` most watched rooms as JSON; ``now`` is monotonic."""
+    def read(self, limit: int) -> bytes:
+        """Return the list of the ``limit`` most watched rooms as JSON."""
+        now = self._clock.monotonic()
         if now - self._made_at >= FRESH_SECONDS:
-            self._made_at, self._now = now, time.time_ns() // 1_000_000
+            self._made_at, self._now = now, self._clock.unix_ms()
             self._cards = [_make_card(room) for room in self._hub.live_rooms(MAX_ROOMS)]
         return wire.encode(wire.RoomList(join_bodies(self._cards[:limit]), self._now))
 

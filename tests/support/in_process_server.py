@@ -12,7 +12,7 @@ from typing import Any
 
 from websockets.frames import Frame, Opcode
 
-from chat.app import Server, ServerLimits
+from chat.app import Server, ServerLimits, open_resources
 from chat.core.handshake import PREFIX
 from chat.settings import Settings
 from tests.support.certificates import Certificate
@@ -112,10 +112,10 @@ class InProcessServer:
             "certfile": str(certificate.certfile),
             "keyfile": str(certificate.keyfile),
         }
-        self.server = Server(
-            Settings(port=0, database="sqlite://", post_rate=0, delivery_rate=0, **(files or {})),
-            limits,
+        settings = Settings(
+            port=0, database="sqlite://", post_rate=0, delivery_rate=0, **(files or {})
         )
+        self.server = Server(settings, open_resources(settings), limits)
 
     async def __aenter__(self) -> InProcessServer:
         self.server.start()

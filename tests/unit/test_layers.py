@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 LAYERS = [
     {"core"},
-    {"settings", "metrics", "load", "descriptors", "log"},
+    {"settings", "metrics", "load", "descriptors", "environment", "log"},
     {"archive", "migrations", "journal", "fanout", "client", "command_line"},
     {"room", "loadtest"},
     {"rooms"},

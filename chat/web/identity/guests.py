@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-import secrets
+from random import Random
 
 import jwt
 import msgspec
@@ -18,6 +18,7 @@ from chat.core.comment import clean_name, guest_name
 from chat.core.reject import Code, Rejection, reject
 from chat.core.room_state import Author
 from chat.core.wire import HttpPost
+from chat.environment import SYSTEM_RANDOM
 
 ALGORITHM = "HS256"
 ISSUER = "danmaku"
@@ -28,15 +29,16 @@ _USER = re.compile(r"[!-~]{1,64}")
 class GuestSessions:
     """Creates guests, signs their sessions, and verifies them."""
 
-    def __init__(self, secret: bytes) -> None:
+    def __init__(self, secret: bytes, random: Random = SYSTEM_RANDOM) -> None:
         self._secret = secret
+        self._random = random
         # Keyed, so that a guest's id does not reveal an address.
         self._address_key = hashlib.blake2b(secret, person=b"addresses").digest()
 
     def create_guest(self, name: str | None) -> Author | Rejection:
         """Return a new guest with this name, or with a generated one."""
-        user = "g-" + secrets.token_hex(5)
-        return _named(user, name, secrets.randbelow(_NAMES))
+        user = "g-" + self._random.randbytes(5).hex()
+        return _named(user, name, self._random.randrange(_NAMES))
 
     def create_guest_for_request(
         self, address: str, room: str, post: HttpPost
@@ -48,7 +50,7 @@ class GuestSessions:
         """
         name = post.name
         if post.ref is None:
-            user, number = secrets.token_hex(5), secrets.randbelow(_NAMES)
+            user, number = self._random.randbytes(5).hex(), self._random.randrange(_NAMES)
         else:
             content = msgspec.json.encode((address, room, post))
             digest = hashlib.blake2b(content, key=self._address_key, digest_size=9).digest()
@@ -84,7 +86,7 @@ class GuestSessions:
         if isinstance(cleaned, Rejection):
             # An earlier version, or another program with the secret, has signed a name that is not
             # valid now.
-            return Author(user, guest_name(secrets.randbelow(_NAMES)))
+            return Author(user, guest_name(self._random.randrange(_NAMES)))
         return Author(user, cleaned)
 
     def resume_session(self, current: Author, token: str) -> Author | Rejection:
