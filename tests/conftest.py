@@ -12,7 +12,7 @@ import pytest
 from tests.support.certificates import Certificate, issue_certificate
 from tests.support.server_process import ServerProcess
 
-# How long one example takes says more about the machine, which two workers share, than about us.
+# The time of one example depends on the machine, which two workers share.
 hypothesis.settings.register_profile(
     "shared machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )

@@ -223,7 +223,7 @@ def send_after_close(side: Side) -> Figures:
     return {f"resets, of {CLOSES}": resets, f"close answers lost, of {CLOSES}": lost}
 
 
-def speak_plainly_to_tls(side: Side) -> Figures:
+def send_http_to_tls_port(side: Side) -> Figures:
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         chain, key = make_certificate(Path(folder))
         with side.start("--certfile", chain, "--keyfile", key) as server:
@@ -272,7 +272,7 @@ ATTACKS = {
     ),
     "files": Attack(f"start with `ulimit -n {FEW_FILES}`", start_with_few_files),
     "close": Attack("bytes after a close frame", send_after_close, repeats=2),
-    "tls": Attack("plain HTTP to the TLS port", speak_plainly_to_tls),
+    "tls": Attack("plain HTTP to the TLS port", send_http_to_tls_port),
 }
 
 

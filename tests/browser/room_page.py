@@ -28,7 +28,7 @@ def expect_state(page: Page, state: str, timeout: float = 15_000) -> None:
     )
 
 
-def say(page: Page, text: str) -> None:
+def post(page: Page, text: str) -> None:
     """Type a text and send it with Enter."""
     page.locator(FIELD).fill(text)
     page.locator(FIELD).press("Enter")

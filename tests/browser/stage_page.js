@@ -12,7 +12,7 @@ let dropped = 0;
 stage.addEventListener('dropped', (event) => (dropped += event.detail.count));
 
 /** Adds a comment and returns its seq. */
-function say(text, more = {}, options = {}) {
+function addComment(text, more = {}, options = {}) {
   seq += 1;
   stage.add({ seq, user: `u${seq % 9}`, name: `name ${seq % 9}`, text, at: Date.now(), ...more }, options);
   return seq;
@@ -21,20 +21,20 @@ function say(text, more = {}, options = {}) {
 const pick = (...values) => values[Math.floor(Math.random() * values.length)];
 
 /** Adds a comment of random length, mode, size and role. */
-function sayRandom() {
+function addRandomComment() {
   const text = Array.from({ length: 1 + Math.floor(Math.random() ** 4 * 14) }, () => pick(...words)).join(' ');
   const mode = Math.random() < 0.85 ? 'scroll' : pick('top', 'bottom');
   const role = Math.random() < 0.9 ? undefined : pick('host', 'moderator');
   const size = pick('normal', 'normal', 'small', 'large');
-  return say(text, { mode, size, role, color: pick('#ffffff', '#000000', '#ff0055') }, { own: Math.random() < 0.05 });
+  return addComment(text, { mode, size, role, color: pick('#ffffff', '#000000', '#ff0055') }, { own: Math.random() < 0.05 });
 }
 
 /** Adds random comments, `rate` a second; returns a function that stops it. */
 function startChatter(rate) {
   const started = performance.now();
-  let said = 0;
+  let added = 0;
   const timer = setInterval(() => {
-    for (; said < ((performance.now() - started) / 1000) * rate; said += 1) sayRandom();
+    for (; added < ((performance.now() - started) / 1000) * rate; added += 1) addRandomComment();
   }, 40);
   return () => clearInterval(timer);
 }
@@ -87,4 +87,4 @@ function watch() {
   return seen;
 }
 
-Object.assign(window, { stage, scheduler, say, startChatter, watch, passes, boxes, overlaps, comments, getDropped: () => dropped, ready: true });
+Object.assign(window, { stage, scheduler, addComment, startChatter, watch, passes, boxes, overlaps, comments, getDropped: () => dropped, ready: true });

@@ -33,9 +33,11 @@ class StageFiles(http.server.SimpleHTTPRequestHandler):
         """Log no requests."""
 
 
-def say(page: Page, text: str, own: bool = False, **more: Any) -> int:
+def add_comment(page: Page, text: str, own: bool = False, **more: Any) -> int:
     """Add a comment to the stage and wait until it is shown; returns its seq."""
-    seq: int = page.evaluate("([text, more, own]) => say(text, more, {own})", [text, more, own])
+    seq: int = page.evaluate(
+        "([text, more, own]) => addComment(text, more, {own})", [text, more, own]
+    )
     page.wait_for_selector(f'{ON_STAGE}[data-seq="{seq}"]', state="attached")
     return seq
 

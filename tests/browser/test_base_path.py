@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.room_page import LIVE, TEXTS, block_websocket, say
+from tests.browser.room_page import LIVE, TEXTS, block_websocket, post
 from tests.support.server_process import ServerProcess
 
 NewPage = Callable[..., Page]
@@ -35,7 +35,7 @@ def test_pages_work_under_a_base_path_and_request_nothing_outside_it(
     page.keyboard.press("Enter")
     expect(page).to_have_url(f"{home}/r/{room}")
     expect(page.locator(LIVE)).to_be_visible()
-    say(page, "below a path")
+    post(page, "below a path")
     expect(page.locator(TEXTS)).to_have_text(["below a path"])
     page.locator("[data-role=settings-button]").click()
     page.get_by_label("中文").check()
@@ -64,7 +64,7 @@ def test_room_polls_under_a_base_path_and_keeps_its_session_apart(
     block_websocket(page)
     page.goto(f"{server.url}{BASE}/r/{room}")
     expect(page.locator(LIVE)).to_be_visible(timeout=15_000)
-    say(page, "over HTTP")
+    post(page, "over HTTP")
     expect(page.locator(TEXTS)).to_have_text(["over HTTP"])
     stored = page.evaluate("Object.keys(localStorage).filter((key) => key.includes('session'))")
     assert stored == [f"danmaku.session {server.url}{BASE}"]

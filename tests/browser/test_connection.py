@@ -14,7 +14,7 @@ from tests.browser.room_page import (
     block_websocket,
     enter,
     expect_state,
-    say,
+    post,
     set_hidden,
 )
 from tests.support.room_admin import change_settings
@@ -29,13 +29,13 @@ def test_tabs_resume_after_a_server_restart_without_loss(
 ) -> None:
     server = start_server()
     pages = [enter(new_page(), server, room) for _ in range(2)]
-    say(pages[0], "before")
+    post(pages[0], "before")
     for page in pages:
         expect(page.locator(TEXTS)).to_have_text(["before"])
     server.restart()
     for page in pages:
         expect_state(page, "live")
-    say(pages[1], "after")
+    post(pages[1], "after")
     for page in pages:
         expect(page.locator(TEXTS)).to_have_text(["before", "after"])
 
@@ -47,7 +47,7 @@ def test_comment_posted_while_offline_is_sent_after_reconnecting(
     page = enter(new_page(), server, room)
     server.stop()
     expect(page.locator('[data-role=status]:not([data-state="live"])')).to_be_visible()
-    say(page, "kept for later")
+    post(page, "kept for later")
     expect(page.locator("[data-role=composer-hint]")).to_contain_text("Not connected")
     server.start()
     expect(page.locator(TEXTS)).to_have_text(["kept for later"], timeout=30_000)
@@ -81,9 +81,9 @@ def test_long_polling_replaces_a_blocked_websocket(
     blocked, other = new_page(), enter(new_page(), server, room)
     block_websocket(blocked)
     enter(blocked, server, room)
-    say(other, "over a socket")
+    post(other, "over a socket")
     expect(blocked.locator(TEXTS)).to_have_text(["over a socket"])
-    say(blocked, "over HTTP")
+    post(blocked, "over HTTP")
     for page in (blocked, other):
         expect(page.locator(TEXTS)).to_have_text(["over a socket", "over HTTP"])
 
@@ -95,10 +95,10 @@ def test_polling_viewer_resumes_after_a_server_restart(
     page = new_page()
     block_websocket(page)
     enter(page, server, room)
-    say(page, "before")
+    post(page, "before")
     expect(page.locator(TEXTS)).to_have_text(["before"])
     server.restart()
-    say(page, "after")
+    post(page, "after")
     expect(page.locator(TEXTS)).to_have_text(["before", "after"], timeout=30_000)
 
 
@@ -116,7 +116,7 @@ def test_rejection_over_http_is_shown_at_the_field(
 
     page.route(f"**/api/rooms/{room}/comments", refuse)
     enter(page, server, room)
-    say(page, "not now")
+    post(page, "not now")
     expect(page.locator("[data-role=composer-hint]")).to_contain_text("too fast")
     expect(page.locator(FIELD)).to_have_value("not now")
 
@@ -140,9 +140,9 @@ def test_gap_between_batches_is_filled_from_the_cursor(
 
     page.route_web_socket("**/ws/**", lose_one)
     enter(page, server, room)
-    say(other, "lost on the way")
+    post(other, "lost on the way")
     expect(other.locator(TEXTS)).to_have_count(1)
-    say(other, "arrives")
+    post(other, "arrives")
     expect(page.locator(TEXTS)).to_have_text(["lost on the way", "arrives"])
     assert lost
 
@@ -171,14 +171,14 @@ def test_outdated_welcome_is_no_new_epoch_and_applies_no_old_settings(
     enter(page, server, room)
     change_settings(server, room, title="new")
     for text in ("one", "two"):
-        say(other, text)
+        post(other, text)
     expect(page.locator(TEXTS)).to_have_text(["one", "two"])
     sockets[0].close(code=1012)
     end = time.monotonic() + 15
     while len(sockets) < 2 and time.monotonic() < end:
         page.wait_for_timeout(20)
     expect_state(page, "live")
-    say(other, "three")
+    post(other, "three")
     expect(page.locator(TEXTS)).to_have_text(["one", "two", "three"])
     expect(page.locator("[data-role=transcript] .transcript-note")).to_have_count(0)
     expect(page.locator("[data-role=room-title]")).to_have_text("new")
@@ -210,7 +210,7 @@ def test_skip_applies_the_settings_it_carries(
     skip_after(page, "away", {"title": "changed meanwhile"})
     enter(page, server, room)
     expect(page.locator("[data-role=room-title]")).to_have_text("before")
-    say(other, "away")
+    post(other, "away")
     expect(page.locator("[data-role=room-title]")).to_have_text("changed meanwhile")
 
 
@@ -222,8 +222,8 @@ def test_skip_applies_its_settings_to_an_overlay(
     skip_after(overlay, "away", {"delay": 0})
     overlay.goto(f"{server.url}/r/{room}/overlay")
     expect(other.locator("[data-role=viewer-count]")).to_have_text("2")
-    say(other, "away")
-    say(other, "seen at once")
+    post(other, "away")
+    post(other, "seen at once")
     flying = overlay.locator("[data-role=stage] [data-role=comment]")
     expect(flying.filter(has_text="seen at once")).to_have_count(1)
 
@@ -247,10 +247,10 @@ def test_clear_removes_every_comment_up_to_and_including_its_before(
     enter(page, server, room)
     flying = page.locator("[data-role=stage] [data-role=comment]")
     for number, text in enumerate(("one", "two"), start=1):
-        say(other, text)
+        post(other, text)
         expect(page.locator(TEXTS)).to_have_count(number)
         expect(flying).to_have_count(number)
-    say(other, "three")
+    post(other, "three")
     expect(page.locator(TEXTS)).to_have_text(["three"])
     expect(flying).to_have_text(["three"])
 
@@ -266,7 +266,7 @@ def test_hidden_tab_pauses_and_catches_up_when_visible(
     )
     enter(page, server, room)
     set_hidden(page, hidden=True)
-    say(other, "while hidden")
+    post(other, "while hidden")
     expect(other.locator(TEXTS)).to_have_count(1)
     expect(page.locator(TEXTS)).to_have_count(0)
     set_hidden(page, hidden=False)

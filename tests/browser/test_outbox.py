@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, WebSocketRoute, expect
 
-from tests.browser.room_page import FIELD, HINT, TEXTS, enter, expect_state, say
+from tests.browser.room_page import FIELD, HINT, TEXTS, enter, expect_state, post
 from tests.support.server_process import ServerProcess
 
 NewPage = Callable[..., Page]
@@ -65,9 +65,9 @@ def test_comment_accepted_despite_a_rejection_is_shown_once(
     page = new_page()
     proxy = RejectingProxy(page, code, times=2, retry_after=0.1)
     enter(page, server, room)
-    say(page, "once")
+    post(page, "once")
     expect(page.locator(TEXTS)).to_have_text(["once"])
-    say(page, "and another")
+    post(page, "and another")
     expect(page.locator(TEXTS)).to_have_text(["once", "and another"])
     first, *again, other = proxy.refs
     # Again for each rejection; a slow machine may add one that was sent before its answer came.
@@ -88,7 +88,7 @@ def test_comments_posted_while_offline_arrive_in_order_within_the_rate_limit(
     expect(page.locator('[data-role=status]:not([data-state="live"])')).to_be_visible()
     texts = [f"kept {number}" for number in range(6)]
     for text in texts:
-        say(page, text)
+        post(page, text)
     server.start()
     expect(page.locator(TEXTS)).to_have_text(texts, timeout=40_000)
     expect(page.locator(FIELD)).to_have_value("")
@@ -100,9 +100,9 @@ def test_comment_over_the_rate_limit_returns_to_the_field(
 ) -> None:
     server = start_server("--post-burst", "1", "--post-rate", "0.1")
     page = enter(new_page(), server, room)
-    say(page, "one")
+    post(page, "one")
     expect(page.locator(TEXTS)).to_have_text(["one"])
-    say(page, "two")
+    post(page, "two")
     expect(page.locator(HINT)).to_contain_text("too fast")
     expect(page.locator(FIELD)).to_have_value("two")
 
@@ -114,7 +114,7 @@ def test_comment_rejected_for_a_minute_returns_to_the_field_with_the_reason(
     page.clock.install()
     proxy = RejectingProxy(page, "not_kept", times=100, retry_after=25)
     enter(page, server, room)
-    say(page, "does not arrive")
+    post(page, "does not arrive")
     for tries in (1, 2, 3):
         expect(page.locator(FIELD)).to_have_value("")
         for _ in range(60):

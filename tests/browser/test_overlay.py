@@ -30,7 +30,7 @@ EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "embed.html"
 
 
 def post(url: str, room: str, text: str, **more: str) -> None:
-    """Say something in a room over HTTP."""
+    """Post to a room over HTTP."""
     body = msgspec.json.encode({"text": text, **more})
     request = urllib.request.Request(f"{url}/api/rooms/{room}/comments", body)
     request.add_header("Content-Type", "application/json")
@@ -38,7 +38,7 @@ def post(url: str, room: str, text: str, **more: str) -> None:
         assert answer.status == 201
 
 
-def say_until_shown(page: Page, url: str, room: str, text: str, **more: str) -> None:
+def post_until_shown(page: Page, url: str, room: str, text: str, **more: str) -> None:
     """Post until the comment is shown: an overlay does not show whether it is connected."""
     for _ in range(20):
         post(url, room, text, **more)
@@ -56,7 +56,7 @@ def test_overlay_is_transparent_also_with_the_css_of_obs(
     page = new_page()
     page.goto(f"{server.url}/r/{room}/overlay")
     page.evaluate(OBS_INJECTS, OBS_CSS)
-    say_until_shown(page, server.url, room, "over the picture")
+    post_until_shown(page, server.url, room, "over the picture")
     grounds = page.evaluate(
         """() => ['html', 'body', '[data-role=stage]'].map(
             (name) => getComputedStyle(document.querySelector(name)).backgroundColor,
@@ -74,7 +74,7 @@ def test_custom_css_of_an_overlay_enlarges_comments_without_overlaps(
     page.evaluate(
         OBS_INJECTS, ".comment { font-size: 50px; line-height: 64px; font-style: italic; }"
     )
-    say_until_shown(page, server.url, room, "large")
+    post_until_shown(page, server.url, room, "large")
     for number in range(12):
         post(server.url, room, f"in large letters {number}")
     page.locator(ON_STAGE, has_text="letters 11").wait_for(state="attached")
@@ -103,7 +103,7 @@ def test_overlay_applies_its_query_parameters(server: Any, new_page: NewPage, ro
     page = new_page(viewport={"width": 1920, "height": 1080})
     look = "size=2&speed=0.5&area=0.5&opacity=0.5&modes=scroll,top&names=on&font=Noto%20Serif"
     page.goto(f"{server.url}/r/{room}/overlay?{look}")
-    say_until_shown(page, server.url, room, "as I say", name="Mika")
+    post_until_shown(page, server.url, room, "as I say", name="Mika")
     post(server.url, room, "not shown", mode="bottom")
     post(server.url, room, "shown", mode="top")
     page.locator(ON_STAGE, has_text="shown").wait_for(state="attached")
@@ -123,10 +123,10 @@ def test_overlay_resumes_after_a_server_restart(
     server = start_server()
     page = new_page()
     page.goto(f"{server.url}/r/{room}/overlay")
-    say_until_shown(page, server.url, room, "before")
+    post_until_shown(page, server.url, room, "before")
     server.stop()
     server.start()
-    say_until_shown(page, server.url, room, "after")
+    post_until_shown(page, server.url, room, "after")
 
 
 def test_overlay_composer_shows_each_choice_in_the_address_and_the_preview(
@@ -198,7 +198,7 @@ def test_embedded_stage_covers_the_video_of_another_site(
     page = new_page()
     page.goto(other_site)
     stage = page.locator("danmaku-stage")
-    say_until_shown(page, server.url, room, "from elsewhere")
+    post_until_shown(page, server.url, room, "from elsewhere")
     video = page.locator("video").bounding_box()
     assert stage.bounding_box() == video
     page.set_viewport_size({"width": 700, "height": 600})
@@ -222,7 +222,7 @@ def test_embedded_stage_applies_the_room_delay_and_avoids_the_video_controls(
     OtherSite.embed(server, room)
     page = new_page()
     page.goto(other_site)
-    say_until_shown(page, server.url, room, "at the foot", mode="bottom")
+    post_until_shown(page, server.url, room, "at the foot", mode="bottom")
     foot = page.locator(ON_STAGE, has_text="at the foot").last.bounding_box()
     video = page.locator("video").bounding_box()
     assert foot is not None
@@ -247,7 +247,7 @@ def test_embedded_stage_stays_empty_on_an_origin_that_is_not_allowed(
     expect(page.locator(ON_STAGE)).to_have_count(0)
 
 
-def test_embedded_stage_says_in_the_console_that_a_page_without_origin_is_refused(
+def test_embedded_stage_logs_that_a_page_without_origin_is_refused(
     server: Any, new_page: NewPage, tmp_path: Path, room: str
 ) -> None:
     OtherSite.embed(server, room)
@@ -258,7 +258,7 @@ def test_embedded_stage_says_in_the_console_that_a_page_without_origin_is_refuse
         page.goto(file.as_uri())
 
 
-def test_overlay_in_a_sandbox_without_origin_says_why_it_stays_empty(
+def test_overlay_in_a_sandbox_without_origin_logs_why_it_stays_empty(
     server: Any, new_page: NewPage, other_site: str, room: str
 ) -> None:
     frame = f'<iframe sandbox="allow-scripts" src="{server.url}/r/{room}/overlay"></iframe>'
@@ -296,7 +296,7 @@ def test_overlay_works_without_what_chromium_103_lacks(
         block_websocket(page)
     page.goto(f"{server.url}/r/{room}/overlay")
     assert page.evaluate("AbortSignal.any") is None
-    say_until_shown(page, server.url, room, f"over {transport}")
+    post_until_shown(page, server.url, room, f"over {transport}")
 
 
 COVERED = """() => {

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import BrowserContext, expect
 
-from tests.browser.room_page import TEXTS, enter, say
+from tests.browser.room_page import TEXTS, enter, post
 from tests.support.server_metrics import read_metric
 from tests.support.server_process import ServerProcess
 
@@ -33,7 +33,7 @@ def test_tabs_that_poll_delay_neither_posts_nor_pages(
     wait_for_long_polls(server, LONG_POLLS)
     started = time.monotonic()
     with pages[0].expect_response(lambda response: "/comments" in response.url) as answer:
-        say(pages[0], "hello")
+        post(pages[0], "hello")
     assert answer.value.status == 201
     assert time.monotonic() - started < LONGEST_WAIT
     for page in pages:

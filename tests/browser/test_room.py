@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.room_page import FIELD, HINT, ON_STAGE, ROWS, enter, row, say
+from tests.browser.room_page import FIELD, HINT, ON_STAGE, ROWS, enter, post, row
 from tests.support.server_process import ServerProcess
 
 NewPage = Callable[..., Page]
@@ -19,25 +19,24 @@ HINT_SHOWN = f"{HINT}:not([hidden])"
 def test_comment_of_one_tab_is_on_the_stage_of_another_within_a_second(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
-    speaker, listener = enter(new_page(), server, room), enter(new_page(), server, room)
+    author, watcher = enter(new_page(), server, room), enter(new_page(), server, room)
     note = "document.documentElement.dataset.time ??= performance.timeOrigin + performance.now()"
     look = f"if (document.querySelector('{ON_STAGE}')) {note}"
-    speaker.evaluate(f"addEventListener('keydown', () => {{ {note} }})")
-    listener.evaluate(
+    author.evaluate(f"addEventListener('keydown', () => {{ {note} }})")
+    watcher.evaluate(
         f"""new MutationObserver(() => {{ {look} }})
             .observe(document.body, {{childList: true, subtree: true}})"""
     )
-    speaker.locator(FIELD).fill("hello from here")
-    speaker.locator(FIELD).press("Enter")
-    expect(listener.locator(ON_STAGE).filter(has_text="hello from here")).to_be_attached()
-    said, seen = (
-        float(page.evaluate("document.documentElement.dataset.time"))
-        for page in (speaker, listener)
+    author.locator(FIELD).fill("hello from here")
+    author.locator(FIELD).press("Enter")
+    expect(watcher.locator(ON_STAGE).filter(has_text="hello from here")).to_be_attached()
+    posted, seen = (
+        float(page.evaluate("document.documentElement.dataset.time")) for page in (author, watcher)
     )
-    assert 0 < seen - said < 1000
-    for page in (speaker, listener):
+    assert 0 < seen - posted < 1000
+    for page in (author, watcher):
         expect(row(page, "hello from here")).to_have_count(1)
-    expect(speaker.locator(FIELD)).to_have_value("")
+    expect(author.locator(FIELD)).to_have_value("")
 
 
 def test_viewer_count_follows_joins_and_leaves(
@@ -52,7 +51,7 @@ def test_viewer_count_follows_joins_and_leaves(
 def test_reload_shows_the_history(server: ServerProcess, room: str, new_page: NewPage) -> None:
     page = enter(new_page(), server, room)
     for text in ("one", "two", "three"):
-        say(page, text)
+        post(page, text)
         expect(row(page, text)).to_have_count(1)
     page.reload()
     expect(page.locator(f"{ROWS} .text")).to_have_text(["one", "two", "three"])
@@ -64,7 +63,7 @@ def test_empty_room_shows_a_message_until_the_first_comment(
     page = enter(new_page(), server, room)
     empty = page.locator("[data-role=transcript-empty]")
     expect(empty).to_be_visible()
-    say(page, "hello")
+    post(page, "hello")
     expect(empty).to_be_hidden()
 
 
@@ -74,7 +73,7 @@ def test_rejected_comment_stays_in_the_field_with_its_message(
     server = start_server()
     page = enter(new_page(), server, room)
     for number in range(12):
-        say(page, f"quick {number}")
+        post(page, f"quick {number}")
         expect(row(page, f"quick {number}").or_(page.locator(HINT_SHOWN))).to_be_visible()
         if page.locator(HINT).is_visible():
             break
@@ -99,10 +98,10 @@ def test_too_long_text_is_counted_in_graphemes_and_not_sent(
     family = "👨‍👩‍👧‍👦"  # one grapheme of eleven UTF-16 units
     page.locator(FIELD).fill(family * 3)
     expect(page.locator("[data-role=count]")).to_have_text("3/100")
-    say(page, "x" * 101)
+    post(page, "x" * 101)
     expect(page.locator(HINT)).to_contain_text("too long")
     expect(page.locator(FIELD)).to_have_value("x" * 101)
-    say(page, "x" * 100)
+    post(page, "x" * 100)
     expect(row(page, "x" * 100)).to_have_count(1)
 
 
@@ -131,7 +130,7 @@ def test_arrow_keys_recall_sent_comments_and_the_draft(
 ) -> None:
     page = enter(new_page(), server, room)
     for text in ("first", "second"):
-        say(page, text)
+        post(page, text)
         expect(row(page, text)).to_have_count(1)
     field = page.locator(FIELD)
     field.fill("draft")
@@ -146,16 +145,16 @@ def test_arrow_keys_recall_sent_comments_and_the_draft(
 def test_colour_mode_and_size_reach_the_other_viewers(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
-    speaker, listener = enter(new_page(), server, room), enter(new_page(), server, room)
-    speaker.locator("[data-role=look-button]").click()
-    speaker.get_by_role("radio", name="Top").check()
-    speaker.get_by_role("radio", name="Large").check()
-    speaker.get_by_role("radio", name="Yellow").check()
-    speaker.keyboard.press("Escape")
-    expect(speaker.locator("[data-role=look-card]")).to_be_hidden()
-    say(speaker, "look at me")
-    expect(listener.locator(ON_STAGE).filter(has_text="look at me")).to_be_attached()
-    answer = listener.request.get(f"{server.url}/api/rooms/{room}/entries").json()
+    author, watcher = enter(new_page(), server, room), enter(new_page(), server, room)
+    author.locator("[data-role=look-button]").click()
+    author.get_by_role("radio", name="Top").check()
+    author.get_by_role("radio", name="Large").check()
+    author.get_by_role("radio", name="Yellow").check()
+    author.keyboard.press("Escape")
+    expect(author.locator("[data-role=look-card]")).to_be_hidden()
+    post(author, "look at me")
+    expect(watcher.locator(ON_STAGE).filter(has_text="look at me")).to_be_attached()
+    answer = watcher.request.get(f"{server.url}/api/rooms/{room}/entries").json()
     comment = answer["entries"][-1]
     assert (comment["mode"], comment["size"], comment["color"]) == ("top", "large", "#ffd84d")
 
@@ -168,7 +167,7 @@ def test_chosen_name_is_shown_and_stored_for_the_next_visit(
     page.get_by_label("Your name").fill("Ada")
     page.get_by_label("Your name").press("Enter")
     expect(page.locator(FIELD)).to_have_attribute("placeholder", "Say something as Ada…")
-    say(page, "it is me")
+    post(page, "it is me")
     expect(page.locator(f"{ROWS} .name")).to_have_text("Ada")
     page.reload()
     expect(page.locator(FIELD)).to_have_attribute("placeholder", "Say something as Ada…")
@@ -199,7 +198,7 @@ def test_room_page_fits_the_window_without_scrolling(
     server: ServerProcess, room: str, new_page: NewPage, width: int, height: int
 ) -> None:
     page = enter(new_page(viewport={"width": width, "height": height}), server, room)
-    say(page, "w" * 100)
+    post(page, "w" * 100)
     expect(row(page, "w" * 100)).to_have_count(1)
     assert page.evaluate(
         "[document.documentElement.scrollWidth, document.documentElement.scrollHeight]"
@@ -223,7 +222,7 @@ def test_text_keeps_its_distance_from_long_and_right_to_left_names(
         page.get_by_label("Your name").press("Enter")
         page.keyboard.press("Escape")
         expect(page.locator(FIELD)).to_have_attribute("placeholder", re.compile(name))
-        say(page, f"hello, said {name}")
+        post(page, f"hello, said {name}")
         expect(row(page, f"hello, said {name}")).to_have_count(1)
     places = page.evaluate(
         """[...document.querySelectorAll('[data-role=transcript] [data-seq]')].map((row) => {

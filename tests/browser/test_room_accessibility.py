@@ -16,7 +16,7 @@ NewPage = Callable[..., Page]
 AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 
 
-def say_and_see(page: Page, text: str) -> None:
+def post_and_see(page: Page, text: str) -> None:
     page.locator(FIELD).fill(text)
     page.locator(FIELD).press("Enter")
     expect(page.locator("[data-role=transcript] .text").last).to_have_text(text)
@@ -49,7 +49,7 @@ def test_axe_finds_no_violations_on_pages_and_popovers(
     page = new_page(color_scheme=theme, locale=language, bypass_csp=True)
     enter(page, server, room)
     assert find_violations(page) == []
-    say_and_see(page, "something to read")
+    post_and_see(page, "something to read")
     assert find_violations(page) == []
     for role in ("settings", "look", "keys"):
         page.locator(f"[data-role={role}-button]").click()
@@ -74,7 +74,7 @@ def test_comments_do_not_move_with_reduced_motion(
 ) -> None:
     page = new_page(reduced_motion="reduce")
     enter(page, server, room)
-    say_and_see(page, "standing still")
+    post_and_see(page, "standing still")
     comment = page.locator("[data-role=stage] [data-role=comment]")
     expect(comment).to_contain_text("standing still")
     positions = page.evaluate(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, WebSocketRoute, expect
 
-from tests.browser.room_page import ON_STAGE, ROWS, TEXTS, enter, row, say
+from tests.browser.room_page import ON_STAGE, ROWS, TEXTS, enter, post, row
 from tests.support.room_admin import change_settings
 from tests.support.server_process import ServerProcess
 
@@ -40,11 +40,11 @@ def test_menu_of_a_comment_closes_when_the_comment_is_retracted(
     page, other = new_page(), enter(new_page(), server, room)
     deliver_retractions(page)
     enter(page, server, room)
-    say(other, "to be retracted")
+    post(other, "to be retracted")
     row(page, "to be retracted").click()
     menu = page.locator("[data-role=comment-card]")
     expect(menu).to_contain_text("to be retracted")
-    say(other, "retract 1")
+    post(other, "retract 1")
     expect(menu).to_be_hidden()
     expect(page.locator(ROWS)).to_have_count(0)
     expect(page.locator(ON_STAGE)).to_have_count(0)
@@ -59,17 +59,17 @@ def test_count_of_new_comments_follows_retractions(
     enter(other, server, room)
     enter(page, server, room)
     for number in range(30):
-        say(other, f"line {number}")
+        post(other, f"line {number}")
         expect(row(other, f"line {number}")).to_have_count(1)
     expect(page.locator(ROWS)).to_have_count(30)
     page.locator("[data-role=transcript]").evaluate("(list) => { list.scrollTop = 0; }")
     newer = page.locator("[data-role=newer]")
     for number in (31, 32):
-        say(other, f"new {number}")
+        post(other, f"new {number}")
     expect(newer).to_contain_text("2")
-    say(other, "retract 31")
+    post(other, "retract 31")
     expect(newer).to_contain_text("1")
-    say(other, "retract 32")
+    post(other, "retract 32")
     expect(newer).to_be_hidden()
 
 
@@ -92,7 +92,7 @@ def test_transcript_keeps_the_room_delay_like_the_stage(
         }"""
     )
     began = time.monotonic()
-    say(other, "a goal")
+    post(other, "a goal")
     expect(page.locator(TEXTS)).to_have_text(["a goal"])
     assert time.monotonic() - began > 1.9
     expect(page.locator(ON_STAGE)).to_have_count(1)
@@ -117,9 +117,9 @@ def test_comment_retracted_within_the_room_delay_is_never_shown(
             new MutationObserver(look).observe(document.body, { childList: true, subtree: true });
         }"""
     )
-    say(other, "not for anybody")
-    say(other, "retract 2")  # the change of the delay is entry 1
-    say(other, "for everybody")
+    post(other, "not for anybody")
+    post(other, "retract 2")  # the change of the delay is entry 1
+    post(other, "for everybody")
     expect(page.locator(TEXTS)).to_have_text(["for everybody"])
     assert "not for anybody" not in page.evaluate("seen")
 
@@ -142,9 +142,9 @@ def test_comments_missed_by_a_hidden_tab_do_not_fly_when_they_are_old(
     page.route_web_socket("**/ws/**", connect)
     enter(page, server, room)
     for number in range(3):
-        say(other, f"old {number}")
+        post(other, f"old {number}")
     expect(page.locator(ROWS)).to_have_count(3)
-    say(other, "just now")
+    post(other, "just now")
     expect(page.locator(ON_STAGE)).to_have_text(["just now"])
 
 

@@ -95,7 +95,7 @@ class InjectionDetector:
         return self.page.evaluate(COUNT_FOREIGN)
 
 
-def say_as_new(server: ServerProcess, room: str, text: str, name: str = "Mika") -> None:
+def post_as_new_guest(server: ServerProcess, room: str, text: str, name: str = "Mika") -> None:
     """Post over a new connection, which has its own rate limit."""
     socket = create_connection(f"{server.ws_url}/ws/{room}?name={quote(name)}")
     socket.send_text(json.dumps({"type": "post", "text": text}))
@@ -112,7 +112,7 @@ def test_hostile_texts_are_shown_as_text(
     enter(page, server, room)
     before = detector.count()
     for text in HOSTILE:
-        say_as_new(server, room, text)
+        post_as_new_guest(server, room, text)
     texts = page.locator("[data-role=transcript] [data-seq] .text")
     expect(texts).to_have_text(HOSTILE, use_inner_text=False)
     page.reload()
@@ -133,7 +133,7 @@ def test_hostile_names_are_shown_as_text_in_the_transcript_the_menu_and_the_sett
     enter(page, server, room)
     before = detector.count()
     for name in HOSTILE_NAMES:
-        say_as_new(server, room, "hello", name)
+        post_as_new_guest(server, room, "hello", name)
     names = page.locator("[data-role=transcript] [data-seq] .name")
     expect(names).to_have_text(HOSTILE_NAMES, use_inner_text=False)
     hidden = page.locator("[data-role=hidden-users] li")
@@ -213,19 +213,19 @@ def test_hostile_query_parameters_add_no_elements_to_an_overlay(
         words = dict.fromkeys(("font", "size", "modes", "motion", "delay", "most", "merge"), text)
         page.goto(f"{server.url}/r/{room}/overlay?{urlencode({**words, 'names': 'on'})}")
         assert detector.count() == before
-    # Of modes that are none, nothing flies; the rest is as if it had not been said.
+    # A comment with an unknown mode does not appear on the stage; other unknown values are ignored.
     query = urlencode({**words, "names": "on", "modes": "scroll", "font": "x;} * {display:none"})
     page.goto(f"{server.url}/r/{room}/overlay?{query}")
-    say_until_shown(page, server, room, "<img onerror=alert(1)>")
+    post_until_shown(page, server, room, "<img onerror=alert(1)>")
     expect(page.locator(".comment-name").first).to_have_text("<img onerror=alert(1)>")
     assert detector.count() == before
     assert detector.found == []
 
 
-def say_until_shown(page: Page, server: ServerProcess, room: str, name: str = "Mika") -> None:
+def post_until_shown(page: Page, server: ServerProcess, room: str, name: str = "Mika") -> None:
     """Post until a comment is shown: an overlay does not show whether it is connected."""
     for _ in range(20):
-        say_as_new(server, room, "hello", name)
+        post_as_new_guest(server, room, "hello", name)
         try:
             expect(page.locator(ON_STAGE).first).to_contain_text("hello", timeout=1000)
         except AssertionError:
@@ -275,7 +275,7 @@ def test_page_runs_under_a_strict_policy_without_a_violation(
         settings.click()
         expect(page.locator("#settings-card")).to_be_visible()
     if path.endswith("overlay"):
-        say_until_shown(page, server, room)
+        post_until_shown(page, server, room)
     if path.endswith("compose"):
         expect(page.locator(ON_STAGE).first).to_be_attached()
     assert detector.found == []

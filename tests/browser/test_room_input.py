@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import CDPSession, Page, expect
 
-from tests.browser.room_page import FIELD, TEXTS, enter, say
+from tests.browser.room_page import FIELD, TEXTS, enter, post
 from tests.support.server_process import ServerProcess
 
 NewPage = Callable[..., Page]
@@ -96,7 +96,7 @@ def test_enter_that_ends_a_hangul_composition_sends_once(
         page.keyboard.press("Enter")
     expect(page.locator(TEXTS)).to_have_text(["한"])
     expect(page.locator(FIELD)).to_have_value("")
-    say(page, "next")
+    post(page, "next")
     expect(page.locator(TEXTS)).to_have_text(["한", "next"])
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from tests.browser.room_page import FIELD, ON_STAGE, ROWS, enter, row, say
+from tests.browser.room_page import FIELD, ON_STAGE, ROWS, enter, post, row
 from tests.support.server_process import ServerProcess
 
 NewPage = Callable[..., Page]
@@ -31,14 +31,14 @@ def test_menu_of_a_row_hides_its_user_and_the_settings_show_the_user_again(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     page, other = enter(new_page(), server, room), enter_as("Bob", new_page(), server, room)
-    say(page, "mine stays")
-    say(other, "not this one")
+    post(page, "mine stays")
+    post(other, "not this one")
     row(page, "not this one").click()
     page.get_by_role("button", name="Hide all comments by").click()
     expect(page.locator(MENU)).to_be_hidden()
     expect(row(page, "not this one")).to_be_hidden()
     expect(row(page, "mine stays")).to_be_visible()
-    say(other, "nor the next")
+    post(other, "nor the next")
     expect(row(page, "nor the next")).to_be_attached()
     expect(row(page, "nor the next")).to_be_hidden()
     expect(page.locator(ON_STAGE).filter(has_text="nor the next")).to_have_count(0)
@@ -54,14 +54,14 @@ def test_menu_of_a_stage_comment_hides_a_word_on_stage_and_in_the_transcript(
     other.locator("[data-role=look-button]").click()
     other.get_by_role("radio", name="Top").check()
     other.keyboard.press("Escape")
-    say(other, "the Butler did it")
+    post(other, "the Butler did it")
     flying = page.locator(ON_STAGE).filter(has_text="the Butler did it")
     flying.click()
     page.locator(MENU).get_by_role("button", name="Butler", exact=True).click()
     expect(flying).to_have_count(0)
     expect(row(page, "the Butler did it")).to_be_hidden()
-    say(other, "it was the BUTLER")
-    say(other, "it was not")
+    post(other, "it was the BUTLER")
+    post(other, "it was not")
     expect(row(page, "it was not")).to_be_visible()
     expect(row(page, "it was the BUTLER")).to_be_hidden()
     page.reload()
@@ -71,7 +71,7 @@ def test_menu_of_a_stage_comment_hides_a_word_on_stage_and_in_the_transcript(
 
 def test_menu_copies_the_text(server: ServerProcess, room: str, new_page: NewPage) -> None:
     page = enter(new_page(permissions=["clipboard-read", "clipboard-write"]), server, room)
-    say(page, "worth keeping")
+    post(page, "worth keeping")
     row(page, "worth keeping").click()
     page.get_by_role("button", name="Copy text").click()
     assert page.evaluate("navigator.clipboard.readText()") == "worth keeping"
@@ -81,7 +81,7 @@ def test_menu_of_an_own_comment_does_not_offer_to_hide_its_user(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     page = enter(new_page(), server, room)
-    say(page, "me")
+    post(page, "me")
     row(page, "me").click()
     expect(page.get_by_role("button", name="Copy text")).to_be_visible()
     expect(page.get_by_role("button", name="Hide all comments by")).to_have_count(0)
@@ -122,12 +122,12 @@ def test_larger_size_makes_comments_larger(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:
     page = enter(new_page(), server, room)
-    say(page, "how tall am I")
+    post(page, "how tall am I")
     normal = page.locator(ON_STAGE).bounding_box()
     page.locator("[data-role=settings-button]").click()
     page.get_by_role("slider", name="Size").fill("2")
     page.keyboard.press("Escape")
-    say(page, "and now")
+    post(page, "and now")
     larger = page.locator(ON_STAGE).filter(has_text="and now").bounding_box()
     assert normal is not None
     assert larger is not None
@@ -174,7 +174,7 @@ def test_stored_preference_that_the_server_refuses_costs_neither_the_connection_
     )
     enter(page, server, room)
     expect(page.locator("[data-role=status]")).to_have_attribute("title", "Connected")
-    say(page, "still here")
+    post(page, "still here")
     expect(row(page, "still here")).to_be_visible()
     expect(page.locator(FIELD)).to_have_value("")
 
@@ -222,7 +222,7 @@ def test_folding_tables_are_loaded_only_to_hide_a_word(
     page.on("request", lambda request: loaded.append(request.url))
     enter(page, server, room)
     assert not [url for url in loaded if "folding" in url]
-    say(page, "a secret")
+    post(page, "a secret")
     page.locator("[data-role=settings-button]").click()
     page.get_by_label("Word to hide").fill("secret")
     page.get_by_label("Word to hide").press("Enter")
@@ -252,7 +252,7 @@ def test_popovers_stay_inside_the_window(
     server: ServerProcess, room: str, new_page: NewPage, width: int
 ) -> None:
     page = enter(new_page(viewport={"width": width, "height": 700}), server, room)
-    say(page, "a row")
+    post(page, "a row")
     row(page, "a row").click()
     for popover in (MENU, SETTINGS, "[data-role=look-card]"):
         if popover != MENU:
@@ -271,21 +271,21 @@ def test_scrolled_transcript_keeps_its_position_and_counts_new_comments(
 ) -> None:
     page, other = enter(new_page(), server, room), enter(new_page(), server, room)
     for number in range(60):
-        say(other, f"line {number}")
+        post(other, f"line {number}")
     expect(page.locator(ROWS)).to_have_count(60)
     transcript = page.locator("[data-role=transcript]")
     transcript.focus()
     page.keyboard.press("Home")
     expect(row(page, "line 0")).to_be_in_viewport()
     for text in ("new one", "new two"):
-        say(other, text)
+        post(other, text)
     newer = page.locator("[data-role=newer]")
     expect(newer).to_have_text("2 new")
     expect(row(page, "line 0")).to_be_in_viewport()
     newer.click()
     expect(row(page, "new two")).to_be_in_viewport()
     expect(newer).to_be_hidden()
-    say(other, "new three")
+    post(other, "new three")
     expect(row(page, "new three")).to_be_in_viewport()
 
 
@@ -294,12 +294,12 @@ def test_rows_do_not_move_under_the_pointer(
 ) -> None:
     page, other = enter(new_page(), server, room), enter(new_page(), server, room)
     for number in range(60):
-        say(other, f"line {number}")
+        post(other, f"line {number}")
     last = row(page, "line 59")
     expect(last).to_be_in_viewport()
     last.hover()
     before = last.bounding_box()
-    say(other, "does not push")
+    post(other, "does not push")
     expect(page.locator("[data-role=newer]")).to_have_text("1 new")
     assert last.bounding_box() == before
     page.mouse.move(300, 300)
@@ -311,15 +311,15 @@ def test_transcript_goes_on_when_the_pointer_has_rested_for_three_seconds(
 ) -> None:
     page, other = enter(new_page(), server, room), enter(new_page(), server, room)
     for number in range(30):
-        say(other, f"line {number}")
+        post(other, f"line {number}")
     expect(row(page, "line 29")).to_be_in_viewport()
     row(page, "line 29").hover()
-    say(other, "waits")
+    post(other, "waits")
     expect(page.locator("[data-role=newer]")).to_have_text("1 new")
     expect(row(page, "waits")).to_be_in_viewport()
     expect(page.locator("[data-role=newer]")).to_be_hidden()
-    say(other, "does not wait")  # rows move under the pointer now, which still rests
-    say(other, "nor does this")
+    post(other, "does not wait")  # rows move under the pointer now, which still rests
+    post(other, "nor does this")
     expect(row(page, "nor does this")).to_be_in_viewport(timeout=2000)
 
 
@@ -328,16 +328,16 @@ def test_transcript_goes_on_under_the_pointer_that_clicked_the_count_of_new_comm
 ) -> None:
     page, other = enter(new_page(), server, room), enter(new_page(), server, room)
     for number in range(30):
-        say(other, f"line {number}")
+        post(other, f"line {number}")
     expect(row(page, "line 29")).to_be_in_viewport()
     page.locator("[data-role=transcript]").focus()
     page.keyboard.press("Home")
     expect(row(page, "line 0")).to_be_in_viewport()
-    say(other, "counted")
+    post(other, "counted")
     page.locator("[data-role=newer]").click()
     expect(row(page, "counted")).to_be_in_viewport()
     for text in ("first after it", "second after it"):
-        say(other, text)
+        post(other, text)
         expect(row(page, text)).to_be_in_viewport(timeout=2000)
     expect(page.locator("[data-role=newer]")).to_be_hidden()
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.room_page import FIELD, HINT, LIVE, ON_STAGE, ROWS, enter, say
+from tests.browser.room_page import FIELD, HINT, LIVE, ON_STAGE, ROWS, enter, post
 from tests.support.api import Api
 from tests.support.room_admin import change_settings
 from tests.support.server_process import ServerProcess
@@ -49,8 +49,8 @@ def test_newest_settings_in_the_history_apply(
     page = new_page()
     enter(page, server, room)
     expect(page.locator(TITLE)).to_have_text("Title 4")
-    say(page, "one")
-    say(page, "two")
+    post(page, "one")
+    post(page, "two")
     expect(page.locator(ROWS)).to_have_count(2)
 
 
@@ -104,22 +104,22 @@ def test_slow_mode_counts_down_at_the_composer_and_ends_when_it_is_turned_off(
     page = new_page()
     enter(page, server, room)
     expect(page.locator(WAIT)).to_be_hidden()
-    say(page, "one")
+    post(page, "one")
     expect(page.locator(WAIT)).to_have_text(re.compile("^(60|59|58)$"))
     expect(page.locator(WAIT)).to_have_text(re.compile("^5[0-7]$"))
-    say(page, "two")
+    post(page, "two")
     expect(page.locator(HINT)).to_have_text(re.compile(r"^You can send again in 5\d s\.$"))
     expect(page.locator(FIELD)).to_have_value("two")
     change_settings(server, room, slow_mode=6)
     expect(page.locator(WAIT)).to_have_text(re.compile("^[0-6]$"))
     expect(page.locator(WAIT)).to_be_hidden(timeout=10_000)
     expect(page.locator(HINT)).to_be_hidden()
-    say(page, "three")
+    post(page, "three")
     expect(page.locator(WAIT)).to_be_visible()
     change_settings(server, room, slow_mode=0)
     expect(page.locator(WAIT)).to_be_hidden()
-    say(page, "four")
-    say(page, "five")
+    post(page, "four")
+    post(page, "five")
     expect(page.locator(ROWS)).to_have_count(4)
 
 
@@ -129,11 +129,11 @@ def test_slow_mode_unknown_to_the_page_shows_a_message_and_keeps_the_text(
     change_settings(server, room, slow_mode=60)
     page = new_page()
     enter(page, server, room)
-    say(page, "one")
+    post(page, "one")
     expect(page.locator(ROWS)).to_have_count(1)
     page.reload()
     expect(page.locator(LIVE)).to_be_visible()
-    say(page, "two")
+    post(page, "two")
     expect(page.locator(HINT)).to_contain_text("slow mode")
     expect(page.locator(FIELD)).to_have_value("two")
     expect(page.locator(WAIT)).to_have_text(re.compile(r"^[45]\d$"))
@@ -149,11 +149,11 @@ def test_slow_mode_message_is_in_the_viewers_language(
     change_settings(server, room, slow_mode=60)
     page = new_page(locale="zh-CN")
     enter(page, server, room)
-    say(page, "一")
+    post(page, "一")
     expect(page.locator(ROWS)).to_have_count(1)
     page.reload()
     expect(page.locator(LIVE)).to_be_visible()
-    say(page, "二")
+    post(page, "二")
     expect(page.locator(HINT)).to_contain_text("慢速模式")
 
 
@@ -166,7 +166,7 @@ def test_polling_viewer_gets_the_settings_and_every_change(
     page.goto(f"{server.url}/r/{room}")
     expect(page.locator(LIVE)).to_be_visible(timeout=20_000)
     expect(page.locator(TITLE)).to_have_text("Friday")
-    say(page, "one")
+    post(page, "one")
     expect(page.locator(WAIT)).to_be_visible()
     change_settings(server, room, title="Saturday", slow_mode=0)
     expect(page.locator(TITLE)).to_have_text("Saturday")

@@ -74,7 +74,7 @@ def test_change_of_the_video_is_shown_at_once(
     expect(page.locator(TESTCARD)).to_be_visible()
     expect(page.locator(VIDEO)).to_be_hidden()
     expect(page.locator(NOTICE)).to_be_hidden()
-    assert wait_in_page(page, "document.querySelector('video').readyState === 0")  # and unheard
+    assert wait_in_page(page, "document.querySelector('video').readyState === 0")  # and silent
     assert page.evaluate("document.documentElement.dataset.mark") == "the same page"
 
 
@@ -206,7 +206,7 @@ def test_comments_stop_while_the_video_is_paused(
     assert wait_in_page(page, "document.querySelector('video').paused")
     stood = page.evaluate(
         WAIT_UNTIL_STOPPED
-    )  # the stage hears of it a moment after the video stopped
+    )  # the stage receives the event a moment after the video stopped
     assert stood is not None
     text.fill("not before it goes on")
     text.press("Enter")

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, Route, expect
 from chat.web.pages import HLS_FILE
 from chat.web.routes import find_hls
 from tests.browser.media_site import NO_NATIVE_HLS, LiveStream, MediaSite, wait_in_page
-from tests.browser.room_page import enter, say
+from tests.browser.room_page import enter, post
 from tests.support.room_admin import change_settings
 from tests.support.server_process import ServerProcess
 
@@ -150,7 +150,7 @@ def test_comments_fly_while_the_video_is_tried_again(
 ) -> None:
     page = watch(server, room, new_page(), f"{media.url}/absent.mp4")
     expect_video(page, "failed")
-    say(page, "over the test card")
+    post(page, "over the test card")
     expect(page.locator("[data-role=stage] [data-role=comment]")).to_have_count(1)
 
 

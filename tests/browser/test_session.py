@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, WebSocketRoute, expect
 
-from tests.browser.room_page import TEXTS, block_websocket, enter, say
+from tests.browser.room_page import TEXTS, block_websocket, enter, post
 from tests.support.server_process import ServerProcess
 
 
@@ -18,8 +18,8 @@ def authors(server: ServerProcess, room: str) -> list[str]:
         return [entry["user"] for entry in json.load(answer)["entries"]]
 
 
-def say_and_see(page: Page, texts: list[str]) -> None:
-    say(page, texts[-1])
+def post_and_see(page: Page, texts: list[str]) -> None:
+    post(page, texts[-1])
     expect(page.locator(TEXTS)).to_have_text(texts)
 
 
@@ -34,12 +34,12 @@ def test_guest_keeps_the_user_id_over_reload_and_server_restart(
     page = new_page()
     if transport == "polling":
         block_websocket(page)
-    say_and_see(enter(page, server, room), ["first"])
+    post_and_see(enter(page, server, room), ["first"])
     page.reload()
-    say_and_see(enter(page, server, room), ["first", "second"])
+    post_and_see(enter(page, server, room), ["first", "second"])
     server.restart()
     page.reload()
-    say_and_see(enter(page, server, room), ["first", "second", "third"])
+    post_and_see(enter(page, server, room), ["first", "second", "third"])
     assert len(set(authors(server, room))) == 1
 
 
@@ -52,10 +52,10 @@ def test_session_of_another_server_is_replaced_without_a_message(
         f"sessionStorage.seeded ??= localStorage.setItem('danmaku.session ' + origin, {token})"
     )
     page = enter(context.new_page(), server, room)
-    say_and_see(page, ["first"])
+    post_and_see(page, ["first"])
     expect(page.locator("[data-role=composer] [aria-invalid=true]")).to_have_count(0)
     page.reload()
-    say_and_see(enter(page, server, room), ["first", "second"])
+    post_and_see(enter(page, server, room), ["first", "second"])
     assert len(set(authors(server, room))) == 1
 
 
@@ -80,8 +80,8 @@ def test_first_post_over_polling_whose_answer_is_lost_is_shown_once(
 
     page.route_web_socket("**/ws/**", connect)
     page.route("**/comments", lose_answer)
-    say_and_see(enter(page, server, room), ["once"])
+    post_and_see(enter(page, server, room), ["once"])
     assert lost == [201]
-    say_and_see(page, ["once", "and this"])
+    post_and_see(page, ["once", "and this"])
     assert len(authors(server, room)) == 2
     assert len(set(authors(server, room))) == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Page
 
-from tests.browser.stage_page import ON_STAGE, box, say, wait_until_left
+from tests.browser.stage_page import ON_STAGE, add_comment, box, wait_until_left
 
 
 def wait_for_samples(page: Page, more: int) -> None:
@@ -37,7 +37,7 @@ def test_no_two_comments_touch_under_random_input_resizes_and_hover(page: Page) 
 
 def test_comments_move_left_until_the_stage_is_empty(page: Page) -> None:
     page.evaluate("stage.configure({speed: 2})")
-    seq = say(page, "hello")
+    seq = add_comment(page, "hello")
     first = box(page, seq)
     assert first["left"] > 640
     assert wait_until_left(page, seq, first["left"] - 300)["top"] == first["top"]
@@ -90,9 +90,11 @@ def test_flood_shows_priority_comments_merges_equal_ones_and_drops_the_rest(
     page.evaluate(
         """() => {
             stage.configure({ speed: 2 }); // the first comments leave soon
-            for (let index = 0; index < 600; index += 1) say(index % 3 ? `unlike ${index}` : '666');
-            window.own = say('my own words', {}, { own: true });
-            window.host = say('from the host', { role: 'host' });
+            for (let index = 0; index < 600; index += 1) {
+                addComment(index % 3 ? `unlike ${index}` : '666');
+            }
+            window.own = addComment('my own words', {}, { own: true });
+            window.host = addComment('from the host', { role: 'host' });
         }"""
     )
     page.wait_for_function(
@@ -122,23 +124,24 @@ def test_flood_shows_priority_comments_merges_equal_ones_and_drops_the_rest(
 
 def test_maximum_on_screen_does_not_limit_own_comments(page: Page) -> None:
     page.evaluate(
-        "stage.configure({maxOnScreen: 5}); for (let i = 0; i < 40; i += 1) say(`${i}`); undefined"
+        "stage.configure({maxOnScreen: 5});"
+        "for (let i = 0; i < 40; i += 1) addComment(`${i}`); undefined"
     )
     page.wait_for_function("() => getDropped() > 0")
     assert page.evaluate("comments().length") == 5
-    say(page, "mine", own=True)
+    add_comment(page, "mine", own=True)
     assert page.evaluate("comments().length") == 6
 
 
 def test_top_and_bottom_comments_are_centred_and_stacked(page: Page) -> None:
     boxes = page.evaluate(
         """() => {
-            const sayNow = (text, mode) => { say(text, { mode }); scheduler.flush(); };
-            sayNow('one', 'top');
-            sayNow('another', 'top');
-            sayNow('low', 'bottom');
+            const addNow = (text, mode) => { addComment(text, { mode }); scheduler.flush(); };
+            addNow('one', 'top');
+            addNow('another', 'top');
+            addNow('low', 'bottom');
             stage.configure({ reservedBottomPx: 60 });
-            sayNow('above the bar', 'bottom');
+            addNow('above the bar', 'bottom');
             return boxes();
         }"""
     )
@@ -154,14 +157,15 @@ def test_top_and_bottom_comments_are_centred_and_stacked(page: Page) -> None:
 def test_own_top_comment_is_shown_when_every_lane_is_full(page: Page) -> None:
     page.evaluate("window.stop = startChatter(60); undefined")
     page.wait_for_function("() => getDropped() > 20")
-    seq = say(page, "my own", own=True, mode="top")
+    seq = add_comment(page, "my own", own=True, mode="top")
     assert box(page, seq)["right"] > 0
     page.evaluate("stop()")
 
 
 def test_area_limits_comments_to_the_upper_part(page: Page) -> None:
     page.evaluate(
-        "stage.configure({area: 0.25}); for (let i = 0; i < 40; i += 1) say(`text ${i}`); undefined"
+        "stage.configure({area: 0.25});"
+        "for (let i = 0; i < 40; i += 1) addComment(`text ${i}`); undefined"
     )
     page.wait_for_selector(ON_STAGE, state="attached")
     assert page.evaluate("Math.max(...boxes().map((box) => box.bottom))") <= 720 * 0.25 + 16

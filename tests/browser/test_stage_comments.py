@@ -7,11 +7,11 @@ import re
 
 from playwright.sync_api import Page
 
-from tests.browser.stage_page import say
+from tests.browser.stage_page import add_comment
 
 
 def test_retracted_cleared_and_hidden_comments_are_removed_at_once(page: Page) -> None:
-    one, two, three = (say(page, text, user=text) for text in ("one", "two", "three"))
+    one, two, three = (add_comment(page, text, user=text) for text in ("one", "two", "three"))
     page.evaluate("(seq) => stage.remove(seq)", two)
     assert page.evaluate("boxes().map((box) => box.seq)") == [one, three]
     page.evaluate("(seq) => stage.clear(seq)", one)
@@ -21,11 +21,11 @@ def test_retracted_cleared_and_hidden_comments_are_removed_at_once(page: Page) -
 
 
 def test_hidden_stage_is_empty_and_ignores_comments(page: Page) -> None:
-    say(page, "on")
-    page.evaluate("stage.setVisible(false); say('off'); scheduler.flush()")
+    add_comment(page, "on")
+    page.evaluate("stage.setVisible(false); addComment('off'); scheduler.flush()")
     assert page.evaluate("comments().length") == 0
     page.evaluate("stage.setVisible(true)")
-    again = say(page, "on again")
+    again = add_comment(page, "on again")
     assert page.evaluate("boxes().map((box) => box.seq)") == [again]
 
 
@@ -39,7 +39,7 @@ def test_hostile_text_shows_as_text(page: Page) -> None:
     ]
     page.evaluate("stage.configure({names: true})")
     for text in hostile:
-        seq = say(
+        seq = add_comment(
             page, text, name=text, color="red;background:url(x)", size="large huge", role="<b>"
         )
         shown = page.evaluate(
@@ -55,9 +55,9 @@ def test_hostile_text_shows_as_text(page: Page) -> None:
 
 
 def test_recycled_element_keeps_nothing_of_the_previous_comment(page: Page) -> None:
-    before = say(page, "loud", own=True, role="host", size="large", color="#000000")
+    before = add_comment(page, "loud", own=True, role="host", size="large", color="#000000")
     page.evaluate("(seq) => stage.remove(seq)", before)
-    after = say(page, "plain", color="no colour")
+    after = add_comment(page, "plain", color="no colour")
     look = page.evaluate(
         """(seq) => {
             const element = document.querySelector(`[data-seq='${seq}']`);

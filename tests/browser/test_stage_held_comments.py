@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from tests.browser.stage_page import box, say, wait_until_left
+from tests.browser.stage_page import add_comment, box, wait_until_left
 
 LOAD_WIDER_FONT = """() => {
     const wider = '.comment { letter-spacing: 8px; padding-block: 5px }';
@@ -77,11 +77,11 @@ def test_held_comment_that_grew_leaves_completely_after_its_release(page: Page) 
 
 def test_comments_behind_a_held_one_resume_when_a_new_font_removes_it(page: Page) -> None:
     below, held = page.evaluate(  # of two at once the newest goes first, and highest
-        "['in its way, and as long', 'held, and as long as that'].map((text) => say(text))"
+        "['in its way, and as long', 'held, and as long as that'].map((text) => addComment(text))"
     )
     wait_until_left(page, held, 700)
     wait_until_left(page, below, 700)
-    waits = say(page, "waits")
+    waits = add_comment(page, "waits")
     assert box(page, waits)["top"] == box(page, held)["top"]
     page.evaluate("(seq) => stage.hold(seq)", held)
     tail = box(page, held)["right"]

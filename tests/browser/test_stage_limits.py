@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.stage_page import box, say
+from tests.browser.stage_page import add_comment, box
 
 WHOLE = "() => { for (const element of comments()) element.style.clipPath = 'none'; }"
 
 
 def stand(page: Page, text: str, **more: str) -> dict[str, float]:
     """Show a fixed comment on a stage that stands, and return its box."""
-    seq = say(page, text, mode="top", **more)
+    seq = add_comment(page, text, mode="top", **more)
     page.evaluate("stage.setPlayback('paused')")
     return box(page, seq)
 
@@ -45,14 +45,14 @@ def test_letters_with_marks_are_shown_whole(page: Page, text: str) -> None:
 
 
 def test_stage_is_not_translated(page: Page) -> None:
-    say(page, "hello")
+    add_comment(page, "hello")
     assert page.evaluate("comments().every((element) => element.translate === false)")
     assert page.evaluate("comments().every((element) => element.closest('.notranslate'))")
 
 
 def test_widest_comment_leaves_its_lane_within_twice_the_crossing_time(page: Page) -> None:
     page.evaluate("stage.configure({speed: 8})")
-    seq = say(page, "W" * 100, size="large")
+    seq = add_comment(page, "W" * 100, size="large")
     assert box(page, seq)["right"] - box(page, seq)["left"] > 1280
     started = page.evaluate("performance.now()")
     page.wait_for_function("(seq) => boxes().every((box) => box.right <= 0)", arg=seq)
@@ -63,9 +63,9 @@ def test_merged_group_follows_retractions(page: Page) -> None:
     shown = page.evaluate(
         """() => {
             stage.configure({ area: 0.25 });
-            const first = say('666');
-            for (let index = 1; index < 200; index += 1) say('666');
-            for (let index = 0; index < 60; index += 1) say(`unlike ${index}`);
+            const first = addComment('666');
+            for (let index = 1; index < 200; index += 1) addComment('666');
+            for (let index = 0; index < 60; index += 1) addComment(`unlike ${index}`);
             scheduler.flush();
             const texts = () => comments().map((element) => element.textContent)
                 .filter((text) => text.startsWith('666'));
@@ -88,7 +88,7 @@ def test_merged_group_follows_retractions(page: Page) -> None:
 def test_comment_that_replaces_a_retracted_one_of_its_group_moves_on(page: Page) -> None:
     seq = page.evaluate(
         """() => {
-            for (let index = 0; index < 300; index += 1) say('666');
+            for (let index = 0; index < 300; index += 1) addComment('666');
             scheduler.flush();
             const shown = boxes()[0].seq;
             stage.hold(shown);

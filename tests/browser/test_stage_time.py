@@ -7,15 +7,15 @@ import itertools
 from playwright.sync_api import Page
 
 from tests.browser.room_page import set_hidden
-from tests.browser.stage_page import ON_STAGE, box, point_at, say, wait_until_left
+from tests.browser.stage_page import ON_STAGE, add_comment, box, point_at, wait_until_left
 
 
 def test_paused_stage_stops_and_resumes_in_place(page: Page) -> None:
-    seq = say(page, "wait for me")
+    seq = add_comment(page, "wait for me")
     wait_until_left(page, seq, 1150)
     page.evaluate("stage.setPlayback('paused')")
     stood = box(page, seq)
-    page.evaluate("say('not now')")
+    page.evaluate("addComment('not now')")
     page.evaluate("passes(3)")
     assert box(page, seq) == stood
     assert page.evaluate("comments().length") == 1
@@ -25,14 +25,16 @@ def test_paused_stage_stops_and_resumes_in_place(page: Page) -> None:
 
 
 def test_hidden_tab_stops_and_resumes_without_a_burst(page: Page) -> None:
-    seq = say(page, "before")
+    seq = add_comment(page, "before")
     set_hidden(page, hidden=True)
     stood = box(page, seq)
     page.evaluate(
         """() => {
             const long = Date.now() - 60_000;
-            for (let index = 0; index < 400; index += 1) say(`${index}`, { at: long + index });
-            say('just now');
+            for (let index = 0; index < 400; index += 1) {
+                addComment(`${index}`, { at: long + index });
+            }
+            addComment('just now');
         }"""
     )
     page.evaluate("passes(3)")
@@ -45,9 +47,11 @@ def test_hidden_tab_stops_and_resumes_without_a_burst(page: Page) -> None:
 
 def test_reduced_motion_shows_a_short_list(page: Page) -> None:
     page.emulate_media(reduced_motion="reduce")
-    first = say(page, "first")
+    first = add_comment(page, "first")
     place = box(page, first)
-    page.evaluate("for (let index = 0; index < 20; index += 1) say(`more ${index}`); undefined")
+    page.evaluate(
+        "for (let index = 0; index < 20; index += 1) addComment(`more ${index}`); undefined"
+    )
     page.wait_for_function("() => comments().length === 6")
     page.wait_for_function("() => getDropped() > 0")
     assert box(page, first) == place
@@ -58,16 +62,16 @@ def test_reduced_motion_shows_a_short_list(page: Page) -> None:
 
 def test_text_too_long_for_the_list_is_cut_at_its_edge(page: Page) -> None:
     page.emulate_media(reduced_motion="reduce")
-    seq = say(page, "这是一个非常非常长的弹幕" * 12)
+    seq = add_comment(page, "这是一个非常非常长的弹幕" * 12)
     assert box(page, seq)["right"] < 1280
     page.emulate_media(reduced_motion="no-preference")
     page.wait_for_selector(ON_STAGE, state="detached")
-    again = box(page, say(page, "这是一个非常非常长的弹幕" * 12))
+    again = box(page, add_comment(page, "这是一个非常非常长的弹幕" * 12))
     assert again["right"] - again["left"] > 1280, "scrolling, all of it is shown"
 
 
 def test_hovered_comment_stops_and_another_lane_keeps_moving(page: Page) -> None:
-    stops, flies = say(page, "stop here, please"), say(page, "I fly on")
+    stops, flies = add_comment(page, "stop here, please"), add_comment(page, "I fly on")
     wait_until_left(page, stops, 900)
     held, other = point_at(page, stops), box(page, flies)
     wait_until_left(page, flies, other["left"] - 100)
@@ -82,7 +86,7 @@ def test_click_event_names_the_comment_and_hold_stops_it_until_release(page: Pag
             window.clicked = [detail.seq, detail.entry.text];
         })"""
     )
-    seq = say(page, "click me")
+    seq = add_comment(page, "click me")
     wait_until_left(page, seq, 900)
     target = point_at(page, seq)
     page.mouse.click(target["left"] + 20, (target["top"] + target["bottom"]) / 2)
@@ -104,7 +108,7 @@ def test_delay_postpones_a_comment(page: Page) -> None:
             const look = () => comments().length > 0 && resolve(performance.now() - started);
             const stageElement = document.querySelector('[data-role=stage]');
             new MutationObserver(look).observe(stageElement, { childList: true, subtree: true });
-            say('later');
+            addComment('later');
         })"""
     )
     assert 1450 < waited < 2500

@@ -1,6 +1,6 @@
 """The clients in examples/ as their readers run them: lines in, lines out, and a real server.
 
-client.mjs is written from docs/protocol.md alone: where it goes wrong, the page may say too little.
+client.mjs uses nothing but docs/protocol.md: a failure may mean that the document is incomplete.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ PROGRAMS = {"client.py": sys.executable, "client.mjs": str(NODE)}
 
 
 class Running:
-    """The example at work: ``say`` types a line, ``next_line`` waits for what it prints.
+    """A running example: ``type_line`` writes to its stdin, ``next_line`` reads its stdout.
 
-    ``next_note`` waits for what it says beside that.
+    ``next_note`` reads its stderr.
     """
 
     def __init__(self, name: str, url: str, *arguments: str) -> None:
@@ -56,7 +56,7 @@ class Running:
         for line in pipe:
             lines.put(line.rstrip("\n"))
 
-    def say(self, text: str) -> None:
+    def type_line(self, text: str) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(text + "\n")
         self.process.stdin.flush()
@@ -135,13 +135,13 @@ class Relay:
 
 
 def follow(server: ServerProcess, room: str, name: str):
-    """Join with the bare library, to say and hear from the other side."""
+    """Join with the bare library, to post and receive as another viewer."""
     return create_connection(
         f"{server.ws_url}/ws/{room}?name={name}&history=300", timeout=ANSWER_SECONDS
     )
 
 
-def comments_heard(connection, count: int) -> list[dict]:
+def receive_comments(connection, count: int) -> list[dict]:
     """Read until so many comments came, and return them."""
     comments: list[dict] = []
     while len(comments) < count:
@@ -149,25 +149,25 @@ def comments_heard(connection, count: int) -> list[dict]:
     return comments
 
 
-def texts_heard(connection, count: int) -> list[str]:
-    return [comment["text"] for comment in comments_heard(connection, count)]
+def receive_texts(connection, count: int) -> list[str]:
+    return [comment["text"] for comment in receive_comments(connection, count)]
 
 
 def post(connection, text: str) -> None:
     connection.send(json.dumps({"type": "post", "text": text}))
 
 
-def test_client_prints_what_others_say_and_posts_what_it_reads(
+def test_client_prints_comments_of_others_and_posts_what_it_reads(
     server: ServerProcess, room: str, run_client: Callable[..., Running]
 ) -> None:
     other = follow(server, room, "Ana")
     post(other, "said before")
-    assert texts_heard(other, 1) == ["said before"]
+    assert receive_texts(other, 1) == ["said before"]
     client = run_client(f"{server.ws_url}/ws/{room}")
     assert client.next_line() == "Ana: said before"
-    client.say("a line")
-    client.say("弹幕 🎉")
-    assert texts_heard(other, 2) == ["a line", "弹幕 🎉"]
+    client.type_line("a line")
+    client.type_line("弹幕 🎉")
+    assert receive_texts(other, 2) == ["a line", "弹幕 🎉"]
     post(other, "said after")
     # Its own comments were not printed in between.
     assert client.next_line() == "Ana: said after"
@@ -178,10 +178,10 @@ def test_client_posts_what_it_was_given_before_it_leaves(
     server: ServerProcess, room: str, run_client: Callable[..., Running]
 ) -> None:
     client = run_client(f"{server.ws_url}/ws/{room}")
-    client.say("only passing")
+    client.type_line("only passing")
     assert client.leave() == 0
     late = follow(server, room, "Late")
-    assert texts_heard(late, 1) == ["only passing"]
+    assert receive_texts(late, 1) == ["only passing"]
     late.close()
 
 
@@ -191,12 +191,12 @@ def test_post_of_a_client_that_lost_its_welcome_is_shown_once(
     other = follow(server, room, "Ana")
     with contextlib.closing(Relay(server.port, cuts_first=True)) as relay:
         client = run_client(f"ws://127.0.0.1:{relay.port}/ws/{room}")
-        client.say("once")
-        assert texts_heard(other, 1) == ["once"]
+        client.type_line("once")
+        assert receive_texts(other, 1) == ["once"]
         post(other, "and then")
         assert client.next_line() == "Ana: and then"
-        client.say("at the end")
-        assert texts_heard(other, 2) == ["and then", "at the end"]
+        client.type_line("at the end")
+        assert receive_texts(other, 2) == ["and then", "at the end"]
     other.close()
 
 
@@ -206,18 +206,18 @@ def test_client_resumes_as_the_same_user_after_a_server_restart(
     server = start_server("--post-rate", "0")
     before = follow(server, room, "Ana")
     client = run_client(f"{server.ws_url}/ws/{room}")
-    client.say("here")
-    first = comments_heard(before, 1)[0]
+    client.type_line("here")
+    first = receive_comments(before, 1)[0]
     post(before, "before")
     assert client.next_line() == "Ana: before"
     server.restart()
     after = follow(server, room, "Ben")
-    assert texts_heard(after, 2) == ["here", "before"]
+    assert receive_texts(after, 2) == ["here", "before"]
     for number in range(3):
         post(after, f"after {number}")
     assert [client.next_line() for _ in range(3)] == [f"Ben: after {n}" for n in range(3)]
-    client.say("still here")
-    last = comments_heard(after, 4)[-1]
+    client.type_line("still here")
+    last = receive_comments(after, 4)[-1]
     assert (last["text"], last["user"]) == ("still here", first["user"])
     for connection in (before, after):
         connection.close()
@@ -241,7 +241,7 @@ def test_client_whose_post_closed_the_connection_reports_it_and_exits(
 ) -> None:
     client = run_client(f"{server.ws_url}/ws/{room}")
     assert client.next_note() == "(connected)"
-    client.say("x" * 9_000)  # more than the server takes
+    client.type_line("x" * 9_000)  # more than the server takes
     assert client.leave() == 1
     assert "larger than 8 KiB" in client.next_note()
     assert client.next_note().startswith("(disconnected")
@@ -273,12 +273,12 @@ def test_client_misses_nothing_when_the_server_is_killed(
     assert client.next_line() == "Ana: before"
     before.close()
     server.kill()
-    client.say("meanwhile")
+    client.type_line("meanwhile")
     server.start()
     after = follow(server, room, "Ben")
     post(after, "after")
     assert client.next_line() == "Ben: after"
-    assert sorted(texts_heard(after, 3)) == ["after", "before", "meanwhile"]
+    assert sorted(receive_texts(after, 3)) == ["after", "before", "meanwhile"]
     after.close()
 
 
@@ -288,7 +288,7 @@ def test_client_whose_cursor_is_ahead_takes_the_room_as_it_is(
     server = start_server("--post-rate", "0")
     other = follow(server, room, "Ana")
     post(other, "one")
-    assert texts_heard(other, 1) == ["one"]
+    assert receive_texts(other, 1) == ["one"]
     other.close()
     server.stop()
     copy = server.database.with_name("copy.db")
@@ -321,19 +321,19 @@ def test_client_whose_session_is_refused_goes_on_as_another_guest(
     server = start_server("--post-rate", "0", "--secret", "x" * 32)
     client = run_client(f"{server.ws_url}/ws/{room}")
     before = follow(server, room, "Ana")
-    client.say("before")
-    first = comments_heard(before, 1)[0]
+    client.type_line("before")
+    first = receive_comments(before, 1)[0]
     post(before, "seen")
     assert client.next_line() == "Ana: seen"  # so its own post has been answered
     before.close()
     server.stop()
     server.flags = (*server.flags[:-1], "y" * 32)
-    client.say("meanwhile")
+    client.type_line("meanwhile")
     server.start()
     after = follow(server, room, "Ben")
-    assert texts_heard(after, 3) == ["before", "seen", "meanwhile"]
-    client.say("after")
-    last = comments_heard(after, 1)[0]
+    assert receive_texts(after, 3) == ["before", "seen", "meanwhile"]
+    client.type_line("after")
+    last = receive_comments(after, 1)[0]
     assert (last["text"], last["user"] == first["user"]) == ("after", False)
     after.close()
 
@@ -349,14 +349,14 @@ def test_client_notices_that_its_connection_was_swallowed(
         assert client.next_note() == "(connected)"
         relay.is_silent = True
         if notices == "with a post":
-            client.say("once")
+            client.type_line("once")
         assert client.next_note() == "(disconnected)"
         relay.is_silent = False
         assert client.next_note() == "(connected)"
         if notices == "after a silence":
-            client.say("once")
+            client.type_line("once")
         other = follow(server, room, "Ana")
-        assert texts_heard(other, 1) == ["once"]
+        assert receive_texts(other, 1) == ["once"]
         other.close()
 
 
@@ -370,13 +370,13 @@ def test_client_in_a_quiet_room_stays_connected(
         client.next_note(0.5)  # the silence itself
 
 
-def test_client_that_is_refused_says_why_and_does_not_try_again(
+def test_rejected_client_prints_the_reason_and_does_not_reconnect(
     start_server: Callable[..., ServerProcess], run_client: Callable[..., Running]
 ) -> None:
     server = start_server("--rooms", "open")
     client = run_client(f"{server.ws_url}/ws/closed")
     assert "This room does not exist on this server." in client.next_note()
-    client.say("in vain")
+    client.type_line("in vain")
     assert client.leave() == 1
 
 

@@ -14,7 +14,7 @@ import pytest
 from tests.support.server_process import ROOT, ServerProcess
 
 ADDRESS = "ws://127.0.0.1:8888/ws/demo"
-HEAR_SECONDS = 20
+RECEIVE_SECONDS = 20
 
 
 def programs() -> Iterator[pytest.param]:
@@ -25,10 +25,12 @@ def programs() -> Iterator[pytest.param]:
 
 
 @pytest.mark.parametrize("program", list(programs()))
-def test_program_of_front_page_hears_itself(server: ServerProcess, room: str, program: str) -> None:
+def test_program_of_front_page_receives_its_own_comment(
+    server: ServerProcess, room: str, program: str
+) -> None:
     assert ADDRESS in program
-    said = re.search(r'"text": "(.*?)"|\.post\("(.*?)"', program)
-    assert said
+    posted = re.search(r'"text": "(.*?)"|\.post\("(.*?)"', program)
+    assert posted
     program = program.replace(ADDRESS, f"{server.ws_url}/ws/{room}")
     lines: queue.Queue[str] = queue.Queue()
     with subprocess.Popen(
@@ -42,9 +44,9 @@ def test_program_of_front_page_hears_itself(server: ServerProcess, room: str, pr
         reader = threading.Thread(target=read)
         reader.start()
         try:
-            heard = lines.get(timeout=HEAR_SECONDS)
-            assert "Robot" in heard
-            assert (said[1] or said[2]) in heard
+            line = lines.get(timeout=RECEIVE_SECONDS)
+            assert "Robot" in line
+            assert (posted[1] or posted[2]) in line
         finally:
             process.kill()
             reader.join()

@@ -106,9 +106,9 @@ def test_background_task_continues_after_the_response_and_blocks_no_other_reques
     def is_front_page_free_beside_job() -> bool:
         since = time.monotonic()
         assert read(send(port, "/background")) == "The job has started.\n"
-        if (said := read(send(port, "/background"))) == "The job is done.\n":
+        if (body := read(send(port, "/background"))) == "The job is done.\n":
             return False  # it took as long as the job to ask
-        assert said == "The job is running.\n"
+        assert body == "The job is running.\n"
         is_free = is_front_page_free(
             port, since, lambda: read(send(port, "/background")) == "The job is done.\n"
         )

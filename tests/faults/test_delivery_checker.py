@@ -13,13 +13,13 @@ from tests.support.delivery_checker import (
     Cursor,
     History,
     Joined,
+    Received,
     Skipped,
-    Took,
     check,
 )
 
 
-def said(seq: int, text: str = "") -> Body:
+def comment(seq: int, text: str = "") -> Body:
     return {"kind": "comment", "seq": seq, "text": text or f"text {seq}"}
 
 
@@ -27,19 +27,19 @@ def retract(seq: int, target: int) -> Body:
     return {"kind": "retract", "seq": seq, "target": target}
 
 
-def gone(seq: int) -> Body:
+def retracted(seq: int) -> Body:
     return {"kind": "retracted", "seq": seq}
 
 
-def keep(*bodies: Body) -> dict[Cursor, Body]:
+def store(*bodies: Body) -> dict[Cursor, Body]:
     return {("e", body["seq"]): body for body in bodies}
 
 
-KEPT = keep(*(said(seq) for seq in range(1, 10)))
+STORED = store(*(comment(seq) for seq in range(1, 10)))
 FRESH = Joined("e", 0, False, [])
 
 
-def find(seen: list, archive: dict[Cursor, Body] = KEPT, acked: list[Acked] | None = None) -> str:
+def find(seen: list, archive: dict[Cursor, Body] = STORED, acked: list[Acked] | None = None) -> str:
     """Return the kinds of violation that the checker finds in one viewer's history."""
     found = check([History("v", seen, acked or [])], archive)
     return ", ".join(sorted({sentence.partition(":")[0] for sentence in found}))
@@ -47,11 +47,11 @@ def find(seen: list, archive: dict[Cursor, Body] = KEPT, acked: list[Acked] | No
 
 def test_honest_history_has_no_violation() -> None:
     seen = [
-        Joined("e", 2, False, [said(1), said(2)]),
-        Took(3, 4, [said(3), said(4)]),
-        Took(5, 7, [said(6)], thinned=2),
+        Joined("e", 2, False, [comment(1), comment(2)]),
+        Received(3, 4, [comment(3), comment(4)]),
+        Received(5, 7, [comment(6)], thinned=2),
         Skipped(8, 8),
-        Joined("e", 9, True, [said(9)], after=("e", 8)),
+        Joined("e", 9, True, [comment(9)], after=("e", 8)),
         Joined("e", 9, True, [], after=("e", 9)),
     ]
     acked = [Acked("text 3", "e", 3), Acked("text 3", "e", 3), Acked("text 5", "e", 5)]
@@ -59,11 +59,11 @@ def test_honest_history_has_no_violation() -> None:
 
 
 def test_new_epoch_and_reported_gaps_are_no_violation() -> None:
-    archive = {("f", 1): said(1, "anew"), **KEPT}
+    archive = {("f", 1): comment(1, "anew"), **STORED}
     seen = [
-        Joined("e", 3, False, [said(3)]),
-        Joined("e", 9, False, [said(8), said(9)], after=("e", 3)),
-        Joined("f", 1, False, [said(1, "anew")], after=("e", 9)),
+        Joined("e", 3, False, [comment(3)]),
+        Joined("e", 9, False, [comment(8), comment(9)], after=("e", 3)),
+        Joined("f", 1, False, [comment(1, "anew")], after=("e", 9)),
     ]
     assert find(seen, archive) == ""
 
@@ -71,26 +71,29 @@ def test_new_epoch_and_reported_gaps_are_no_violation() -> None:
 @pytest.mark.parametrize(
     ("seen", "kind"),
     [
-        ([FRESH, Took(1, 2, [said(1), said(2)]), Took(4, 4, [said(4)])], "hole"),
-        ([FRESH, Took(1, 3, [said(1), said(3)])], "hole"),
-        ([FRESH, Took(1, 3, [said(1), said(3)], thinned=2)], "hole"),
+        ([FRESH, Received(1, 2, [comment(1), comment(2)]), Received(4, 4, [comment(4)])], "hole"),
+        ([FRESH, Received(1, 3, [comment(1), comment(3)])], "hole"),
+        ([FRESH, Received(1, 3, [comment(1), comment(3)], thinned=2)], "hole"),
         ([FRESH, Skipped(2, 3)], "hole"),
-        ([FRESH, Took(1, 1, [said(1)]), Took(1, 2, [said(1), said(2)])], "again"),
-        ([FRESH, Took(1, 2, [said(2), said(1)])], "out of order"),
-        ([FRESH, Took(1, 2, [said(2), said(3)])], "out of range"),
-        ([Took(1, 1, [said(1)])], "no welcome"),
+        ([FRESH, Received(1, 1, [comment(1)]), Received(1, 2, [comment(1), comment(2)])], "again"),
+        ([FRESH, Received(1, 2, [comment(2), comment(1)])], "out of order"),
+        ([FRESH, Received(1, 2, [comment(2), comment(3)])], "out of range"),
+        ([Received(1, 1, [comment(1)])], "no welcome"),
         (
-            [Joined("e", 3, False, [said(3)]), Joined("e", 6, True, [said(6)], ("e", 3))],
+            [Joined("e", 3, False, [comment(3)]), Joined("e", 6, True, [comment(6)], ("e", 3))],
             "hole",
         ),
         (
-            [Joined("e", 3, False, [said(3)]), Joined("e", 6, True, [said(5), said(6)], ("e", 4))],
+            [
+                Joined("e", 3, False, [comment(3)]),
+                Joined("e", 6, True, [comment(5), comment(6)], ("e", 4)),
+            ],
             "wrong cursor",
         ),
         ([Joined("f", 0, True, [], ("e", 0))], "another epoch"),
         ([Joined("e", 0, True, [])], "recovered from nothing"),
-        ([FRESH, Took(1, 1, [said(1, "another")])], "two bodies"),
-        ([Joined("e", 10, False, [said(10)])], "not kept"),
+        ([FRESH, Received(1, 1, [comment(1, "another")])], "two bodies"),
+        ([Joined("e", 10, False, [comment(10)])], "not stored"),
     ],
 )
 def test_violation_in_a_stream_is_found(seen: list, kind: str) -> None:
@@ -99,12 +102,12 @@ def test_violation_in_a_stream_is_found(seen: list, kind: str) -> None:
 
 def test_different_bodies_of_two_viewers_are_found_even_if_neither_is_stored() -> None:
     histories = [
-        History("a", [Joined("e", 1, False, [said(1, "x")])]),
-        History("b", [Joined("e", 1, False, [said(1, "y")])]),
+        History("a", [Joined("e", 1, False, [comment(1, "x")])]),
+        History("b", [Joined("e", 1, False, [comment(1, "y")])]),
     ]
     found = check(histories, {})
     assert sum(sentence.startswith("two bodies") for sentence in found) == 1
-    assert sum(sentence.startswith("not kept") for sentence in found) == 2
+    assert sum(sentence.startswith("not stored") for sentence in found) == 2
 
 
 def test_acked_comment_that_is_not_stored_is_found() -> None:
@@ -113,26 +116,26 @@ def test_acked_comment_that_is_not_stored_is_found() -> None:
 
 
 def test_post_acked_or_stored_under_two_numbers_is_found() -> None:
-    archive = keep(said(1, "once"), said(2, "once"))
+    archive = store(comment(1, "once"), comment(2, "once"))
     acked = [Acked("once", "e", 1), Acked("once", "e", 2)]
-    assert find([], archive, acked) == "kept twice, two numbers"
+    assert find([], archive, acked) == "stored twice, two numbers"
 
 
 def test_retraction_is_no_violation() -> None:
-    archive = keep(gone(1), said(2), retract(3, 1))
-    before = [FRESH, Took(1, 2, [said(1), said(2)]), Took(3, 3, [retract(3, 1)])]
-    after = [Joined("e", 3, False, [gone(1), said(2), retract(3, 1)])]
+    archive = store(retracted(1), comment(2), retract(3, 1))
+    before = [FRESH, Received(1, 2, [comment(1), comment(2)]), Received(3, 3, [retract(3, 1)])]
+    after = [Joined("e", 3, False, [retracted(1), comment(2), retract(3, 1)])]
     acked = [Acked("text 1", "e", 1)]
     assert find(before, archive, acked) == find(after, archive, acked) == ""
 
 
 def test_retracted_text_that_is_sent_again_is_found() -> None:
-    archive = keep(gone(1), retract(2, 1))
+    archive = store(retracted(1), retract(2, 1))
     seen = [
         FRESH,
-        Took(1, 1, [said(1)]),
-        Took(2, 2, [retract(2, 1)]),
-        Joined("e", 2, False, [said(1), retract(2, 1)], ("e", 2)),
+        Received(1, 1, [comment(1)]),
+        Received(2, 2, [retract(2, 1)]),
+        Joined("e", 2, False, [comment(1), retract(2, 1)], ("e", 2)),
     ]
     assert find(seen[:3], archive) == ""
     assert find(seen, archive) == "retracted text again"
@@ -141,19 +144,19 @@ def test_retracted_text_that_is_sent_again_is_found() -> None:
 @pytest.mark.parametrize(
     "seen",
     [
-        [Joined("e", 2, False, [said(1), retract(2, 1)])],
-        [FRESH, Joined("e", 2, True, [said(1), retract(2, 1)], ("e", 0))],
-        [FRESH, Took(1, 2, [said(1), retract(2, 1)])],
-        [FRESH, Took(1, 3, [said(1), said(3)], thinned=1)],
+        [Joined("e", 2, False, [comment(1), retract(2, 1)])],
+        [FRESH, Joined("e", 2, True, [comment(1), retract(2, 1)], ("e", 0))],
+        [FRESH, Received(1, 2, [comment(1), retract(2, 1)])],
+        [FRESH, Received(1, 3, [comment(1), comment(3)], thinned=1)],
     ],
 )
 def test_text_sent_after_its_retraction_is_found(seen: list) -> None:
-    archive = keep(gone(1), retract(2, 1), said(3))
+    archive = store(retracted(1), retract(2, 1), comment(3))
     assert find(seen, archive) == "retracted text again"
 
 
 def test_retracted_text_that_is_still_stored_is_found() -> None:
-    assert find([], keep(said(1), retract(2, 1))) == "not purged"
+    assert find([], store(comment(1), retract(2, 1))) == "not purged"
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -163,10 +166,10 @@ def test_any_entry_removed_from_a_stream_is_detected(seed: int) -> None:
     at = 0
     while at < 9:
         last = min(9, at + dice.randint(1, 3))
-        bodies = [said(seq) for seq in range(at + 1, last + 1)]
+        bodies = [comment(seq) for seq in range(at + 1, last + 1)]
         after = ("e", at)
         again = Joined("e", last, True, bodies, after)
-        seen.append(again if dice.random() < 0.3 else Took(at + 1, last, bodies))
+        seen.append(again if dice.random() < 0.3 else Received(at + 1, last, bodies))
         at = last
     assert find(seen) == ""
     broken = copy.deepcopy(seen)

@@ -51,7 +51,7 @@ def test_nothing_is_acked_or_shown_before_it_is_synced(
     trace = Trace(log, r"word-\d{4}")
     assert trace.early == []
     assert len(trace.sent) == count
-    # Each was acked before the next was said, so none shared a sync with another.
+    # Each was acked before the next was posted, so each had a sync of its own.
     assert trace.syncs >= count
 
 

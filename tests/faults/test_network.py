@@ -33,7 +33,7 @@ def test_resets_delays_and_small_pieces_leave_no_unreported_gap(
                 proxy.delay, proxy.drip = 0, 4096
             await clients.flush(60)
             assert sum(viewer.joins for viewer in clients.everyone) > len(clients.everyone)
-            assert [poller.unheard for poller in clients.pollers] == [0]
+            assert [poller.unanswered for poller in clients.pollers] == [0]
         assert clients.violations(server.database) == []
 
     asyncio.run(steps())

@@ -45,7 +45,7 @@ def test_kills_lose_no_acked_comment_and_leave_no_unreported_gap(
             await clients.flush()
         assert clients.violations(server.database) == []
         assert len(clients.acked) >= KILLS * 20
-        assert len(clients.settings_answers) >= KILLS
+        assert len(clients.settings_responses) >= KILLS
         return ready_times
 
     ready_times = asyncio.run(steps())
@@ -58,40 +58,40 @@ def test_python_client_gets_every_comment_once_and_in_order_over_kills(
     start_server: StartServer, room: str
 ) -> None:
     server = start_server("--post-rate", "0")
-    said: list[str] = []
-    heard: list[str] = []
+    posted: list[str] = []
+    received: list[str] = []
 
-    async def speak(client: Client) -> None:
+    async def post(client: Client) -> None:
         for number in itertools.count():
-            said.append(f"line {number}")
-            await client.post(said[-1])
+            posted.append(f"line {number}")
+            await client.post(posted[-1])
 
     async def listen(client: Client) -> None:
         async for entry in client:
             assert isinstance(entry, Comment), entry
-            heard.append(entry.text)
+            received.append(entry.text)
 
     async def steps() -> None:
         async with Client(f"{server.ws_url}/ws/{room}") as client:
-            speaking = asyncio.ensure_future(speak(client))
+            posting = asyncio.ensure_future(post(client))
             listening = asyncio.ensure_future(listen(client))
             for _ in range(CLIENT_KILLS):
                 await restart(server, server.kill)
-                enough = len(said) + 20
+                enough = len(posted) + 20
                 async with asyncio.timeout(20):
-                    while len(said) < enough:
+                    while len(posted) < enough:
                         assert not listening.done(), listening.exception()
                         await asyncio.sleep(0.02)
-            speaking.cancel()
+            posting.cancel()
             await client.post("the end")
             async with asyncio.timeout(20):
-                while heard[-1] != "the end":  # noqa: ASYNC110
+                while received[-1] != "the end":  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
             listening.cancel()
 
     asyncio.run(steps())
-    # What was on its way when it was cancelled may have been kept or not.
-    assert heard in ([*said, "the end"], [*said[:-1], "the end"])
+    # The last post was cancelled before its ack; it may have been stored or not.
+    assert received in ([*posted, "the end"], [*posted[:-1], "the end"])
 
 
 def test_stop_under_load_takes_at_most_5_seconds_and_all_viewers_reconnect(
@@ -158,7 +158,7 @@ def test_post_retried_over_a_fault_costs_one_token(
             with sync:
                 if fault == "frozen":
                     server.send_signal(signal.SIGSTOP)
-                # As many as one user may say at once: one counted twice would be one too many.
+                # Exactly a user's burst: if one were counted twice, the last would be rejected.
                 for viewer in clients.posters:
                     for number in range(POST_BURST):
                         await viewer.post(f"{viewer.history.viewer} says {number}")

@@ -29,7 +29,7 @@ PROMPT_SECONDS = 1.0
 # More than the kernel's buffers of both ends hold.
 SENT_LIMIT = 64 * 1_024 * 1_024
 LONG_TEXT = "弹" * 100
-SPEAKER = Author("g-1", "Owl")
+AUTHOR = Author("g-1", "Owl")
 
 FLOODS: dict[str, Callable[[int], bytes]] = {
     "ping_frames": lambda number: encode_frame(Opcode.PING, b"x"),
@@ -165,7 +165,7 @@ def test_requests_of_a_peer_that_has_left_are_not_answered() -> None:
         while not server.read_metric("danmaku_long_polls"):  # noqa: ASYNC110
             await asyncio.sleep(0)
         peer.reset()
-        await server.hub.post(room, SPEAKER, Post("wakes the poll"))
+        await server.hub.post(room, AUTHOR, Post("wakes the poll"))
         while server.server._http._connections:  # noqa: ASYNC110
             await asyncio.sleep(0)
         assert not server.read_metric("danmaku_rejected_total", code="not_found")
@@ -194,7 +194,7 @@ def test_posts_in_flight_of_a_connection_are_bounded_and_all_are_answered() -> N
 def test_http_answer_that_is_not_read_ends_its_connection() -> None:
     async def scenario(server: InProcessServer) -> None:
         room = await server.hub.open_room("demo")
-        posts = [server.hub.post(room, SPEAKER, Post(LONG_TEXT)) for _ in range(300)]
+        posts = [server.hub.post(room, AUTHOR, Post(LONG_TEXT)) for _ in range(300)]
         await asyncio.gather(*posts)
         request = b"GET /api/rooms/demo/entries?limit=300 HTTP/1.1\r\nHost: x\r\n\r\n"
         unread = await server.connect_tcp()
@@ -216,13 +216,13 @@ def test_http_answer_that_is_not_read_ends_its_connection() -> None:
 def test_posts_are_rejected_while_the_loop_lags_and_accepted_right_after() -> None:
     async def scenario(server: InProcessServer) -> None:
         room = await server.hub.open_room("demo")
-        assert isinstance(await server.hub.post(room, SPEAKER, Post("before")), Ack)
+        assert isinstance(await server.hub.post(room, AUTHOR, Post("before")), Ack)
         await asyncio.sleep(0)
         # What a flood of work does to the loop, in pieces.
         while not server.server._load.is_overloaded:
             time.sleep(OVERLOADED_SECONDS + 2 * INTERVAL_SECONDS)  # noqa: ASYNC251
             await asyncio.sleep(0)
-        rejected = await server.hub.post(room, SPEAKER, Post("meanwhile"))
+        rejected = await server.hub.post(room, AUTHOR, Post("meanwhile"))
         assert isinstance(rejected, Rejection)
         assert rejected.code == "busy"
         assert rejected.retry_after
@@ -230,7 +230,7 @@ def test_posts_are_rejected_while_the_loop_lags_and_accepted_right_after() -> No
         while server.server._load.is_overloaded:  # noqa: ASYNC110
             await asyncio.sleep(INTERVAL_SECONDS)
         assert time.monotonic() - began < 5
-        assert isinstance(await server.hub.post(room, SPEAKER, Post("after")), Ack)
+        assert isinstance(await server.hub.post(room, AUTHOR, Post("after")), Ack)
         assert json.loads(room.recent(1)[0])["text"] == "after"
 
     run(scenario)

@@ -95,7 +95,7 @@ def test_peer_that_closes_after_its_bye_costs_no_descriptor_from_then_on() -> No
             before = count_descriptors()
             for _ in range(100):
                 async with raw_socket(server) as peer:
-                    received = await receive_until(peer, b"")  # the server says that it is done
+                    received = await receive_until(peer, b"")  # the server has shut down its side
                     assert b'"code":1013' in received
             await wait_until_closed(before)
 

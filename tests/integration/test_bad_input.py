@@ -71,12 +71,12 @@ def test_bad_post_over_websocket_is_rejected_and_changes_nothing(
 ) -> None:
     body, code = BAD_POSTS[name]
     with Viewer(server, room) as viewer:
-        viewer.say("before")
+        viewer.post("before")
         viewer.socket.send(body.decode())
         answer = viewer.wait_for("reject", "bye")
         assert answer.keys() == {"type", "ref", "code", "message", "retry_after"}
         check(answer, code)
-        assert viewer.say("after")["seq"] == 2
+        assert viewer.post("after")["seq"] == 2
         assert [entry["text"] for entry in viewer.take(2)] == ["before", "after"]
 
 
@@ -113,7 +113,7 @@ def test_binary_frame_is_rejected_and_changes_nothing(server: ServerProcess, roo
     with Viewer(server, room) as viewer:
         viewer.socket.send_binary(b'{"type":"post","text":"hi"}')
         check(viewer.wait_for("reject"), "binary")
-        assert viewer.say("after")["seq"] == 1
+        assert viewer.post("after")["seq"] == 1
 
 
 def test_text_with_invalid_utf_8_over_http_is_refused(server: ServerProcess, room: str) -> None:

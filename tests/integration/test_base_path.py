@@ -64,7 +64,7 @@ def test_websocket_follows_a_room_under_the_base_path(
         Api(server).post(room, "first")
     with Viewer(server, room, prefix=prefix, name="/ws/ Mei") as viewer:
         assert viewer.welcome["name"] == "/ws/ Mei"
-        assert viewer.say("hi")["seq"] == 1 + is_open
+        assert viewer.post("hi")["seq"] == 1 + is_open
 
 
 def test_base_path_itself_is_the_lobby_and_nothing_that_only_begins_like_it_is(

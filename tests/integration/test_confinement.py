@@ -35,7 +35,7 @@ def test_server_needs_write_access_only_to_its_own_folder(
     server = start_server("--keep-days", "1", database=database, wrapper=find_confinement(folder))
     assert Api(server).get(f"/r/{room}").status == 200
     with Viewer(server, room) as viewer:
-        assert viewer.say("kept")["type"] == "ack"
+        assert viewer.post("kept")["type"] == "ack"
     server.restart()
     with Viewer(server, room) as viewer:
         assert [entry["text"] for entry in viewer.welcome["entries"]] == ["kept"]
@@ -48,4 +48,4 @@ def test_server_with_its_database_in_memory_needs_no_folder(
 ) -> None:
     server = start_server("--database", "sqlite://", wrapper=find_confinement(None))
     with Viewer(server, room) as viewer:
-        assert viewer.say("not kept")["type"] == "ack"
+        assert viewer.post("not kept")["type"] == "ack"

@@ -97,9 +97,9 @@ def test_database_that_is_moved_or_replaced_is_noticed_and_nothing_more_is_acked
 ) -> None:
     server = start_server("--post-rate", "0")
     viewer, api = Viewer(server, room), Api(server)
-    viewer.say("before")
+    viewer.post("before")
     back_up(server, server.database.with_name("backup.db"))
-    viewer.say("also before")
+    viewer.post("also before")
     assert api.get("/readyz").status == 200
     take(server.database)
     # A post at once is not acked, and without any post it is noticed.
@@ -170,7 +170,7 @@ def test_restart_after_a_copy_was_written_over_the_database_is_not_silent(
     ended = run_program("--port", "0", "--database", f"sqlite:///{server.database}")
     assert ended.returncode == 1
     assert f"{log} belongs to another database" in sentence_of(ended)
-    # The sentence says what to do.
+    # The log line names the remedy.
     log.unlink()
     server.start()
     assert [entry["text"] for entry in Api(server).entries(room).json["entries"]] == ["in the copy"]
@@ -235,7 +235,7 @@ def test_database_whose_secret_cannot_be_written_leaves_nothing_behind(tmp_path:
 def test_damaged_database_is_one_sentence_and_exit_1(start_server: StartServer, room: str) -> None:
     server = start_server("--post-rate", "0")
     with Viewer(server, room) as viewer:
-        viewer.say_many(["x" * 90] * 300)
+        viewer.post_many(["x" * 90] * 300)
     server.stop()
     whole = server.database.read_bytes()
     for first, last in ((8_192, 24_576), (100, 4_096), (len(whole) // 2, len(whole))):
@@ -287,11 +287,11 @@ def test_open_read_transaction_is_logged_and_the_write_ahead_log_shrinks_afterwa
     with closing(sqlite3.connect(server.database)) as reader, Viewer(server, room) as viewer:
         reader.execute("BEGIN")
         reader.execute("SELECT count(*) FROM entries").fetchone()
-        viewer.say("a comment")
+        viewer.post("a comment")
         write(server, "CREATE TABLE many AS SELECT randomblob(20000000)")  # as long as many are
         wait_until(lambda: read_gauge() > 16 << 20, 10)
         wait_until(lambda: any("grows" in line for line in server.log), 10)
-        viewer.say("another")
+        viewer.post("another")
         reader.execute("COMMIT")
         wait_until(lambda: log.stat().st_size <= 8 << 20, 10)
         wait_until(lambda: read_gauge() <= 8 << 20, 10)

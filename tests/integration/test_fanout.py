@@ -152,7 +152,7 @@ def test_flood_is_thinned_for_viewers_and_complete_in_the_archive(
     server = start_server("--post-rate", "0", "--delivery-rate", "20")
     count = 200
     with Viewer(server, room) as viewer, Viewer(server, room) as poster:
-        poster.say_many([f"{number}" for number in range(count)])
+        poster.post_many([f"{number}" for number in range(count)])
         while viewer.head < count:
             viewer.read()
         thinned = sum(message.get("thinned", 0) for message in viewer.messages)

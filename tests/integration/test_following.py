@@ -34,7 +34,7 @@ def texts_of(entries: list[dict]) -> list[str]:
 
 def post_all(server: ServerProcess, room: str, texts: list[str]) -> None:
     with Viewer(server, room) as poster:
-        poster.say_many(texts)
+        poster.post_many(texts)
 
 
 FREE = ("--post-rate", "0", "--delivery-rate", "0")
@@ -56,8 +56,8 @@ def test_every_transport_is_given_the_same_entries(
 ) -> None:
     follower = follow(server, room)
     with Viewer(server, room, name="Owl") as poster:
-        poster.say("plain")
-        poster.say("弹幕 \U0001f600", mode="top", color="#FF8800", size="large")
+        poster.post("plain")
+        poster.post("弹幕 \U0001f600", mode="top", color="#FF8800", size="large")
         entries = poster.take(2)
     assert follower.take(2) == entries
     assert entries[1] == {

@@ -20,7 +20,7 @@ def test_rooms_are_listed_with_their_viewers_and_newest_entries(
 ) -> None:
     api = Api(server)
     with Viewer(server, room) as viewer, Viewer(server, room):
-        viewer.say_many([f"{number}" for number in range(7)])
+        viewer.post_many([f"{number}" for number in range(7)])
         listing = api.get("/api/rooms").json
     assert abs(listing["now"] - time.time() * 1000) < 60_000
     (card,) = [card for card in listing["rooms"] if card["room"] == room]
@@ -38,7 +38,7 @@ def test_most_watched_room_comes_first(start_server: StartServer) -> None:
 
 def test_room_has_its_head_viewers_and_settings(server: ServerProcess, room: str) -> None:
     with Viewer(server, room) as viewer:
-        viewer.say("hi")
+        viewer.post("hi")
         assert Api(server).get(f"/api/rooms/{room}").json == {
             "room": room,
             "epoch": viewer.welcome["epoch"],
@@ -83,7 +83,7 @@ def test_long_poll_is_answered_by_the_next_comment(server: ServerProcess, room: 
         while viewer.wait_for("viewers")["count"] != 2:  # the one who polls is there
             pass
         began = time.monotonic()
-        viewer.say("at last")
+        viewer.post("at last")
         poll.join()
     assert time.monotonic() - began < 10
     assert [entry["text"] for entry in answers[0]["entries"]] == ["at last"]

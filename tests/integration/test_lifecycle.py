@@ -41,7 +41,7 @@ def test_signal_shuts_the_server_down_cleanly(
 ) -> None:
     server = start_server(*FREE, certificate=certificate if over_tls else None)
     viewers = [Viewer(server, room) for _ in range(20)]
-    viewers[0].say_many(["a", "b", "c"])
+    viewers[0].post_many(["a", "b", "c"])
     began = time.monotonic()
     server.send_signal(number)
     byes = [viewer.wait_for("bye") for viewer in viewers]
@@ -113,7 +113,7 @@ def test_second_start_is_quick(start_server: StartServer) -> None:
         server.stop()
         began = time.monotonic()
         server.start()
-        # How long others had the processors says nothing about the server.
+        # Time in which other processes had the processors does not count.
         taken.append(time.monotonic() - began - read_seconds_queued(server))
         if taken[-1] < 3:
             break
@@ -204,10 +204,10 @@ def test_misspelt_variable_is_reported_in_one_sentence_and_ignored(
 ) -> None:
     server = start_server(environment={"DANMAKU_POST_BRUST": "1"})
     with Viewer(server, room) as viewer:
-        viewer.say_many(["a", "b", "c"])  # as many at once as without the variable
+        viewer.post_many(["a", "b", "c"])  # as many at once as without the variable
     assert server.stop() == 0
-    (said,) = server.take_log("^danmaku: ")
-    assert said == (
+    (line,) = server.take_log("^danmaku: ")
+    assert line == (
         "danmaku: DANMAKU_POST_BRUST is not a setting and is ignored; "
         "did you mean DANMAKU_POST_BURST?"
     )
@@ -234,7 +234,7 @@ def test_server_with_a_database_in_memory_writes_no_file(tmp_path: Path) -> None
     running = ServerProcess(tmp_path / "none")
     running.port = port
     with Viewer(running, "demo") as viewer:
-        assert viewer.say("hi")["seq"] == 1
+        assert viewer.post("hi")["seq"] == 1
     assert json.loads(Api(running).entries("demo").body)["head"] == 1
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=10)

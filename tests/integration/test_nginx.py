@@ -85,7 +85,7 @@ def test_pages_and_all_that_they_refer_to_are_served(front: Front) -> None:
 
 def test_websocket_of_a_page_posts_and_is_sent_what_others_post(front: Front, room: str) -> None:
     with Viewer(front, room, prefix=front.prefix, origin=front.url) as viewer:
-        assert viewer.say("over WebSocket")["type"] == "ack"
+        assert viewer.post("over WebSocket")["type"] == "ack"
         body = json.dumps({"text": "over HTTP"}).encode()
         address = f"{front.prefix}/api/rooms/{room}/comments"
         assert Api(front).call("POST", address, body, Origin=front.url).status == 201

@@ -43,9 +43,9 @@ def test_metrics_count_what_happens(start_server: StartServer) -> None:
     assert before["danmaku_viewers"] == before["danmaku_rooms"] == 0
     with Viewer(server, "demo") as viewer, Viewer(server, "demo") as other, Viewer(server, "music"):
         for text in ("a", "b", "c"):
-            viewer.say(text)
+            viewer.post(text)
         other.take(3)
-        viewer.say("")
+        viewer.post("")
         viewer.socket.send("no JSON")
         viewer.wait_for("reject")
         Api(server).get("/nothing")
@@ -66,8 +66,8 @@ def test_metrics_count_what_happens(start_server: StartServer) -> None:
 def test_duplicate_is_not_counted_as_accepted(start_server: StartServer) -> None:
     server = start_server()
     with Viewer(server, "demo") as viewer:
-        viewer.say("a", ref="k1")
-        viewer.say("a", ref="k1")
+        viewer.post("a", ref="k1")
+        viewer.post("a", ref="k1")
     assert read_metrics(server)["danmaku_comments_accepted_total"] == 1
 
 
@@ -81,7 +81,7 @@ def test_connections_over_the_limit_are_closed_with_1013(start_server: StartServ
             assert bye["reconnect_after"] > 0
             assert third.read_close() == 1013
         assert read_metrics(server)["danmaku_closed_total{1013}"] == 1
-        assert first.say("still here")["type"] == "ack"
+        assert first.post("still here")["type"] == "ack"
         second.close()
         with Viewer(server, "demo") as next_one:
             assert next_one.welcome["seq"] == 1
@@ -100,9 +100,9 @@ def test_connections_for_the_last_descriptors_are_closed_and_viewers_are_served(
                 last = held.enter_context(socket.create_connection(("127.0.0.1", server.port), 10))
                 last.sendall(b"GET")  # and never the rest
             assert is_closed_by_peer(last)
-            assert viewer.say("still here")["type"] == "ack"
+            assert viewer.post("still here")["type"] == "ack"
         while (samples := try_metrics(server)) is None:
-            viewer.say("until the server has seen them go")
+            viewer.post("until the server has seen them go")
         assert 1 <= samples["danmaku_turned_away_total"] < open_files
 
 

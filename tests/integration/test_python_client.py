@@ -20,22 +20,22 @@ def run(steps: Callable[[], Coroutine[Any, Any, None]]) -> None:
     asyncio.run(asyncio.wait_for(steps(), 30))
 
 
-async def say(url: str, count: int) -> str:
-    """Say so many things in a room, and return its epoch."""
+async def post_many(url: str, count: int) -> str:
+    """Post ``count`` comments to a room and return its epoch."""
     async with Client(url) as client:
         await asyncio.gather(*(client.post(f"text {number}") for number in range(count)))
         assert client.cursor is not None
         return client.cursor.epoch
 
 
-async def hear(client: Client, last: int) -> list[Any]:
-    """Return what a client receives up to the comment of a number."""
-    heard = []
+async def receive_until(client: Client, last: int) -> list[Any]:
+    """Return what the client receives up to the comment with the seq ``last``."""
+    received = []
     async for entry in client:
-        heard.append(entry)
+        received.append(entry)
         if isinstance(entry, Comment) and entry.seq == last:
             break
-    return heard
+    return received
 
 
 async def wait_for_state(client: Client, state: str) -> None:
@@ -47,9 +47,9 @@ def test_client_away_too_long_gets_the_range_it_missed(server: ServerProcess, ro
     url, head = f"{server.ws_url}/ws/{room}", RESUME_LIMIT + 20
 
     async def steps() -> None:
-        epoch = await say(url, head)
+        epoch = await post_many(url, head)
         async with Client(url, cursor=Cursor(epoch, 5), history=10) as client:
-            missed, *comments = await hear(client, head)
+            missed, *comments = await receive_until(client, head)
         assert missed == Missed(6, head - 10, "limit", {})
         assert [comment.seq for comment in comments] == list(range(head - 9, head + 1))
 
@@ -63,13 +63,13 @@ def test_cursor_of_another_epoch_yields_missed_with_the_reason(
     url = f"{server.ws_url}/ws/{room}"
 
     async def steps() -> None:
-        epoch, _, seq = cursor.format(await say(url, 3)).partition(":")
+        epoch, _, seq = cursor.format(await post_many(url, 3)).partition(":")
         async with Client(url, cursor=Cursor(epoch, int(seq))) as client:
-            missed, *comments = await hear(client, 3)
+            missed, *comments = await receive_until(client, 3)
             assert missed == Missed(0, 0, why, {})
             assert [comment.seq for comment in comments] == [1, 2, 3]
             await client.post("next")
-            assert [entry.seq for entry in await hear(client, 4)] == [4]
+            assert [entry.seq for entry in await receive_until(client, 4)] == [4]
 
     run(steps)
 
@@ -80,9 +80,9 @@ def test_entries_that_overflow_the_buffer_become_one_missed(
     url = f"{server.ws_url}/ws/{room}"
 
     async def steps() -> None:
-        await say(url, 20)
+        await post_many(url, 20)
         async with Client(url, limits=ClientLimits(buffer=5)) as client:
-            missed, *comments = await hear(client, 20)
+            missed, *comments = await receive_until(client, 20)
         assert missed == Missed(1, comments[0].seq - 1, "unread")
         assert [comment.seq for comment in comments] == list(range(missed.last + 1, 21))
         assert len(comments) <= 5
@@ -107,7 +107,7 @@ def test_client_reconnects_when_its_peer_goes_silent_and_its_post_is_acked_once(
             proxy.is_silent = False
             assert (await posting).seq == 2
             assert client.state == "live"
-            assert [entry.text for entry in await hear(client, 2)] == ["before", "during"]
+            assert [entry.text for entry in await receive_until(client, 2)] == ["before", "during"]
 
     run(steps)
 

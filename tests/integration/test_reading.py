@@ -83,7 +83,7 @@ def test_long_poll_waits_for_a_room_to_be_created(server: ServerProcess, room: s
     with Viewer(server, room) as viewer:
         while viewer.wait_for("viewers")["count"] != 2:  # who waits is in the room that began
             pass
-        viewer.say("first")
+        viewer.post("first")
         poll.join()
         (page,) = answers
         assert (page["epoch"], page["first"], page["last"]) == (viewer.welcome["epoch"], 1, 1)
@@ -129,7 +129,7 @@ def test_beginning_of_any_room_is_a_cursor(server: ServerProcess, room: str) -> 
 def test_reading_a_room_that_is_closed_opens_it_where_it_was(start_server: StartServer) -> None:
     server = start_server()
     with Viewer(server, "demo") as viewer:
-        viewer.say("hi")
+        viewer.post("hi")
     server.restart()
     assert state_of(server, "demo")["seq"] == 1
     assert [entry["text"] for entry in Api(server).entries("demo").json["entries"]] == ["hi"]
@@ -151,7 +151,7 @@ def test_many_requests_for_unknown_rooms_do_not_delay_an_ack(start_server: Start
             asker.start()
         began = time.monotonic()
         for number in range(50):
-            viewer.say(f"{number}")
+            viewer.post(f"{number}")
         took = time.monotonic() - began
         stop.set()
     for asker in askers:

@@ -55,7 +55,7 @@ def flags_of(server: ServerProcess) -> list[str]:
     return ["--port", str(server.port), "--database", f"sqlite:///{server.database}"]
 
 
-def said_of(done: Done, code: int = 1) -> str:
+def stderr_of(done: Done, code: int = 1) -> str:
     assert (done.returncode, done.stdout) == (code, ""), done
     assert done.stderr.startswith("danmaku: ")
     assert done.stderr.count("\n") == 1
@@ -101,22 +101,22 @@ def test_command_prints_one_sentence_for_each_error(
         (["--slow-mode", "2.5"], "slow_mode must be a whole number"),
         (["--title", "a" * 81], "longer than 80"),
     ):
-        assert part in said_of(danmaku("room", room, *flags, *option))
+        assert part in stderr_of(danmaku("room", room, *flags, *option))
     for name in ("No room", ""):
         for option in ([], ["--delay", "1"]):
-            assert "room name" in said_of(danmaku("room", name, *flags, *option))
+            assert "room name" in stderr_of(danmaku("room", name, *flags, *option))
     junk = danmaku("room", room, *flags, "--delay", "1", "--certfile", __file__)
-    assert f"{__file__} contains no certificate" in said_of(junk)
+    assert f"{__file__} contains no certificate" in stderr_of(junk)
     other = danmaku("room", room, *flags, "--delay", "1", "--secret", "x" * 32)
-    assert "different secret" in said_of(other)
+    assert "different secret" in stderr_of(other)
     missing = ["--port", str(server.port), "--database", f"sqlite:///{tmp_path}/none.db"]
-    assert "no secret" in said_of(danmaku("room", room, *missing, "--delay", "1"))
+    assert "no secret" in stderr_of(danmaku("room", room, *missing, "--delay", "1"))
     assert list(tmp_path.iterdir()) == []  # none is made
     memory = ["--port", str(server.port), "--database", "sqlite://"]
-    assert "--secret" in said_of(danmaku("room", room, *memory, "--delay", "1"))
-    assert "--server" in said_of(danmaku("room", room, "--server", "localhost:8888"))
-    assert "danmaku room --help" in said_of(danmaku("room", *flags), 2)
-    assert "did you mean --delay?" in said_of(danmaku("room", room, "--dely", "1"), 2)
+    assert "--secret" in stderr_of(danmaku("room", room, *memory, "--delay", "1"))
+    assert "--server" in stderr_of(danmaku("room", room, "--server", "localhost:8888"))
+    assert "danmaku room --help" in stderr_of(danmaku("room", *flags), 2)
+    assert "did you mean --delay?" in stderr_of(danmaku("room", room, "--dely", "1"), 2)
 
 
 @pytest.fixture
@@ -142,12 +142,12 @@ def stranger() -> Iterator[int]:
 def test_command_distinguishes_another_web_server_from_no_server(
     stranger: int, start_server
 ) -> None:
-    said = said_of(danmaku("room", "demo", "--port", str(stranger)))
-    assert "is not a danmaku server" in said
+    stderr = stderr_of(danmaku("room", "demo", "--port", str(stranger)))
+    assert "is not a danmaku server" in stderr
     gone = start_server()
     gone.stop()
-    said = said_of(danmaku("room", "demo", *flags_of(gone), "--delay", "1"))
-    assert f"No server answers at http://127.0.0.1:{gone.port}" in said
+    stderr = stderr_of(danmaku("room", "demo", *flags_of(gone), "--delay", "1"))
+    assert f"No server answers at http://127.0.0.1:{gone.port}" in stderr
 
 
 def test_command_uses_https_and_trusts_only_the_servers_certificate(
@@ -162,10 +162,10 @@ def test_command_uses_https_and_trusts_only_the_servers_certificate(
     done = danmaku("room", room, *flags, "--title", "Friday")
     assert (done.returncode, done.stderr) == (0, "")
     there = f"https://127.0.0.1:{server.port}"
-    assert "Cannot verify" in said_of(danmaku("room", room, *flags, "--server", there))
+    assert "Cannot verify" in stderr_of(danmaku("room", room, *flags, "--server", there))
     other = tmp_path / "other.pem"
     authority.issue_cert("other.example").private_key_and_cert_chain_pem.write_to_path(str(other))
     flags = [*flags_of(server), "--certfile", str(other)]
-    assert "Cannot verify" in said_of(danmaku("room", room, *flags, "--title", "Friday"))
+    assert "Cannot verify" in stderr_of(danmaku("room", room, *flags, "--title", "Friday"))
     server.stop()
     assert server.take_log("TLSV1_ALERT_UNKNOWN_CA")  # one line a second of a kind

@@ -42,7 +42,7 @@ def test_change_is_an_entry_for_viewers_and_in_later_welcomes(
 ) -> None:
     with Viewer(server, room) as early:
         assert early.welcome["settings"] == {}
-        early.say("before")
+        early.post("before")
         changed = change_settings(server, room, title="Friday", video_url=FILM, delay=4.5)
         settings = {"title": "Friday", "video_url": FILM, "delay": 4.5}
         assert changed == {"epoch": early.welcome["epoch"], "seq": 2, "settings": settings}
@@ -67,7 +67,7 @@ def test_patch_that_changes_nothing_is_no_entry(server: ServerProcess, room: str
     with Viewer(server, room) as viewer:
         for patch in ({}, {"title": "Friday"}, {"title": " Friday ", "delay": 4.0}):
             assert change_settings(server, room, **patch) == changed
-        viewer.say("next")
+        viewer.post("next")
         assert [entry["seq"] for entry in viewer.take(2)] == [1, 2]
 
 
@@ -75,7 +75,7 @@ def test_change_is_delivered_at_resume_and_over_every_transport(
     server: ServerProcess, room: str
 ) -> None:
     with Viewer(server, room) as viewer:
-        viewer.say("before")
+        viewer.post("before")
         viewer.take(1)
         cursor = viewer.cursor
     change_settings(server, room, title="while away")
@@ -247,11 +247,11 @@ def test_slow_mode_applies_over_every_transport_and_changes_at_once(
 ) -> None:
     change_settings(server, room, slow_mode=600)
     with Viewer(server, room) as viewer:
-        assert viewer.say("one", ref="k1")["type"] == "ack"
-        refused = viewer.say("two", ref="k2")
+        assert viewer.post("one", ref="k1")["type"] == "ack"
+        refused = viewer.post("two", ref="k2")
         assert (refused["type"], refused["ref"], refused["code"]) == ("reject", "k2", "slow_mode")
         assert 590 < refused["retry_after"] <= 600
-        again = viewer.say("one", ref="k1")
+        again = viewer.post("one", ref="k1")
         assert (again["type"], again["dup"]) == ("ack", True)
         session = viewer.welcome["session"]
         api = Api(server)
@@ -263,8 +263,8 @@ def test_slow_mode_applies_over_every_transport_and_changes_at_once(
         assert (answer.status, answer.error["code"]) == (429, "slow_mode")
         api.close()
         change_settings(server, room, slow_mode=0)
-        assert viewer.say("two", ref="k2")["type"] == "ack"
-        assert viewer.say("three")["type"] == "ack"
+        assert viewer.post("two", ref="k2")["type"] == "ack"
+        assert viewer.post("three")["type"] == "ack"
 
 
 def test_retry_after_a_restart_is_a_duplicate_in_slow_mode_too(
@@ -273,11 +273,11 @@ def test_retry_after_a_restart_is_a_duplicate_in_slow_mode_too(
     server = start_server()
     change_settings(server, room, slow_mode=600)
     with Viewer(server, room) as viewer:
-        assert viewer.say("one", ref="k1")["seq"] == 2
+        assert viewer.post("one", ref="k1")["seq"] == 2
         session = viewer.welcome["session"]
     server.restart()
     with Viewer(server, room) as viewer:
         viewer.send("auth", token=session)
-        again = viewer.say("one", ref="k1")
+        again = viewer.post("one", ref="k1")
         assert (again["seq"], again["dup"]) == (2, True)
-        assert viewer.say("two", ref="k2")["code"] == "slow_mode"
+        assert viewer.post("two", ref="k2")["code"] == "slow_mode"

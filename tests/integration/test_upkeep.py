@@ -49,7 +49,7 @@ def test_comments_older_than_keep_days_are_trimmed_and_cursors_before_them_are_r
     with Viewer(server, room, cursor=f"{epoch}:1", history=10) as viewer:
         welcome = viewer.welcome
         assert (welcome["recovered"], welcome["reason"], welcome["seq"]) == (False, "trimmed", 5)
-        assert viewer.say("next")["seq"] == 6
+        assert viewer.post("next")["seq"] == 6
 
 
 def set_readable(server: ServerProcess, is_readable: bool) -> None:

@@ -82,7 +82,7 @@ def test_post_with_nothing_but_a_text_is_accepted(server: ServerProcess, room: s
 
 def test_welcome_has_as_many_entries_as_requested(server: ServerProcess, room: str) -> None:
     with Viewer(server, room) as poster:
-        poster.say_many([f"{number}" for number in range(10)])
+        poster.post_many([f"{number}" for number in range(10)])
     for asked, given in (("0", 0), ("3", 3), ("300", 10)):
         with Viewer(server, room, history=asked) as viewer:
             assert len(viewer.welcome["entries"]) == given
@@ -92,7 +92,7 @@ def test_welcome_has_as_many_entries_as_requested(server: ServerProcess, room: s
 def test_given_name_is_cleaned_and_shown(server: ServerProcess, room: str) -> None:
     with Viewer(server, room, name=" Night\u202e  Owl ") as viewer:
         assert viewer.welcome["name"] == "Night Owl"
-        viewer.say("hi")
+        viewer.post("hi")
         assert viewer.take(1)[0]["name"] == "Night Owl"
 
 
@@ -124,7 +124,7 @@ def test_ping_frame_is_answered_with_its_payload(server: ServerProcess, room: st
 
 def test_rename_is_answered_and_applies_to_later_comments(server: ServerProcess, room: str) -> None:
     with Viewer(server, room, name="Owl") as viewer:
-        viewer.say("as Owl")
+        viewer.post("as Owl")
         viewer.send("rename", name=" Night  Fox ")
         answer = viewer.wait_for("identity")
         assert answer == {
@@ -135,7 +135,7 @@ def test_rename_is_answered_and_applies_to_later_comments(server: ServerProcess,
             "session": answer["session"],
         }
         assert answer["session"] != viewer.welcome["session"]
-        viewer.say("as Fox")
+        viewer.post("as Fox")
         assert [entry["name"] for entry in viewer.take(2)] == ["Owl", "Night Fox"]
 
 
@@ -148,7 +148,7 @@ def test_bad_name_is_rejected_and_the_old_one_stays(
     with Viewer(server, room, name="Owl") as viewer:
         viewer.send("rename", name=name)
         assert viewer.wait_for("reject")["code"] == code
-        viewer.say("hi")
+        viewer.post("hi")
         assert viewer.take(1)[0]["name"] == "Owl"
 
 
@@ -159,13 +159,13 @@ def test_paused_viewer_is_sent_nothing_and_then_everything(
         viewer.send("pause")
         viewer.send("ping")
         viewer.wait_for("pong")
-        poster.say_many(["a", "b", "c"])
+        poster.post_many(["a", "b", "c"])
         viewer.send("ping")
         viewer.wait_for("pong")
         assert viewer.entries == []
         viewer.send("resume")
         assert [entry["text"] for entry in viewer.take(3)] == ["a", "b", "c"]
-        poster.say("d")
+        poster.post("d")
         assert [entry["text"] for entry in viewer.take(1)] == ["d"]
 
 
@@ -176,7 +176,7 @@ def test_resume_sends_everything_missed_without_a_new_comment(
         viewer.send("pause")
         viewer.send("ping")
         viewer.wait_for("pong")
-        poster.say_many([f"{number}" for number in range(900)])
+        poster.post_many([f"{number}" for number in range(900)])
         viewer.send("resume")
         assert len(viewer.take(900)) == 900
 
@@ -184,7 +184,7 @@ def test_resume_sends_everything_missed_without_a_new_comment(
 def test_paused_viewer_can_post_and_is_counted(server: ServerProcess, room: str) -> None:
     with Viewer(server, room) as viewer:
         viewer.send("pause")
-        assert viewer.say("hi")["seq"] == 1
+        assert viewer.post("hi")["seq"] == 1
         with Viewer(server, room) as other:
             assert other.welcome["viewers"] == 2
 
@@ -207,7 +207,7 @@ def test_post_too_fast_is_rejected_and_accepted_after_retry_after(
         ]
         assert (acks[-1]["ref"], acks[-1]["seq"]) == ("k2", 3)
         with Viewer(server, room) as other:
-            assert other.say("mine")["type"] == "ack", "another's limit is not mine"
+            assert other.post("mine")["type"] == "ack", "another's limit is not mine"
 
 
 def test_twenty_bad_messages_in_a_row_end_the_connection(server: ServerProcess, room: str) -> None:
@@ -215,7 +215,7 @@ def test_twenty_bad_messages_in_a_row_end_the_connection(server: ServerProcess, 
         for _ in range(19):
             viewer.socket.send("nonsense")
             assert viewer.wait_for("reject")["code"] == "bad_json"
-        assert viewer.say("in between")["type"] == "ack"  # a valid message resets the count
+        assert viewer.post("in between")["type"] == "ack"  # a valid message resets the count
         for _ in range(20):
             viewer.socket.send("nonsense")
         assert viewer.wait_for("bye")["code"] == 4500
@@ -233,7 +233,7 @@ def test_viewers_that_join_during_posts_get_no_gap_and_no_duplicate(
     def post_on_and_on() -> None:
         with Viewer(server, room) as poster:
             while not stop.is_set():
-                poster.say_many([f"{number}" for number in range(20)])
+                poster.post_many([f"{number}" for number in range(20)])
             posted.append(poster.head)
 
     poster = threading.Thread(target=post_on_and_on)
@@ -299,7 +299,7 @@ def test_frame_that_violates_the_protocol_closes_only_its_connection(
             assert bye["code"] == code
             assert bye["message"].endswith(".")
             assert viewer.read_close() == code
-        assert other.say("still here")["seq"] == 1
+        assert other.post("still here")["seq"] == 1
 
 
 def test_message_in_fragments_is_one_message(server: ServerProcess, room: str) -> None:
@@ -349,13 +349,13 @@ def test_page_of_another_site_may_not_connect(server: ServerProcess, room: str) 
 def test_own_page_and_script_may_connect(server: ServerProcess, room: str) -> None:
     for origin in (server.url, None):
         with Viewer(server, room, origin=origin) as viewer:
-            assert viewer.say("hi")["type"] == "ack"
+            assert viewer.post("hi")["type"] == "ack"
 
 
 def test_page_of_an_allowed_site_may_connect(start_server: StartServer, room: str) -> None:
     server = start_server("--allowed-origins", "https://a.example,https://b.example")
     for origin in ("https://a.example", "https://b.example", server.url):
         with Viewer(server, room, origin=origin) as viewer:
-            assert viewer.say("hi")["type"] == "ack"
+            assert viewer.post("hi")["type"] == "ack"
     with pytest.raises(websocket.WebSocketBadStatusException):
         Viewer(server, room, origin="https://c.example")

@@ -108,10 +108,10 @@ def test_installed_program_serves_pages_and_comments_from_any_folder(
         module = api.get("/vendor/hls.js")
         assert (module.status, module.headers.get_content_type()) == (200, "text/javascript")
     with Viewer(running, "demo") as viewer:
-        assert viewer.say("hi")["seq"] == 1
+        assert viewer.post("hi")["seq"] == 1
     process.send_signal(signal.SIGTERM)
-    said = process.communicate(timeout=10)[1]
-    assert not re.search(r"WARNING|ERROR|Traceback", said), said
+    stderr = process.communicate(timeout=10)[1]
+    assert not re.search(r"WARNING|ERROR|Traceback", stderr), stderr
     assert process.returncode == 0
     assert (tmp_path / "danmaku.db").exists()
 

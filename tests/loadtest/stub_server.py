@@ -27,22 +27,22 @@ FAULTS = {
     "none": "does everything right",
     "lose": "leaves a batch out for one viewer",
     "omit": "leaves an entry out of a batch and covers it by the range",
-    "reorder": "sends two batches to one viewer the wrong way round",
+    "reorder": "sends two batches to one viewer in reverse order",
     "duplicate": "sends a batch to one viewer twice",
-    "shuffle": "turns the entries of a batch around",
+    "shuffle": "reverses the entries of a batch",
     "close": "closes one viewer with 4008 in the middle",
-    "reset": "breaks one viewer's connection without a close frame",
+    "reset": "resets one viewer's connection without a close frame",
     "delay": "delivers everything 150 ms late",
     "stall": "stalls for half a second once",
     "forget": "acks a post and does not deliver it",
     "mute": "does not answer one post in ten",
     "reject": "rejects one post in ten",
-    "thin": "leaves every third entry out and says so",
-    "skip": "skips every fifth batch and says so",
+    "thin": "omits every third entry and reports it",
+    "skip": "skips every fifth batch and reports it",
     "split": "sends every frame in three pieces",
     "ping": "pings, and closes connections that do not answer",
-    "refuse": "turns every tenth handshake away with 503",
-    "shut": "turns every handshake away with 503",
+    "refuse": "refuses every tenth handshake with 503",
+    "shut": "refuses every handshake with 503",
     "amnesia": "never recovers a cursor",
     "gap": "recovers a cursor without the first missed entry",
     "garbage": "sends a frame that is no JSON",
@@ -66,7 +66,7 @@ class Room:
     def __init__(self) -> None:
         self.bodies: list[dict] = []
         self.viewers: list[Viewer] = []
-        self.news = asyncio.Event()
+        self.new_entries = asyncio.Event()
         self.waves = 0
         self.posts = 0
         self.waiting: list[dict] = []
@@ -194,11 +194,11 @@ class Stub:
                     viewer.write(encode_close(4001, mask=False))
                 viewer.ponged = False
                 viewer.write(encode(b"still there?", Opcode.PING))
-        room.news.set()
-        room.news = asyncio.Event()
+        room.new_entries.set()
+        room.new_entries = asyncio.Event()
 
     def treat(self, viewer: Viewer, frame: bytes, fifth: bool, batch: dict) -> bool:
-        """Wrong the one viewer chosen for it; False when the frame is not to be sent as well."""
+        """Apply the fault to the chosen viewer; return whether the frame is sent as well."""
         if viewer.held:
             viewer.write(frame + viewer.held)
             viewer.held = None
@@ -275,7 +275,7 @@ class Stub:
             if after >= room.head:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(
-                        room.news.wait(), min(1.0, float(query.get("wait", 0))) or 0.001
+                        room.new_entries.wait(), min(1.0, float(query.get("wait", 0))) or 0.001
                     )
         entries = room.bodies[after : after + limit]
         if self.fault == "lose" and "after" in query and len(entries) > 2 and self.once("lose"):

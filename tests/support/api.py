@@ -66,7 +66,7 @@ class Api:
 
 
 def state_of(server: ServerProcess, room: str) -> dict[str, Any]:
-    """Return what the API says of a room."""
+    """Return a room as the API shows it."""
     api = Api(server)
     state = api.get(f"/api/rooms/{room}").json
     api.close()

@@ -111,7 +111,7 @@ class AudienceHarness:
         self.viewers.append(viewer)
         return viewer
 
-    def say(self, count: int, user: str = "u", role: Role = Role.VIEWER) -> None:
+    def post(self, count: int, user: str = "u", role: Role = Role.VIEWER) -> None:
         entries = []
         for _ in range(count):
             seq = self.history.head + 1

@@ -27,7 +27,7 @@ class Joined:
 
 
 @dataclass(frozen=True)
-class Took:
+class Received:
     """A batch that covers ``first..last``; ``thinned`` of them were omitted."""
 
     first: int
@@ -58,7 +58,7 @@ class History:
     """What one viewer received, in order, and its acks."""
 
     viewer: str
-    seen: list[Joined | Took | Skipped] = field(default_factory=list)
+    seen: list[Joined | Received | Skipped] = field(default_factory=list)
     acked: list[Acked] = field(default_factory=list)
 
 
@@ -85,11 +85,11 @@ def _check_acks(
     first_seen: dict[str, Acked] = {}
     for history in histories:
         for ack in history.acked:
-            kept = archive.get((ack.epoch, ack.seq))
-            if kept is None:
+            stored = archive.get((ack.epoch, ack.seq))
+            if stored is None:
                 yield f"lost: {ack} is not in the archive"
-            elif kept.get("text") != ack.text and (ack.epoch, ack.seq) not in retractions:
-                yield f"lost: {ack} is {kept} in the archive"
+            elif stored.get("text") != ack.text and (ack.epoch, ack.seq) not in retractions:
+                yield f"lost: {ack} is {stored} in the archive"
             earlier = first_seen.setdefault(ack.text, ack)
             if (earlier.epoch, earlier.seq) != (ack.epoch, ack.seq):
                 yield f"two numbers: {earlier} and {ack}"
@@ -106,14 +106,14 @@ def _check_bodies(histories: list[History], archive: dict[Cursor, Body]) -> Iter
                 if first != body:
                     yield f"two bodies: {history.viewer} has {body}, others {first}"
                 if (epoch, body["seq"]) not in archive:
-                    yield f"not kept: {history.viewer} was shown {body}"
+                    yield f"not stored: {history.viewer} was shown {body}"
 
 
 def _check_twice(archive: dict[Cursor, Body]) -> Iterator[str]:
     places: dict[str, Cursor] = {}
     for cursor, body in archive.items():
         if "text" in body and places.setdefault(body["text"], cursor) != cursor:
-            yield f"kept twice: {body['text']!r} at {places[body['text']]} and {cursor}"
+            yield f"stored twice: {body['text']!r} at {places[body['text']]} and {cursor}"
 
 
 def _check_archive_retractions(archive: dict[Cursor, Body]) -> Iterator[str]:
@@ -124,13 +124,13 @@ def _check_archive_retractions(archive: dict[Cursor, Body]) -> Iterator[str]:
 
 
 def _check_stream(history: History) -> Iterator[str]:
-    """Follow one viewer's numbers: each range begins where the one before it ended."""
+    """Check one viewer's numbers: each range begins where the one before it ended."""
     who = history.viewer
     place: Cursor | None = None
     for step in history.seen:
         if isinstance(step, Joined):
             yield from _check_join(who, step, place)
-            # What is told again from the recent history begins further back.
+            # A welcome that resends recent history begins before the cursor.
             first = step.seq - len(step.entries) + 1
             yield from _check_range(who, first, step.seq, step.entries, 0)
             place = (step.epoch, step.seq)
@@ -141,17 +141,14 @@ def _check_stream(history: History) -> Iterator[str]:
             epoch, seq = place
             if step.first != seq + 1:
                 what = "hole" if step.first > seq + 1 else "again"
-                yield f"{what}: {who} stood at {seq} and was sent {step.first}..{step.last}"
-            if isinstance(step, Took):
+                yield f"{what}: {who} was at {seq} and was sent {step.first}..{step.last}"
+            if isinstance(step, Received):
                 yield from _check_range(who, step.first, step.last, step.entries, step.thinned)
             place = (epoch, step.last)
 
 
 def _check_retractions(history: History, retractions: dict[Cursor, int]) -> Iterator[str]:
-    """What was sent once a retraction was numbered has the text no more, whoever it was sent to.
-
-    That it was numbered shows in the step itself, which reaches up to it or beyond.
-    """
+    """Check that no message which reaches a retraction still carries the retracted text."""
     for epoch, last, entries in _messages_of(history):
         for body in entries:
             at = retractions.get((epoch, body["seq"]))
@@ -164,13 +161,13 @@ def _check_retractions(history: History, retractions: dict[Cursor, int]) -> Iter
 
 def _check_join(who: str, step: Joined, place: Cursor | None) -> Iterator[str]:
     if step.after is not None and place is not None and step.after != place:
-        yield f"wrong cursor: {who} stood at {place} and asked with {step.after}"
+        yield f"wrong cursor: {who} was at {place} and asked with {step.after}"
     if not step.recovered:
         return
     if step.after is None:
         yield f"recovered from nothing: {who} had no cursor"
     elif step.after[0] != step.epoch:
-        yield f"another epoch: {who} asked with {step.after} and was told {step.epoch}"
+        yield f"another epoch: {who} asked with {step.after} and got {step.epoch}"
     elif step.seq - len(step.entries) != step.after[1]:
         numbers = [body["seq"] for body in step.entries]
         yield f"hole: {who} asked after {step.after[1]}, got {numbers} up to {step.seq}"
@@ -189,18 +186,18 @@ def _check_range(
 
 
 def _messages_of(history: History) -> Iterator[tuple[str, int, list[Body]]]:
-    """Yield the epoch of each message that had entries, the number it led to, and them."""
+    """Yield the epoch, the last number and the entries of each message that had entries."""
     epoch = ""
     for step in history.seen:
         if isinstance(step, Joined):
             epoch = step.epoch
             yield epoch, step.seq, step.entries
-        elif isinstance(step, Took):
+        elif isinstance(step, Received):
             yield epoch, step.last, step.entries
 
 
 def _find_retractions(archive: dict[Cursor, Body]) -> dict[Cursor, int]:
-    """Return what was retracted, and by which number first."""
+    """Map each retracted comment to the seq of its first retraction."""
     found: dict[Cursor, int] = {}
     for (epoch, seq), body in sorted(archive.items(), key=lambda item: item[0]):
         if _retracts(body):

@@ -30,7 +30,7 @@ class Follower(Protocol):
         """Return the next entries, waiting for them."""
 
     def post(self, text: str, **fields: Any) -> dict[str, Any]:
-        """Say something the way this transport does; return what the ack says."""
+        """Post over this transport and return the ack."""
 
     def close(self) -> None: ...
 
@@ -55,7 +55,7 @@ class WebSocketFollower:
         return taken
 
     def post(self, text: str, **fields: Any) -> dict[str, Any]:
-        answer = self._viewer.say(text, **fields)
+        answer = self._viewer.post(text, **fields)
         assert answer["type"] == "ack", answer
         return answer
 

@@ -136,7 +136,7 @@ class InProcessServer:
         """Let so many seconds pass, as far as pings are concerned."""
         for _ in range(seconds):
             self.connections.sweep(time.monotonic())
-            await asyncio.sleep(0)  # what was written is out, and said to be
+            await asyncio.sleep(0)  # let the writes complete
 
     def read_metric(self, name: str, **labels: str) -> float | None:
         return self.connections.metrics.registry.get_sample_value(name, labels)

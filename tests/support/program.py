@@ -22,7 +22,7 @@ def run_program(*arguments: str, **environment: str) -> subprocess.CompletedProc
 
 
 def sentence_of(ended: subprocess.CompletedProcess[str]) -> str:
-    """Return the one sentence that a program said before it could not go on."""
+    """Return the one sentence on stderr with which a program exited."""
     assert ended.stdout == ""
     assert ended.stderr.startswith("danmaku: ")
     assert ended.stderr.endswith(".\n")

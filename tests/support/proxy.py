@@ -55,7 +55,7 @@ class Proxy:
         """Reset a third of the connections, in whatever they are doing."""
         for writer in list(self._writers):
             if self._dice.random() < 1 / 3:
-                # To linger for no time makes the kernel say RST instead of FIN.
+                # With a linger time of 0 the kernel sends RST instead of FIN.
                 linger = struct.pack("ii", 1, 0)
                 raw = writer.get_extra_info("socket")
                 with contextlib.suppress(OSError):

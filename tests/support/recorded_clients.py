@@ -26,8 +26,8 @@ from tests.support.delivery_checker import (
     Cursor,
     History,
     Joined,
+    Received,
     Skipped,
-    Took,
     check,
 )
 from tests.support.room_admin import change_settings
@@ -57,7 +57,7 @@ class Viewer:
         self._url = f"{url}/ws/{room}"
         self._deflate = "deflate" if deflate else None
         self._session = ""
-        self._told_wait: float | None = None
+        self._reconnect_after: float | None = None
         self._socket: ClientConnection | None = None
         self._changed = asyncio.Event()
         self._retries: set[asyncio.Task[None]] = set()
@@ -68,12 +68,12 @@ class Viewer:
         while True:
             try:
                 joins = self.joins
-                self._told_wait = None
+                self._reconnect_after = None
                 await self._follow_once()
             except (OSError, WebSocketException, InvalidHandshake, TimeoutError, EOFError):
                 pass
             wait = RETRY_SECONDS if self.joins > joins else min(LONGEST_RETRY, wait * 1.5)
-            await asyncio.sleep(wait if self._told_wait is None else self._told_wait)
+            await asyncio.sleep(wait if self._reconnect_after is None else self._reconnect_after)
 
     async def post(self, text: str, ref: str | None = None) -> None:
         """Send now or after the next welcome, and again until it is answered."""
@@ -88,7 +88,7 @@ class Viewer:
                 await self._changed.wait()
 
     async def leave(self) -> None:
-        """Lose the connection; ``follow`` comes back."""
+        """Close the connection; ``follow`` reconnects."""
         if self._socket is not None:
             await self._socket.close()
 
@@ -145,14 +145,14 @@ class Viewer:
         if kind == "bye":
             # No fault here is a reason to close a connection for good.
             assert message["reconnect_after"] is not None, message
-            self._told_wait = message["reconnect_after"]
+            self._reconnect_after = message["reconnect_after"]
             return
         assert self.cursor is not None
         if kind == "batch":
             assert message["epoch"] == self.cursor[0], message
             first, last = message["first"], message["last"]
             self.history.seen.append(
-                Took(first, last, message["entries"], message.get("thinned", 0))
+                Received(first, last, message["entries"], message.get("thinned", 0))
             )
             self.cursor = (self.cursor[0], last)
         elif kind == "skip":
@@ -165,7 +165,7 @@ class Viewer:
                 self.acked_at.append(time.monotonic())
         elif kind == "reject":
             self.rejected.append(message["code"])
-            # As a page does that is told to: the same ref again.
+            # Retry with the same ref, as the pages do.
             again = self._send_later(message["ref"], message["retry_after"] or RETRY_SECONDS)
             task = asyncio.ensure_future(again)
             self._retries.add(task)
@@ -178,10 +178,10 @@ class Viewer:
 class Poller(Viewer):
     """Follows by long polling; it only watches.
 
-    ``unheard`` counts the polls that were neither answered nor broken off in twice their time.
+    ``unanswered`` counts the polls that got neither a response nor an error within OPEN_SECONDS.
     """
 
-    unheard = 0
+    unanswered = 0
 
     async def _follow_once(self) -> None:
         is_first = True
@@ -194,7 +194,7 @@ class Poller(Viewer):
             self._changed.set()
 
     async def _ask(self, query: str) -> dict[str, Any]:
-        # Not Tornado's client: one that is reset within a body tells nobody until its time is up.
+        # Not Tornado's HTTP client: it reports a reset within a body only at its timeout.
         url = urlsplit(self._url)
         path = url.path.replace("/ws/", "/api/rooms/")
         try:
@@ -203,14 +203,14 @@ class Poller(Viewer):
                 try:
                     head = f"GET {path}/entries?{query} HTTP/1.1\r\nHost: {url.netloc}\r\n"
                     writer.write(f"{head}Connection: close\r\n\r\n".encode())
-                    answer = (await reader.readuntil(b"\r\n\r\n")).decode()
-                    length = re.search(r"^content-length: (\d+)", answer, re.I | re.M)
-                    assert length, answer
+                    response = (await reader.readuntil(b"\r\n\r\n")).decode()
+                    length = re.search(r"^content-length: (\d+)", response, re.I | re.M)
+                    assert length, response
                     body = json.loads(await reader.readexactly(int(length[1])))
                 finally:
                     writer.close()
         except TimeoutError:
-            self.unheard += 1
+            self.unanswered += 1
             raise
         if "error" in body:
             raise OSError(body["error"]["message"])
@@ -221,7 +221,7 @@ class Poller(Viewer):
         if after is None or not page["recovered"]:
             self.history.seen.append(Joined(epoch, last, False, entries, after))
         elif first <= last:
-            self.history.seen.append(Took(first, last, entries))
+            self.history.seen.append(Received(first, last, entries))
         self.cursor = (epoch, last)
 
 
@@ -250,7 +250,7 @@ class RecordedClients:
             [Viewer(url, room, f"{role} {n}", deflate=deflate) for n in range(count)]
             for role, count in (("poster", posters), ("watcher", watchers))
         )
-        self.settings_answers: list[
+        self.settings_responses: list[
             dict[str, Any]
         ] = []  # changes of the settings that were answered
         self._tasks: list[asyncio.Task[None]] = []
@@ -281,17 +281,17 @@ class RecordedClients:
                 raise AssertionError("a viewer's task ended by itself") from outcome
 
     async def wait_for_all(self, joins: int, seconds: float = FLUSH_SECONDS) -> None:
-        """Wait until every WebSocket client has joined so many times."""
+        """Wait until every WebSocket client has joined ``joins`` times."""
         for viewer in self.posters + self.watchers:
             await viewer.wait_until(lambda viewer=viewer: viewer.joins >= joins, seconds)
 
     async def wait_for_acks(self, more: int, seconds: float = FLUSH_SECONDS) -> None:
-        """Wait until so many more posts are acked than there are now."""
+        """Wait until ``more`` further posts are acked."""
         enough = len(self.acked) + more
         await self.posters[0].wait_until(lambda: len(self.acked) >= enough, seconds)
 
     async def wait_for_new_posts(self, count: int) -> None:
-        """Wait until so many posts are acked that have not been made yet."""
+        """Wait until ``count`` posts made from now on are acked."""
         under_way = sum(len(viewer.waiting) for viewer in self.posters)
         await self.wait_for_acks(under_way + count)
 
@@ -304,17 +304,17 @@ class RecordedClients:
         for viewer in itertools.cycle(self.posters):
             due += 1 / rate
             await asyncio.sleep(max(0, due - time.monotonic()))
-            await viewer.post(f"{viewer.history.viewer} says {next(_numbers)}")
+            await viewer.post(f"{viewer.history.viewer} posts {next(_numbers)}")
 
     def changing_settings(self, server: ServerProcess) -> AbstractAsyncContextManager[None]:
-        """Change the room's settings again and again in the background, also during faults."""
+        """Change the room's settings repeatedly in the background, also during faults."""
         return in_background(self._change_settings(server))
 
     async def _change_settings(self, server: ServerProcess) -> None:
         while True:
             title = f"title {next(_numbers)}"
-            with contextlib.suppress(OSError, HTTPException):  # as with a post: it may be kept
-                self.settings_answers.append(
+            with contextlib.suppress(OSError, HTTPException):  # as with a post: it may be stored
+                self.settings_responses.append(
                     await asyncio.to_thread(change_settings, server, self.room, title=title)
                 )
             await asyncio.sleep(SETTINGS_SECONDS)
@@ -332,11 +332,11 @@ class RecordedClients:
     def violations(self, database: Path) -> list[str]:
         histories = [viewer.history for viewer in self.everyone]
         archive = read_archive(database, self.room)
-        kept = {cursor: body.get("settings") for cursor, body in archive.items()}
+        stored = {cursor: body.get("settings") for cursor, body in archive.items()}
         lost = [
-            f"lost: {answer}"
-            for answer in self.settings_answers
-            if kept.get((answer["epoch"], answer["seq"])) != answer["settings"]
+            f"lost: {response}"
+            for response in self.settings_responses
+            if stored.get((response["epoch"], response["seq"])) != response["settings"]
         ]
         return lost + check(histories, archive)
 
@@ -366,8 +366,7 @@ def read_archive(database: Path, room: str) -> dict[Cursor, Body]:
 async def restart(server: ServerProcess, end: Callable[[], object]) -> float:
     """End a server, start it again, and return after how many seconds it was ready.
 
-    Seconds in which it was runnable while others had the processors are not counted: they depend
-    on the machine, not on the server.
+    Seconds in which it waited for a processor are not counted: they depend on the machine.
     """
     await asyncio.to_thread(end)
     began = time.monotonic()

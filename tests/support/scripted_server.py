@@ -1,4 +1,4 @@
-"""A server that sends what a test tells it to."""
+"""A server that sends what the test scripts."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def read_metric(server: ServerProcess, name: str) -> float:
 
 
 def read_seconds_queued(server: ServerProcess) -> float:
-    """Return how long a server's main thread has waited for a processor; 0 where none tells."""
+    """Return how long a server's main thread has waited for a processor; 0 if unknown."""
     assert server.process is not None
     try:
         # Computing, waiting, turns: proc(5) and the kernel's sched-stats.rst, in nanoseconds.

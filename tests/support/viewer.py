@@ -96,12 +96,12 @@ class Viewer:
     def send(self, type: str, **fields: Any) -> None:
         self.socket.send(json.dumps({"type": type, **fields}))
 
-    def say(self, text: str, **fields: Any) -> dict[str, Any]:
+    def post(self, text: str, **fields: Any) -> dict[str, Any]:
         """Post, and return the ack or the reject."""
         self.send("post", text=text, **fields)
         return self.wait_for("ack", "reject")
 
-    def say_many(self, texts: list[str]) -> None:
+    def post_many(self, texts: list[str]) -> None:
         """Post one after the other without waiting, then wait for all acks."""
         refs = [f"many-{next(self._numbers)}" for _ in texts]
         for ref, text in zip(refs, texts, strict=True):

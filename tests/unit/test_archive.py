@@ -174,7 +174,7 @@ def test_commits_are_synced_before_append_returns(open_archive: OpenArchive) -> 
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
 
 
-# --- what cannot be opened is said in one sentence ------------------------------------------------
+# --- a database that cannot be opened is reported in one sentence ------------------------------
 
 
 def refusal_of(path: Path) -> str:

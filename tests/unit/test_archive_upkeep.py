@@ -65,7 +65,7 @@ def test_old_entries_are_found_from_the_oldest_on_and_in_steps(open_archive: Ope
     archive = open_archive()
     demo = archive.load_or_create_room("demo", "e1").room_id
     archive.append([draft(demo, at=at) for at in (OLD, OLD, OLD, NEW, OLD)])
-    # The last is younger than its time says: the clock was set back. It stays with its neighbours.
+    # The clock was set back before the last one: its order counts, not its time.
     assert archive.find_old(demo, 5_000, 100, NEW) == (3, 3)
     assert archive.find_old(demo, 5_000, 2, NEW) == (2, 2)
     assert archive.find_old(demo, OLD, 100, NEW) == (0, 0)

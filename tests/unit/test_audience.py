@@ -19,7 +19,7 @@ from tests.support.audience_harness import (
 
 def test_wave_sends_the_same_bytes_to_all_in_one_frame(harness: AudienceHarness) -> None:
     viewers = [harness.add(SocketViewer()) for _ in range(3)]
-    harness.say(5)
+    harness.post(5)
     harness.wave()
     received = {bytes(viewer.received) for viewer in viewers if not viewer.drain()}
     assert len(received) == 1
@@ -30,7 +30,7 @@ def test_empty_room_schedules_nothing_after_its_last_viewer_left(harness: Audien
     viewer = harness.add(SocketViewer())
     harness.wave()
     harness.audience.remove(viewer)
-    harness.say(3)
+    harness.post(3)
     assert not harness.wave()
     assert not harness.audience.count_waiting()
     assert not harness.audience.count_is_stale
@@ -38,9 +38,9 @@ def test_empty_room_schedules_nothing_after_its_last_viewer_left(harness: Audien
 
 def test_viewer_that_joined_between_two_waves_gets_no_entry_twice(harness: AudienceHarness) -> None:
     early = harness.add(SocketViewer())
-    harness.say(4)
+    harness.post(4)
     late = harness.add(SocketViewer())  # its welcome had all four
-    harness.say(2)
+    harness.post(2)
     harness.waves()
     assert_gapless(early.messages(), 6)
     assert list_covered(late.messages()) == [("batch", 5, 6)]
@@ -49,10 +49,10 @@ def test_viewer_that_joined_between_two_waves_gets_no_entry_twice(harness: Audie
 def test_viewer_that_drains_late_gets_exactly_the_range_it_missed(harness: AudienceHarness) -> None:
     slow, fast = harness.add(SocketViewer(buffer=4_096)), harness.add(SocketViewer())
     while slow.writable:
-        harness.say(20)
+        harness.post(20)
         harness.wave()
         fast.drain()
-    harness.say(300)
+    harness.post(300)
     harness.waves()
     assert_gapless(fast.messages(), harness.history.head)
     assert slow.cursor < harness.history.head
@@ -69,12 +69,12 @@ def test_viewer_behind_the_history_gets_a_skip_of_the_range_it_lost(
 ) -> None:
     slow, fast = harness.add(SocketViewer(buffer=4_096)), harness.add(SocketViewer())
     while slow.writable:
-        harness.say(20)
+        harness.post(20)
         harness.wave()
         fast.drain()
     stood_at = slow.cursor
     for _ in range(5):
-        harness.say(HISTORY_LIMIT // 2)
+        harness.post(HISTORY_LIMIT // 2)
         harness.waves()
         fast.drain()
     slow.drain()
@@ -98,9 +98,9 @@ def test_wave_that_comes_after_the_history_moved_on_skips_and_goes_on_in_order(
     harness: AudienceHarness,
 ) -> None:
     viewer = harness.add(SocketViewer())
-    harness.say(10)
+    harness.post(10)
     harness.wave()
-    harness.say(2 * HISTORY_LIMIT + BATCH_LIMIT)  # while the loop was held up
+    harness.post(2 * HISTORY_LIMIT + BATCH_LIMIT)  # while the loop was held up
     while harness.audience.count_waiting():
         harness.wave()
         viewer.drain()
@@ -113,7 +113,7 @@ def test_paused_viewer_is_no_part_of_a_wave_and_resumes_from_its_cursor(
 ) -> None:
     paused, watching = harness.add(SocketViewer()), harness.add(SocketViewer())
     harness.audience.pause(paused)
-    harness.say(7)
+    harness.post(7)
     harness.waves()
     assert list_seqs(paused.messages()) == []
     harness.audience.resume(paused)
@@ -126,7 +126,7 @@ def test_viewer_paused_for_too_long_gets_a_skip_of_the_trimmed_range(
 ) -> None:
     paused, watching = harness.add(SocketViewer()), harness.add(SocketViewer())
     harness.audience.pause(paused)
-    harness.say(3 * HISTORY_LIMIT)
+    harness.post(3 * HISTORY_LIMIT)
     while harness.audience.count_waiting():
         harness.wave()
         watching.drain()
@@ -143,9 +143,9 @@ def test_flood_is_thinned_alike_for_all_and_counted_in_the_batch() -> None:
     harness = AudienceHarness(delivery_rate=10)
     plain, packed = harness.add(SocketViewer()), harness.add(SocketViewer(DEFLATE))
     harness.wave()
-    harness.say(30, user="chatty")
-    harness.say(2, user="host", role=Role.HOST)
-    harness.say(3, user="quiet")
+    harness.post(30, user="chatty")
+    harness.post(2, user="host", role=Role.HOST)
+    harness.post(3, user="quiet")
     harness.wave()
     batches = [message for message in plain.messages() if message["type"] == "batch"]
     assert [message for message in packed.messages() if message["type"] == "batch"] == batches
@@ -165,7 +165,7 @@ def test_lagging_viewer_gets_the_same_thinned_selection_as_the_others() -> None:
     on_time, late = harness.add(SocketViewer()), harness.add(SocketViewer())
     late.stall()
     for _ in range(3):
-        harness.say(40)
+        harness.post(40)
         harness.wave()
     late.drain()
     harness.audience.catch_up(late)
@@ -179,7 +179,7 @@ def test_wave_is_compressed_only_for_viewers_that_negotiated_it(
     harness: AudienceHarness,
 ) -> None:
     plain, packed = harness.add(SocketViewer()), harness.add(SocketViewer(DEFLATE))
-    harness.say(40)
+    harness.post(40)
     harness.wave()
     assert packed.messages() == plain.messages()
     assert len(packed.received) < len(plain.received)
@@ -193,7 +193,7 @@ def test_viewer_whose_send_raises_is_dropped_and_others_get_the_wave(
     broken, well = harness.add(SocketViewer()), harness.add(SocketViewer())
     broken.far.close()
     broken.near.shutdown(socket.SHUT_WR)
-    harness.say(1)
+    harness.post(1)
     harness.wave()
     assert broken.aborted
     assert list_seqs(well.messages()) == [1]
@@ -203,7 +203,7 @@ def test_only_viewer_resumes_after_a_comment_during_its_pause(harness: AudienceH
     viewer = harness.add(SocketViewer())
     harness.wave()  # sends only the count
     harness.audience.pause(viewer)
-    harness.say(3)
+    harness.post(3)
     harness.wave()
     harness.audience.resume(viewer)
     assert_gapless(viewer.messages(), 3)
@@ -212,7 +212,7 @@ def test_only_viewer_resumes_after_a_comment_during_its_pause(harness: AudienceH
 def test_paused_viewer_is_not_served_when_its_socket_drains(harness: AudienceHarness) -> None:
     paused, watching = harness.add(SocketViewer()), harness.add(SocketViewer())
     harness.audience.pause(paused)
-    harness.say(3)
+    harness.post(3)
     harness.waves()
     harness.audience.catch_up(paused)
     assert list_seqs(paused.messages()) == []
@@ -224,9 +224,9 @@ def test_viewer_that_drains_when_the_history_has_moved_beyond_the_waves_loses_no
 ) -> None:
     late, watching = harness.add(SocketViewer()), harness.add(SocketViewer())
     late.stall()
-    harness.say(100)
+    harness.post(100)
     harness.waves()
-    harness.say(3 * HISTORY_LIMIT)  # and no wave yet
+    harness.post(3 * HISTORY_LIMIT)  # and no wave yet
     late.drain()
     harness.audience.catch_up(late)
     while harness.audience.count_waiting():
@@ -240,7 +240,7 @@ def test_viewer_that_drains_when_the_history_has_moved_beyond_the_waves_loses_no
 def test_history_json_is_cached_for_a_few_sizes(
     harness: AudienceHarness,
 ) -> None:
-    harness.say(300)
+    harness.post(300)
     assert harness.audience.recent(50) is harness.audience.recent(50)
     for count in range(300):
         assert len(json.loads(bytes(harness.audience.recent(count)))) == count
@@ -248,7 +248,7 @@ def test_history_json_is_cached_for_a_few_sizes(
 
 def test_entries_beyond_a_batch_take_several_waves(harness: AudienceHarness) -> None:
     viewer = harness.add(SocketViewer(buffer=1 << 20))
-    harness.say(2 * BATCH_LIMIT + 1)
+    harness.post(2 * BATCH_LIMIT + 1)
     harness.waves()
     assert [last for _, _, last in list_covered(viewer.messages())] == [
         BATCH_LIMIT,
@@ -260,7 +260,7 @@ def test_entries_beyond_a_batch_take_several_waves(harness: AudienceHarness) -> 
 def test_thinned_flood_leaves_no_viewer_lagging() -> None:
     harness = AudienceHarness(delivery_rate=10)
     viewer = harness.add(SocketViewer())
-    harness.say(3 * BATCH_LIMIT)
+    harness.post(3 * BATCH_LIMIT)
     harness.wave()
     assert not harness.audience.count_waiting()
     assert_gapless(viewer.messages(), 3 * BATCH_LIMIT)
@@ -271,7 +271,7 @@ def test_nothing_is_thinned_while_all_viewers_are_paused() -> None:
     harness = AudienceHarness(delivery_rate=10)
     viewer = harness.add(SocketViewer())
     harness.audience.pause(viewer)
-    harness.say(100)
+    harness.post(100)
     harness.waves()
     harness.audience.resume(viewer)
     assert len(list_seqs(viewer.messages())) == 100
@@ -283,12 +283,12 @@ def test_metrics_count_deliveries_and_reported_gaps_per_viewer() -> None:
     watching = [harness.add(SocketViewer()) for _ in range(3)]
     late = [harness.add(SocketViewer()) for _ in range(2)]
     harness.waves()
-    harness.say(1)
+    harness.post(1)
     harness.waves()
     for viewer in late:
         viewer.stall()
     for _ in range(5):
-        harness.say(30)
+        harness.post(30)
         harness.waves()
     for viewer in late:
         viewer.drain()

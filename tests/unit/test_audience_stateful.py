@@ -97,8 +97,8 @@ class AudienceMachine(RuleBasedStateMachine):
             self.harness.audience.catch_up(viewer)
 
     @rule(count=st.sampled_from([1, 2, 9, 60]))
-    def say(self, count: int) -> None:
-        self.harness.say(count)
+    def post(self, count: int) -> None:
+        self.harness.post(count)
 
     @rule()
     def begin_wave(self) -> None:
@@ -144,7 +144,7 @@ class AudienceMachine(RuleBasedStateMachine):
                 counts = [message["count"] for message in messages if message["type"] == "viewers"]
                 assert counts[-1] == len(self.joined_at)
                 viewer.received = b""
-            self.harness.say(1)
+            self.harness.post(1)
             self.harness.waves()
             for viewer in self.joined_at:
                 assert [message["type"] for message in viewer.messages()] == ["batch"]

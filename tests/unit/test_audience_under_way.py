@@ -16,10 +16,10 @@ from tests.support.audience_harness import (
 
 def test_failed_wave_loses_nothing_for_viewers_it_did_not_reach(harness: AudienceHarness) -> None:
     viewers = [harness.add(SocketViewer()) for _ in range(3 * GROUP_LIMIT)]
-    harness.say(2)
+    harness.post(2)
     assert harness.audience.begin_wave(harness.clock)
     next(harness.audience.send_steps())  # and no further
-    harness.say(1)
+    harness.post(1)
     harness.waves()
     for viewer in viewers:
         assert_gapless(viewer.messages(), 3)
@@ -40,11 +40,11 @@ def test_wave_sends_what_arrives_meanwhile_to_viewers_not_yet_reached(
 ) -> None:
     viewers = [harness.add(SocketViewer()) for _ in range(2 * GROUP_LIMIT)]
     harness.waves()
-    harness.say(1)
+    harness.post(1)
     assert harness.audience.begin_wave(harness.clock)
     steps = harness.audience.send_steps()
     next(steps)
-    harness.say(1)
+    harness.post(1)
     harness.audience.select_more(harness.clock)
     for _ in steps:
         pass
@@ -70,24 +70,24 @@ def test_groups_emptied_by_pauses_are_dropped(harness: AudienceHarness) -> None:
     harness.waves()
     for viewer in viewers:
         harness.audience.pause(viewer)
-    harness.say(2 * BATCH_LIMIT)
+    harness.post(2 * BATCH_LIMIT)
     harness.waves()
     harness.audience.resume(viewers[0])
-    harness.say(1)
+    harness.post(1)
     assert harness.wave()
     assert not harness.audience.count_waiting()  # no more waves for empty groups
 
 
 def test_viewer_that_joins_within_a_wave_gets_what_comes_after_it(harness: AudienceHarness) -> None:
     early = [harness.add(SocketViewer()) for _ in range(GROUP_LIMIT + 1)]
-    harness.say(2)
+    harness.post(2)
     assert harness.audience.begin_wave(harness.clock)
     steps = harness.audience.send_steps()
     next(steps)  # the wave has not reached the last group, which is not full
     late = harness.add(SocketViewer())
     for _ in steps:
         pass
-    harness.say(1)
+    harness.post(1)
     harness.waves()
     assert list_seqs(late.messages()) == [3]
     assert_gapless(early[-1].messages(), 3)
@@ -99,7 +99,7 @@ def test_groups_that_many_have_left_are_merged(harness: AudienceHarness) -> None
     stayed = viewers[:: GROUP_LIMIT // 2]
     for viewer in set(viewers) - set(stayed):
         harness.audience.remove(viewer)
-    harness.say(1)
+    harness.post(1)
     harness.waves()
     assert len({id(viewer.position) for viewer in stayed}) == 1
     for viewer in stayed:

@@ -64,12 +64,12 @@ def expect_steps(case: dict[str, Any], walked: list[dict[str, Any]]) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
-def test_client_acts_on_each_event_as_the_table_says(case: dict[str, Any]) -> None:
+def test_client_acts_on_each_event_as_the_table_specifies(case: dict[str, Any]) -> None:
     expect_steps(case, walk_in_python(case))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
-def test_page_acts_on_each_event_as_the_table_says(
+def test_page_acts_on_each_event_as_the_table_specifies(
     case: dict[str, Any], walked_in_javascript: dict[str, Any]
 ) -> None:
     expect_steps(case, walked_in_javascript[case["name"]])

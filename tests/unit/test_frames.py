@@ -278,11 +278,11 @@ def test_no_bytes_raise_anything_but_a_frame_error(data: bytes) -> None:
 
 
 def test_message_before_a_violation_is_delivered() -> None:
-    heard: list[Message] = []
+    received: list[Message] = []
     with pytest.raises(FrameError):
         for message in FrameReader(LIMIT).feed(encode_frame(TEXT, b"last words") + b"\xff\xff"):
-            heard.append(message)
-    assert heard == [Message(TEXT, b"last words")]
+            received.append(message)
+    assert received == [Message(TEXT, b"last words")]
 
 
 @given(st.binary(max_size=70_000), st.binary(min_size=4, max_size=4))

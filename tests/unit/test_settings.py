@@ -104,11 +104,11 @@ def test_bad_value_is_one_sentence_and_exit_2(
     with pytest.raises(SystemExit) as ended:
         read_settings(*(([f"{where}={raw}"], {}) if by_flag else ([], {where: raw})))
     assert ended.value.code == 2
-    said = capsys.readouterr().err
-    assert where in said
-    assert repr(raw) in said
-    assert said.count("\n") == 1
-    assert said.endswith(".\n")
+    printed = capsys.readouterr().err
+    assert where in printed
+    assert repr(raw) in printed
+    assert printed.count("\n") == 1
+    assert printed.endswith(".\n")
 
 
 @pytest.mark.parametrize("arguments", [["--port"], ["demo"], ["backup", "a.db", "b.db"]])
@@ -118,9 +118,9 @@ def test_command_line_that_is_wrong_is_one_sentence_and_exit_2(
     with pytest.raises(SystemExit) as ended:
         read_settings(arguments, {})
     assert ended.value.code == 2
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert "danmaku --help" in said
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1
+    assert "danmaku --help" in printed
 
 
 def test_help_lists_every_flag_with_its_default_within_80_columns(
@@ -129,9 +129,9 @@ def test_help_lists_every_flag_with_its_default_within_80_columns(
     with pytest.raises(SystemExit) as ended:
         read_settings(["--help"], {})
     assert ended.value.code == 0
-    said = capsys.readouterr().out
-    assert max(map(len, said.splitlines())) <= 80
-    flowing = " ".join(said.split())
+    printed = capsys.readouterr().out
+    assert max(map(len, printed.splitlines())) <= 80
+    flowing = " ".join(printed.split())
     for setting in fields(Settings):
         assert f"{flag(setting)} {setting.metadata['value']}" in flowing
         sentence = f"{setting.metadata['help']} (default: {show_default(setting)})"
@@ -144,10 +144,10 @@ def test_secret_that_is_too_short_is_refused_and_not_shown(
     with pytest.raises(SystemExit) as ended:
         read_settings([], {"DANMAKU_SECRET": "hunter2"})
     assert ended.value.code == 2
-    said = capsys.readouterr().err
-    assert "DANMAKU_SECRET" in said
-    assert "32 bytes" in said
-    assert "hunter2" not in said
+    printed = capsys.readouterr().err
+    assert "DANMAKU_SECRET" in printed
+    assert "32 bytes" in printed
+    assert "hunter2" not in printed
 
 
 @pytest.mark.parametrize("setting", fields(Settings), ids=lambda setting: setting.name)
@@ -203,8 +203,8 @@ def test_variable_that_is_no_setting_is_named_and_changes_nothing(
     capsys: pytest.CaptureFixture[str], given: str, advice: str
 ) -> None:
     assert read_settings([], {given: "9000"}) == Settings()
-    said = capsys.readouterr().err
-    assert said == f"danmaku: {given} is not a setting and is ignored; {advice}\n"
+    printed = capsys.readouterr().err
+    assert printed == f"danmaku: {given} is not a setting and is ignored; {advice}\n"
 
 
 def test_variables_of_others_and_those_that_are_right_or_empty_are_passed_over(

@@ -52,9 +52,9 @@ def test_flush_sends_everything_including_what_arrives_during_a_wave() -> None:
     async def steps() -> None:
         async with open_harness() as harness:
             viewers = [harness.add(SocketViewer(buffer=1 << 20)) for _ in range(GROUP_LIMIT + 1)]
-            harness.say(1)
+            harness.post(1)
             await asyncio.sleep(0)  # the wave is under way
-            harness.say(BATCH_LIMIT + 1)
+            harness.post(BATCH_LIMIT + 1)
             await harness.fanout.flush()
             for viewer in viewers:
                 assert_gapless(viewer.messages(), harness.history.head)
@@ -67,9 +67,9 @@ def test_running_wave_also_sends_what_arrives_meanwhile() -> None:
         async with open_harness(slice_seconds=0, refresh_seconds=0) as harness:
             viewers = [harness.add(SocketViewer()) for _ in range(3 * GROUP_LIMIT)]
             await harness.fanout.flush()  # and from here on waves do not wait for one another
-            harness.say(1)
+            harness.post(1)
             await asyncio.sleep(0)  # the wave has met the first row
-            harness.say(1)
+            harness.post(1)
             await harness.fanout.flush()
             first, last = viewers[0].messages(), viewers[-1].messages()
             assert [message["last"] for message in first if message["type"] == "batch"] == [1, 2]
@@ -84,7 +84,7 @@ def test_long_polls_are_woken_at_the_pace_of_waves() -> None:
             loop, woken = asyncio.get_running_loop(), 0
             began = loop.time()
             while loop.time() < began + 10 * GAP:
-                harness.say(1)
+                harness.post(1)
                 await harness.audience.pollers.wait(10)
                 woken += 1
             assert woken <= (loop.time() - began) / GAP + 2
@@ -97,7 +97,7 @@ def test_all_long_polls_are_woken() -> None:
         async with open_harness() as harness:
             polls = [asyncio.ensure_future(harness.audience.pollers.wait(10)) for _ in range(100)]
             await asyncio.sleep(0)
-            harness.say(1)
+            harness.post(1)
             await asyncio.gather(*polls)
 
     run(steps)
@@ -119,7 +119,7 @@ def test_failed_wave_is_retried(
                 await harness.listen(viewer)  # from here on the count is no reason for a wave
             with monkeypatch.context() as broken:
                 broken.setattr(wire, "encode_batch", fail)
-                harness.say(1)
+                harness.post(1)
                 await failed.wait()
             poll = asyncio.ensure_future(harness.audience.pollers.wait(10))
             await harness.wait_until_told(viewer, 1)
@@ -143,7 +143,7 @@ def test_viewer_whose_tail_cannot_be_buffered_is_dropped_and_others_lose_nothing
                 harness.add(SocketViewer(buffer=1 << 20)),
             )
             for _ in range(HISTORY_LIMIT // BATCH_LIMIT):
-                harness.say(BATCH_LIMIT)
+                harness.post(BATCH_LIMIT)
                 await harness.wait_until_told(well, harness.history.head)
             assert broken.aborted
             assert "could not be buffered" in caplog.text
