@@ -37,8 +37,9 @@ from chat.web.certificate import REREAD_SECONDS, Certificate, CertificateError
 from chat.web.connections import CLOSE_SECONDS, Connections
 from chat.web.handler import Services
 from chat.web.identity.guests import GuestSessions
-from chat.web.identity.room_tokens import RoomTokens
+from chat.web.identity.keys import Keys
 from chat.web.identity.secret import SecretError, load_or_create_secret
+from chat.web.identity.tokens import Tokens
 from chat.web.peers import Peers
 from chat.web.room_list import RoomList
 from chat.web.routes import build_application, find_folder
@@ -93,7 +94,7 @@ class Resources:
 
     sockets: list[socket.socket]
     archive: Archive
-    secret: bytes
+    keys: Keys
     descriptors: int
     certificate: Certificate | None = None
     clock: Clock = SYSTEM_CLOCK
@@ -120,7 +121,7 @@ def open_resources(settings: Settings) -> Resources:
         try:
             archive = Archive(settings.database)
             undo.callback(archive.discard)
-            secret = load_or_create_secret(settings.secret, archive.path)
+            keys = load_or_create_secret(settings.secret, archive.path)
         except (ArchiveError, SecretError) as error:
             raise StartError(str(error)) from None
         undo.pop_all()
@@ -130,7 +131,7 @@ def open_resources(settings: Settings) -> Resources:
     return Resources(
         sockets=sockets,
         archive=archive,
-        secret=secret,
+        keys=keys,
         descriptors=descriptors,
         certificate=certificate,
     )
@@ -168,12 +169,14 @@ class Server:
             limits.hub,
             clock,
         )
-        guests = GuestSessions(resources.secret, random)
+        guests = GuestSessions(resources.keys, random)
+        tokens = Tokens(resources.keys, clock, random)
         peers = Peers(metrics, settings.max_per_address, clock)
         self._answers = PendingAnswers(metrics, limits.answer_seconds, clock)
         self.connections = Connections(
             self._hub,
             guests,
+            tokens,
             metrics,
             peers,
             _cap_viewers(settings.max_viewers, resources.descriptors),
@@ -193,7 +196,7 @@ class Server:
             peers=peers,
             answers=self._answers,
             guests=guests,
-            room_tokens=RoomTokens(resources.secret),
+            tokens=tokens,
             strings=Strings(find_folder("templates") / "strings"),
         )
         self._pending_requests = services.pending_requests

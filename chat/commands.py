@@ -19,14 +19,18 @@ from urllib.parse import urlsplit
 
 from chat.archive.file import ArchiveError, copy_database
 from chat.command_line import Command
-from chat.core.reject import Rejection
+from chat.core.comment import Role
+from chat.core.reject import Code, Rejection
+from chat.core.room_state import Author
 from chat.core.wire import parse_room
 from chat.settings import Settings
-from chat.web.identity.room_tokens import RoomTokens
 from chat.web.identity.secret import SecretError, read_secret
+from chat.web.identity.tokens import Tokens
 
 ANSWER_SECONDS = 10.0
+OPERATOR_SECONDS = 60.0
 
+_OPERATOR = Author("danmaku:room", "danmaku room", Role.HOST)
 _UNITS = {"delay": "s", "slow_mode": "s"}
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]{1,2})?", re.IGNORECASE)
 
@@ -77,7 +81,8 @@ def _set_room(settings: Settings, room: str, server: str, **given: str | None) -
     patch = {name: _read_value(name, raw) for name, raw in given.items() if raw is not None}
     if not patch:
         return _describe(room, _ask(settings, server, "GET", address)["settings"])
-    token = RoomTokens(read_secret(settings.secret, settings.database_path)).sign(room)
+    tokens = Tokens(read_secret(settings.secret, settings.database_path))
+    token = tokens.sign(_OPERATOR, room, OPERATOR_SECONDS)
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     answer = _ask(settings, server, "PATCH", address + "/settings", json.dumps(patch), headers)
     return _describe(room, answer["settings"])
@@ -125,10 +130,12 @@ def _ask(
         ) from None
     except (http.client.HTTPException, ValueError, LookupError, TypeError):
         raise CommandError(f"{url} is not a danmaku server.") from None
-    if response.status == http.client.UNAUTHORIZED:
+    if sentence and answer["error"].get("code") == Code.BAD_TOKEN:
         raise CommandError(
             f"The server at {url} has a different secret. Use the server's --secret or --database."
         )
+    if sentence and answer["error"].get("code") == Code.TOKEN_EXPIRED:
+        raise CommandError(f"The clocks of this machine and of the server at {url} differ.")
     if sentence:
         raise CommandError(str(sentence))
     return answer

@@ -17,6 +17,8 @@ from chat.core.reject import Rejection
 from chat.core.wire import parse_room
 
 PREFIX = "DANMAKU_"
+MIN_SECRET_BYTES = 32
+MAX_SECRETS = 8
 
 
 class SettingsError(ValueError):
@@ -72,11 +74,16 @@ def _database(raw: str) -> str:
     return raw
 
 
-def _secret(raw: str) -> str:
-    if len(raw.encode()) < 32:
+def _secrets(raw: str) -> tuple[str, ...]:
+    secrets = _split(raw)
+    if not secrets or min(len(secret.encode()) for secret in secrets) < MIN_SECRET_BYTES:
         # A key for HS256 must be at least as long as the hash (RFC 7518, section 3.2).
-        raise SettingsError("must be at least 32 bytes long")
-    return raw
+        raise SettingsError(
+            f"must be at least {MIN_SECRET_BYTES} bytes long, also each of several between commas"
+        )
+    if len(secrets) > MAX_SECRETS:
+        raise SettingsError(f"must be at most {MAX_SECRETS} secrets")
+    return secrets
 
 
 def _origins(raw: str) -> tuple[str, ...]:
@@ -176,11 +183,11 @@ class Settings:
     keep_days: int = _setting(
         0, _whole(0, 36_500), "N", "days after which comments are deleted; 0 keeps them forever"
     )
-    secret: str = _setting(
-        "",
-        _secret,
-        "TEXT",
-        "key for guest sessions and room tokens; none: generated and stored beside the database",
+    secret: tuple[str, ...] = _setting(
+        (),
+        _secrets,
+        "SECRETS",
+        "comma-separated keys for tokens, the first signs; none: generated beside the database",
     )
     certfile: str = _setting(
         "", _readable, "FILE", "certificate chain (PEM) for serving https and wss; none: http"

@@ -55,11 +55,17 @@ class Size(StrEnum):
 
 
 class Role(StrEnum):
-    """What a user may do in a room."""
+    """What a user may do in a room; only a signed token gives another role than viewer."""
 
     VIEWER = "viewer"
     MODERATOR = "moderator"
     HOST = "host"
+    BOT = "bot"
+
+    @property
+    def is_staff(self) -> bool:
+        """Whether the room's owner has given the user this role."""
+        return self is not Role.VIEWER
 
 
 class Comment(

@@ -27,7 +27,9 @@ class Code(StrEnum):
     TOO_LARGE = "too_large"
     HEAD_TOO_LARGE = "head_too_large"
     BAD_TOKEN = "bad_token"
+    TOKEN_EXPIRED = "token_expired"
     TOKEN_NEEDED = "token_needed"
+    WRONG_ROOM = "wrong_room"
     NOT_ALLOWED = "not_allowed"
     TEXT_EMPTY = "text_empty"
     TEXT_TOO_LONG = "text_too_long"
@@ -94,12 +96,12 @@ REJECTIONS: dict[Code, _Rule] = {
     Code.TOO_LARGE: _Rule(413, "The message is larger than 8 KiB."),
     Code.HEAD_TOO_LARGE: _Rule(431, "The head of the request is larger than 16 KiB."),
     Code.BAD_TOKEN: _Rule(
-        401, "The token was not signed by this server. Continue without one as a new guest."
+        401, "The token is malformed, or was not signed with this server's secret."
     ),
-    Code.TOKEN_NEEDED: _Rule(
-        401, "This requires a token that is signed with this server's secret and has not expired."
-    ),
-    Code.NOT_ALLOWED: _Rule(403, "This token does not permit this."),
+    Code.TOKEN_EXPIRED: _Rule(401, "The token has expired. Get a new one from who gave it to you."),
+    Code.TOKEN_NEEDED: _Rule(401, "This requires a token. Send it as Authorization: Bearer."),
+    Code.WRONG_ROOM: _Rule(403, "The token is for another room."),
+    Code.NOT_ALLOWED: _Rule(403, "The token does not permit this."),
     # the text or name is not acceptable
     Code.TEXT_EMPTY: _Rule(422, "The text is empty or has no visible characters. Write something."),
     Code.TEXT_TOO_LONG: _Rule(

@@ -20,10 +20,11 @@ from chat.core.wire import Post
 
 REF_SECONDS = 120.0
 REF_LIMIT = 50_000
+GUEST_PREFIX = "g-"
 
 
 class Author(msgspec.Struct):
-    """The user behind a viewer; ``chose_name`` if the user chose the name.
+    """The user behind a viewer; ``chose_name`` if a guest chose the name.
 
     ``rate_limit_key`` replaces the user in rate limits if each post has a new user.
     """
@@ -33,6 +34,11 @@ class Author(msgspec.Struct):
     role: Role = Role.VIEWER
     chose_name: bool = False
     rate_limit_key: str = ""
+
+    @property
+    def is_guest(self) -> bool:
+        """Whether this server created the user; all others were named by a token."""
+        return self.user.startswith(GUEST_PREFIX)
 
 
 class Duplicate(msgspec.Struct, frozen=True):
@@ -105,7 +111,7 @@ class RoomState:
             return reject(Code.TEXT_TOO_LONG)
         sender = author.rate_limit_key or author.user
         # Slow mode is for viewers only.
-        is_slowed = author.role is Role.VIEWER
+        is_slowed = not author.role.is_staff
         known_by = None if post.ref is None else (author.user, post.ref)
         if is_slowed and (wait := self._slow_mode.wait(sender, known_by, now)):
             return reject(Code.SLOW_MODE, retry_after=_round_up(wait))

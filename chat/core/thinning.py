@@ -1,4 +1,4 @@
-"""Chooses which comments of a flood are sent live: of hosts and moderators first, then fairly.
+"""Chooses which comments of a flood are sent live: those of staff first, then fairly.
 
 A person reads perhaps ten comments a second; thousands of viewers post hundreds. A comment that is
 omitted here is counted, and stays in the archive and in the room's history. The choice is
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 
-from chat.core.comment import Comment, Role
+from chat.core.comment import Comment
 from chat.core.entry import AnyEntry
 
 FAIR_SECONDS = 1.0
@@ -18,8 +18,8 @@ FAIR_SECONDS = 1.0
 class Thinning:
     """Omits comments above ``rate`` a second; a rate of 0 omits nothing.
 
-    Unused rate is saved for one second, and hosts and moderators may use that of one second in
-    advance. Entries that are not comments are never omitted. Senders with fewer comments sent in
+    Unused rate is saved for one second, and staff (any role but viewer) may use that of one second
+    in advance. Entries that are not comments are never omitted. Senders with fewer comments sent in
     this second come first; the comments of one sender are in order. ``now`` is any monotonic clock
     in seconds. At most ``capacity`` comments wait for a decision; older ones are dropped, as the
     history drops them.
@@ -62,7 +62,7 @@ class Thinning:
             comment = self._waiting.popleft()
             if comment.seq < first:
                 continue
-            if comment.role is not Role.VIEWER:
+            if comment.role.is_staff:
                 privileged.append(comment.seq)
                 continue
             rank = self._sent[comment.user] + posted[comment.user]

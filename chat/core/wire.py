@@ -80,7 +80,7 @@ class Post(_Incoming, frozen=True, tag="post"):
 
 
 class Auth(_Incoming, frozen=True, tag="auth"):
-    """Sign in with a token: the ``session`` of an earlier welcome."""
+    """Sign in with a token: a user's, or the ``session`` of an earlier welcome."""
 
     token: str
 
@@ -249,12 +249,17 @@ class Skip(_Outgoing, frozen=True, tag="skip"):
 
 
 class Identity(_Outgoing, frozen=True, tag="identity", omit_defaults=True):
-    """The viewer's identity has changed; ``session`` includes the new name."""
+    """The viewer's identity has changed.
+
+    ``session`` includes a guest's new name; a user with a token has none. ``reason`` is a code, if
+    the server changed the identity by itself.
+    """
 
     user: str
     name: str
     role: Role
     session: str = ""
+    reason: str = ""
 
 
 class Pong(_Outgoing, frozen=True, tag="pong"):

@@ -6,8 +6,10 @@ import asyncio
 import math
 
 from msgspec import Raw
+from msgspec.structs import replace
 
 from chat.core import wire
+from chat.core.comment import Role, clean_name
 from chat.core.query import read_query
 from chat.core.reject import Code, Rejection, reject
 from chat.core.room_state import Author
@@ -117,11 +119,11 @@ class RoomHandler(ApiHandler):
 
 
 class RoomSettingsHandler(ApiHandler):
-    """``PATCH /api/rooms/{room}/settings``: change settings, with a room token."""
+    """``PATCH /api/rooms/{room}/settings``: change settings, with a host's token."""
 
     async def patch(self, name: str) -> None:
         """Answer with all settings once the change is durable."""
-        self.require(self.services.room_tokens.verify(self.read_token(), name))
+        self.require(self.services.tokens.authorize(self.read_token(), name, Role.HOST))
         patch = self.require(wire.decode_settings_patch(self.read_body()))
         room = await self.open_room(name)
         self.write_json(self.require(await self.services.hub.change_settings(room, patch)))
@@ -138,6 +140,8 @@ class Entries(ApiHandler):
         """Answer at once (``wait=0``), or as soon as there is an entry (long polling)."""
         after = self.query.get("after")
         cursor = None if after is None else self.require(wire.parse_cursor(after))
+        if (token := self.read_token()) is not None:
+            self.require(self.services.tokens.verify(token, name))
         wait = self.read_number("wait", 0, 0, MAX_WAIT)
         limit = int(self.read_number("limit", PAGE_DEFAULT, 1, MAX_PAGE, whole=True))
         poller = (self.address, self._read_poller())
@@ -190,8 +194,8 @@ class Comments(ApiHandler):
     async def post(self, name: str) -> None:
         """Answer 201 once the comment is durable."""
         body = self.require(wire.decode_http_post(self.read_body()))
-        session = self.read_token()
-        author = self._find_author(session, body, name)
+        token = self.read_token()
+        author = self._find_author(token, body, name)
         if self.services.hub.find_room(name) is None:
             await self.require_budget(self.services.peers.admit_opening(self.address))
         room = await self.open_room(name)
@@ -200,14 +204,20 @@ class Comments(ApiHandler):
         ack = self.require(await outcome)
         self.set_status(201)
         # A repeated post without a session may come from someone else who saw it.
-        is_offered = author.chose_name if session is not None else not ack.dup
+        is_offered = author.chose_name if token is not None else not ack.dup
         offered = self.services.guests.sign(author) if is_offered else ""
         self.write_json(wire.Posted(ack.ref, ack.epoch, ack.seq, ack.dup, offered))
 
-    def _find_author(self, session: str | None, body: wire.HttpPost, room: str) -> Author:
-        guests = self.services.guests
-        return self.require(
-            guests.create_guest_for_request(self.address, room, body)
-            if session is None
-            else guests.verify(session, body.name)
-        )
+    def _find_author(self, token: str | None, body: wire.HttpPost, room: str) -> Author:
+        if token is None:
+            guests = self.services.guests
+            return self.require(guests.create_guest_for_request(self.address, room, body))
+        author = self.require(self.services.tokens.verify(token, room)).author
+        if body.name is None:
+            return author
+        name = self.require(clean_name(body.name))
+        if author.is_guest:
+            return replace(author, name=name, chose_name=True)
+        if name != author.name:
+            raise Refused(reject(Code.NOT_ALLOWED))  # the token has the name
+        return author

@@ -11,6 +11,8 @@ from functools import partial
 from socket import SO_ERROR, SOL_SOCKET
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+from msgspec.structs import replace
 from tornado.iostream import IOStream, StreamClosedError
 
 from chat.core import frames, wire
@@ -37,6 +39,13 @@ OVERDRAFT_SECONDS = 1.0
 TOO_MANY_SECONDS = 30.0
 
 
+class _Token(Struct, frozen=True):
+    """A viewer's token: when it ends, in Unix seconds, and the guest that the viewer was before."""
+
+    expires_at: float
+    guest: Author
+
+
 class Connection(FrameWriter):
     """A viewer that follows a room over WebSocket.
 
@@ -51,6 +60,7 @@ class Connection(FrameWriter):
         "_is_signed_in",
         "_posts_in_flight",
         "_read_waiter",
+        "_token",
         "address_key",
         "ping_slot",
     )
@@ -69,6 +79,7 @@ class Connection(FrameWriter):
         self._author = author
         self._errors = 0
         self._is_signed_in = False
+        self._token: _Token | None = None
         # What this peer has used of its budgets; see core/budgets.py.
         self.address_key = address_key
         self._budget: MessageBudget | None = None
@@ -162,6 +173,8 @@ class Connection(FrameWriter):
             self._reject_message(wire.find_ref(payload), message)
             return
         self._errors = 0
+        if self._token is not None and self._token.expires_at <= self._connections.tokens.now():
+            self.end_token()
         if isinstance(message, wire.Post):
             self._post(message)
             return
@@ -205,15 +218,23 @@ class Connection(FrameWriter):
         if isinstance(name, Rejection):
             self._send_reject(None, self._connections.metrics.count_rejection(name))
             return
+        if self._token is not None:
+            rejection = reject(Code.NOT_ALLOWED)  # the token has the name
+            self._send_reject(None, self._connections.metrics.count_rejection(rejection))
+            return
         self._author.name = name
         self._author.chose_name = True
         self._send_identity()
 
     def _authenticate(self, token: str) -> None:
-        author = self._connections.guests.resume_session(self._author, token)
-        if isinstance(author, Rejection):
-            self._reject_message(None, author)
+        verified = self._connections.tokens.verify(token, self._room.name)
+        if isinstance(verified, Rejection):
+            self._reject_message(None, verified)
             return
+        author = verified.author
+        guest = self._author if self._token is None else self._token.guest
+        if author.is_guest and guest.chose_name:
+            author = replace(author, name=guest.name, chose_name=True)
         peers = self._connections.peers
         if not (self._is_signed_in and author.user == self._author.user):
             if not peers.add_user(author.user):
@@ -221,13 +242,25 @@ class Connection(FrameWriter):
                 return
             self._sign_out()
             self._is_signed_in = True
+        self._forget_token()
         self._author = author
+        if not author.is_guest:
+            self._token = _Token(verified.expires_at, guest)
+            self._connections.token_expiry.add(self, verified.expires_at)
         self._send_identity()
 
-    def _send_identity(self) -> None:
+    def end_token(self) -> None:
+        """Make the viewer the guest again that it was before its token, which has expired."""
+        if self._token is not None:
+            guest = self._token.guest
+            self._sign_out()
+            self._author = guest
+            self._send_identity(Code.TOKEN_EXPIRED)
+
+    def _send_identity(self, reason: str = "") -> None:
         author = self._author
-        session = self._connections.guests.sign(author)
-        self.send_message(wire.Identity(author.user, author.name, author.role, session))
+        session = self._connections.guests.sign(author) if author.is_guest else ""
+        self.send_message(wire.Identity(author.user, author.name, author.role, session, reason))
 
     def _reject_message(self, ref: str | None, rejection: Rejection) -> None:
         """Reject a message; too many in a row end the connection."""
@@ -309,3 +342,9 @@ class Connection(FrameWriter):
         if self._is_signed_in:
             self._connections.peers.remove_user(self._author.user)
             self._is_signed_in = False
+        self._forget_token()
+
+    def _forget_token(self) -> None:
+        if self._token is not None:
+            self._connections.token_expiry.discard(self, self._token.expires_at)
+            self._token = None

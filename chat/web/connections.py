@@ -29,7 +29,9 @@ from chat.room import Room
 from chat.web.connection import Connection
 from chat.web.frame_writer import FrameWriter
 from chat.web.graceful_close import read_to_end
+from chat.web.identity.expiry import TokenExpiry
 from chat.web.identity.guests import GuestSessions
+from chat.web.identity.tokens import Tokens
 from chat.web.peers import Peers
 
 WRITE_BUFFER_LIMIT = 1_024 * 1_024
@@ -51,6 +53,7 @@ class Connections:
         self,
         hub: Hub,
         guests: GuestSessions,
+        tokens: Tokens,
         metrics: Metrics,
         peers: Peers,
         max_viewers: int,
@@ -63,6 +66,8 @@ class Connections:
         self.peers = peers
         self.message_budget = message_budget
         self.guests = guests
+        self.tokens = tokens
+        self.token_expiry: TokenExpiry[Connection] = TokenExpiry()
         self.metrics = metrics
         self.clock = clock
         self._random = random
@@ -81,6 +86,11 @@ class Connections:
             "danmaku_slow_viewers",
             "Connections with unsent bytes",
             lambda: len(self.stalled),
+        )
+        metrics.watch(
+            "danmaku_signed_in_viewers",
+            "Connections on which a user has signed in with a token",
+            lambda: len(self.token_expiry),
         )
 
     def open(
@@ -124,7 +134,10 @@ class Connections:
         self.peers.remove_connection(connection.address_key)
 
     def sweep(self, now: float) -> None:
-        """Ping some; close those that did not answer or made no progress. Call once a second."""
+        """Ping some; close those that did not answer or made no progress; end expired tokens.
+
+        Call once a second.
+        """
         self._tick += 1
         for connection in list(self._slots[(self._tick - PONG_SECONDS) % PING_SECONDS]):
             # A stalled peer cannot have read the ping; it is closed as slow, not as silent.
@@ -132,6 +145,8 @@ class Connections:
                 connection.close_gracefully(SILENT, self._spread())
         for connection in list(self._slots[self._tick % PING_SECONDS]):
             connection.ping()
+        for connection in self.token_expiry.pop_expired(self.tokens.now()):
+            connection.end_token()
         for writer in list(self.stalled):
             if is_stalled(writer.progress_at, now):
                 writer.close_gracefully(SLOW, self._spread())

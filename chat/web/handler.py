@@ -25,7 +25,7 @@ from chat.web.answers import PendingAnswers
 from chat.web.callers import Caller, Callers
 from chat.web.connections import Connections
 from chat.web.identity.guests import GuestSessions
-from chat.web.identity.room_tokens import RoomTokens
+from chat.web.identity.tokens import Tokens
 from chat.web.peers import Peers
 from chat.web.room_list import RoomList
 from chat.web.strings import Strings
@@ -53,7 +53,7 @@ class Services:
     peers: Peers
     answers: PendingAnswers
     guests: GuestSessions
-    room_tokens: RoomTokens
+    tokens: Tokens
     strings: Strings
     room_list: RoomList
     pending_requests: set[asyncio.Task[Any]] = field(default_factory=set)

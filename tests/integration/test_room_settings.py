@@ -13,9 +13,9 @@ from typing import Any
 import jwt
 import pytest
 
-from chat.web.identity.room_tokens import RoomTokens
+from chat.core.comment import Role
 from tests.support.api import Answer, Api, state_of
-from tests.support.room_admin import change_settings, secret_of, sign_room_token
+from tests.support.room_admin import change_settings, secret_of, sign_token
 from tests.support.server_process import ServerProcess
 from tests.support.viewer import Viewer
 
@@ -138,40 +138,58 @@ def sign(server: ServerProcess, **claims: Any) -> str:
     return jwt.encode(claims, secret_of(server), "HS256")
 
 
-def test_changing_settings_needs_a_token_of_the_room(server: ServerProcess, room: str) -> None:
-    good = {"iss": "danmaku", "aud": "danmaku:room", "room": room, "exp": int(time.time()) + 60}
-    foreign = RoomTokens(b"another secret, long enough, 32 bytes").sign(room)
-    unsigned = jwt.encode(good, None, "none")
-    expired = sign(server, **{**good, "exp": int(time.time()) - 60})
-    strange = sign(server, **{**good, "exp": "tomorrow"})
-    for token in (None, "", "x", "a.b.c", foreign, unsigned, expired, strange, "\u00e9"):
-        answer = patch(server, room, {"title": "stolen"}, token)
-        assert (answer.status, answer.error["code"]) == (401, "token_needed"), token
-        assert answer.headers["WWW-Authenticate"] == "Bearer"
+def test_changing_settings_needs_a_hosts_token_of_the_room(
+    server: ServerProcess, room: str
+) -> None:
+    good = {"aud": "danmaku", "sub": "ann", "name": "Ann", "role": "host", "room": room}
+    good["exp"] = int(time.time()) + 60
     with Viewer(server, room) as viewer:
         session = viewer.welcome["session"]
-    others = [
-        session,
-        sign_room_token(server, "another-room"),
-        sign(server, **{**good, "aud": "somebody"}),
-        sign(server, **{**good, "room": [room]}),
-        sign(server, **{name: value for name, value in good.items() if name != "exp"}),
-    ]
-    for token in others:
+    for token, status, code in (
+        (None, 401, "token_needed"),
+        ("", 401, "token_needed"),
+        ("x", 401, "bad_token"),
+        ("\u00e9", 401, "bad_token"),
+        (jwt.encode(good, "x" * 64, "HS256"), 401, "bad_token"),
+        (jwt.encode(good, None, "none"), 401, "bad_token"),
+        (sign(server, **{**good, "exp": int(time.time())}), 401, "token_expired"),
+        (sign(server, **{**good, "room": "another-room"}), 403, "wrong_room"),
+        (session, 403, "not_allowed"),
+        *(
+            (sign_token(server, room, role), 403, "not_allowed")
+            for role in (Role.VIEWER, Role.MODERATOR, Role.BOT)
+        ),
+    ):
         answer = patch(server, room, {"title": "stolen"}, token)
-        assert (answer.status, answer.error["code"]) == (403, "not_allowed"), token
+        assert (answer.status, answer.error["code"]) == (status, code), token
+        assert answer.headers["WWW-Authenticate"] == ("Bearer" if status == 401 else None)
     assert state_of(server, room)["settings"] == {}
     assert patch(server, room, {"title": "mine"}, sign(server, **good)).status == 200
+    everywhere = sign(server, **{**good, "room": "*"})
+    assert patch(server, room, {"title": "ours"}, everywhere).status == 200
 
 
-def test_room_token_is_no_session(server: ServerProcess, room: str) -> None:
-    token = sign_room_token(server, room)
+def test_room_permit_of_earlier_versions_changes_settings_and_signs_nobody_in(
+    server: ServerProcess, room: str
+) -> None:
+    claims = {"iss": "danmaku", "aud": "danmaku:room", "room": room, "exp": int(time.time()) + 60}
+    permit = sign(server, **claims)
+    assert patch(server, room, {"title": "mine"}, permit).status == 200
+    for changed, status, code in (
+        ({"exp": int(time.time())}, 401, "token_expired"),
+        ({"room": "another-room"}, 403, "wrong_room"),
+        ({"room": [room]}, 401, "bad_token"),
+        ({"exp": "tomorrow"}, 401, "bad_token"),
+        ({"aud": "somebody"}, 401, "bad_token"),
+    ):
+        answer = patch(server, room, {"title": "stolen"}, sign(server, **claims | changed))
+        assert (answer.status, answer.error["code"]) == (status, code)
     api = Api(server)
-    answer = api.post_body(room, b'{"text":"hi"}', Authorization=f"Bearer {token}")
+    answer = api.post_body(room, b'{"text":"hi"}', Authorization=f"Bearer {permit}")
     assert (answer.status, answer.error["code"]) == (401, "bad_token")
     api.close()
     with Viewer(server, room) as viewer:
-        viewer.send("auth", token=token)
+        viewer.send("auth", token=permit)
         assert viewer.wait_for("identity", "reject")["code"] == "bad_token"
 
 
@@ -182,7 +200,7 @@ def test_page_of_another_site_may_not_change_settings(server: ServerProcess, roo
         f"/api/rooms/{room}/settings",
         b"{}",
         Origin="https://evil.example",
-        Authorization=f"Bearer {sign_room_token(server, room)}",
+        Authorization=f"Bearer {sign_token(server, room)}",
     )
     assert (answer.status, answer.error["code"]) == (403, "forbidden_origin")
     api.close()
@@ -220,7 +238,7 @@ def test_invalid_settings_are_rejected_with_a_sentence_and_change_nothing(
     server: ServerProcess, room: str, body: bytes, status: int, code: str
 ) -> None:
     change_settings(server, room, delay=3)
-    answer = patch(server, room, body, sign_room_token(server, room))
+    answer = patch(server, room, body, sign_token(server, room))
     assert (answer.status, answer.error["code"]) == (status, code)
     assert answer.error["message"].endswith(".")
     state = state_of(server, room)
@@ -230,12 +248,9 @@ def test_invalid_settings_are_rejected_with_a_sentence_and_change_nothing(
 def test_invalid_or_closed_room_is_rejected(
     server: ServerProcess, start_server: StartServer
 ) -> None:
-    assert patch(server, "No%20room", {}, sign_room_token(server, "No room")).error["code"] in (
-        "bad_room",
-        "not_allowed",
-    )
+    assert patch(server, "No%20room", {}, sign_token(server, "*")).error["code"] == "bad_room"
     chosen = start_server("--rooms", "demo")
-    answer = patch(chosen, "other", {"delay": 1}, sign_room_token(chosen, "other"))
+    answer = patch(chosen, "other", {"delay": 1}, sign_token(chosen, "other"))
     assert (answer.status, answer.error["code"]) == (404, "no_such_room")
 
 

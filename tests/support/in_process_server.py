@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import socket
 import struct
@@ -14,6 +15,7 @@ from websockets.frames import Frame, Opcode
 
 from chat.app import Server, ServerLimits, open_resources
 from chat.core.handshake import PREFIX
+from chat.environment import SYSTEM_CLOCK, Clock
 from chat.settings import Settings
 from tests.support.certificates import Certificate
 from tests.support.websocket_frames import (
@@ -105,7 +107,10 @@ class InProcessServer:
     """A server whose sweeps, one a second by default, a test can also run itself."""
 
     def __init__(
-        self, certificate: Certificate | None = None, limits: ServerLimits | None = None
+        self,
+        certificate: Certificate | None = None,
+        limits: ServerLimits | None = None,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._certificate = certificate
         files = certificate and {
@@ -115,7 +120,8 @@ class InProcessServer:
         settings = Settings(
             port=0, database="sqlite://", post_rate=0, delivery_rate=0, **(files or {})
         )
-        self.server = Server(settings, open_resources(settings), limits)
+        resources = dataclasses.replace(open_resources(settings), clock=clock)
+        self.server = Server(settings, resources, limits)
 
     async def __aenter__(self) -> InProcessServer:
         self.server.start()

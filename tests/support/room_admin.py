@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-from chat.web.identity.room_tokens import RoomTokens
+from chat.core.comment import Role
+from chat.core.room_state import Author
+from chat.web.identity.keys import Keys
+from chat.web.identity.tokens import Tokens
 from tests.support.server_process import ServerProcess
 
 
@@ -15,8 +18,16 @@ def secret_of(server: ServerProcess) -> bytes:
     return Path(f"{server.database}.secret").read_bytes().strip()
 
 
-def sign_room_token(server: ServerProcess, room: str) -> str:
-    return RoomTokens(secret_of(server)).sign(room)
+def sign_token(
+    server: ServerProcess,
+    room: str,
+    role: Role = Role.HOST,
+    name: str = "Ann",
+    user: str = "ann",
+    seconds: float = 60,
+) -> str:
+    author = Author(user, name, role)
+    return Tokens(Keys([secret_of(server)])).sign(author, room, seconds)
 
 
 def change_settings(server: ServerProcess, room: str, **fields: Any) -> dict[str, Any]:
@@ -24,7 +35,7 @@ def change_settings(server: ServerProcess, room: str, **fields: Any) -> dict[str
     request = Request(
         f"{server.url}/api/rooms/{room}/settings",
         json.dumps(fields).encode(),
-        {"Authorization": f"Bearer {sign_room_token(server, room)}"},
+        {"Authorization": f"Bearer {sign_token(server, room)}"},
         method="PATCH",
     )
     with urlopen(request, timeout=15) as response:

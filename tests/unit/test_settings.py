@@ -30,7 +30,7 @@ CHOICES = {
     "certfile": (__file__, __file__),
     "keyfile": (__file__, __file__),
     "keep_days": ("30", 30),
-    "secret": ("s" * 32, "s" * 32),
+    "secret": (f"{'s' * 32}, {'t' * 32}", ("s" * 32, "t" * 32)),
     "max_viewers": ("100", 100),
     "max_per_address": ("100", 100),
     "post_burst": ("9", 9),

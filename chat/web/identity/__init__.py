@@ -1,1 +1,1 @@
-"""The identity of viewers: guest sessions, room tokens, and the secret that signs both."""
+"""The identity of viewers: tokens, guest sessions, and the keys that sign both."""

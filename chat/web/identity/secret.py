@@ -1,4 +1,4 @@
-"""The server's secret: the key that signs sessions and tokens, and the file that holds it."""
+"""The server's secrets, with which tokens are signed, and the file that holds a generated one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import logging
 import os
 import secrets
 import stat
+from collections.abc import Sequence
 from pathlib import Path
+
+from chat.web.identity.keys import Keys
 
 _SECRET_BYTES = 32
 
@@ -17,15 +20,17 @@ class SecretError(Exception):
     """There is no usable secret; the message is one sentence for the operator."""
 
 
-def load_or_create_secret(chosen: str, database: str | None) -> bytes:
-    """Return the key that sessions are signed with.
+def load_or_create_secret(chosen: Sequence[str], database: str | None) -> Keys:
+    """Return the server's keys.
 
-    ``chosen`` is the operator's own. Without it, the key is read from a file beside the database,
-    which is created at the first start; with a database in memory a new key is returned. The caller
-    holds the database's lock. Raises SecretError.
+    ``chosen`` are the operator's own secrets. Without one, it is read from a file beside the
+    database, which is created at the first start; with a database in memory it is a new one. The
+    caller holds the database's lock. Raises SecretError.
     """
+    if not chosen and not database:
+        return Keys([secrets.token_bytes(_SECRET_BYTES)])
     if chosen or not database:
-        return chosen.encode() or secrets.token_bytes(_SECRET_BYTES)
+        return read_secret(chosen, database)
     path = _path_beside(database)
     try:
         if not path.exists():
@@ -35,13 +40,13 @@ def load_or_create_secret(chosen: str, database: str | None) -> bytes:
     return read_secret(chosen, database)
 
 
-def read_secret(chosen: str, database: str | None) -> bytes:
-    """Return the key that a server with these settings signs with; never creates one.
+def read_secret(chosen: Sequence[str], database: str | None) -> Keys:
+    """Return the keys of a server with these settings; never creates one.
 
     Raises SecretError.
     """
     if chosen:
-        return chosen.encode()
+        return Keys([secret.encode() for secret in chosen])
     if not database:
         raise SecretError(
             "A server with a database in memory has a new secret at each start. "
@@ -62,7 +67,7 @@ def read_secret(chosen: str, database: str | None) -> bytes:
         raise SecretError(
             f"The secret {path} is too short. Delete it, and the server will generate one."
         )
-    return secret
+    return Keys([secret])
 
 
 def _path_beside(database: str) -> Path:

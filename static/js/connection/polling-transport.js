@@ -34,7 +34,7 @@ export function openPolling(address, listener) {
 
   /** @param {string} url @param {RequestInit} [init] @param {number} [timeoutMs] @param {AbortSignal[]} [signals] */
   async function request(url, init = {}, timeoutMs = ANSWER_TIMEOUT_MS, signals = []) {
-    const headers = { ...init.headers, ...(token ? { Authorization: `Bearer ${token}` } : {}) };
+    const headers = { ...init.headers, ...(token && init.method === 'POST' ? { Authorization: `Bearer ${token}` } : {}) };
     return requestJson(url, { ...init, headers }, { timeoutMs, signals: [ended.signal, ...signals] });
   }
 
