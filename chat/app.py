@@ -31,7 +31,6 @@ from chat.load import LoadMonitor
 from chat.log import configure_logging
 from chat.metrics import Metrics
 from chat.settings import Settings
-from chat.web.answers import ANSWER_SECONDS, PendingAnswers
 from chat.web.callers import Callers
 from chat.web.certificate import REREAD_SECONDS, Certificate, CertificateError
 from chat.web.connections import CLOSE_SECONDS, Connections
@@ -41,6 +40,7 @@ from chat.web.identity.keys import Keys
 from chat.web.identity.secret import SecretError, load_or_create_secret
 from chat.web.identity.tokens import Tokens
 from chat.web.peers import Peers
+from chat.web.responses import RESPONSE_SECONDS, PendingResponses
 from chat.web.room_list import RoomList
 from chat.web.routes import build_application, find_folder
 from chat.web.strings import Strings
@@ -55,7 +55,7 @@ HEADER_SECONDS = 20.0
 BODY_SECONDS = 20.0
 SPARE_DESCRIPTORS = 200
 LAST_DESCRIPTORS = 64
-LAST_ANSWER_SECONDS = 1.0
+LAST_RESPONSE_SECONDS = 1.0
 TRIM_SECONDS = 600.0
 DAY = 86_400.0
 STOP_SECONDS = 4.5
@@ -67,7 +67,7 @@ class ServerLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds of a server that have no setting; tests use smaller ones. All times are in seconds.
 
     How long a peer may take to send the head (``header_seconds``) and the body (``body_seconds``)
-    of a request, to read the response (``answer_seconds``), and to answer a close frame
+    of a request, to read the response (``response_seconds``), and to answer a close frame
     (``close_seconds``). The intervals at which connections are swept (``sweep_seconds``) and the
     files of the certificate are checked (``certificate_seconds``). ``messages`` is the budget of a
     connection.
@@ -79,7 +79,7 @@ class ServerLimits(msgspec.Struct, frozen=True, kw_only=True):
     close_seconds: float = CLOSE_SECONDS
     header_seconds: float = HEADER_SECONDS
     body_seconds: float = BODY_SECONDS
-    answer_seconds: float = ANSWER_SECONDS
+    response_seconds: float = RESPONSE_SECONDS
     certificate_seconds: float = REREAD_SECONDS
     messages: RateBudget = MESSAGES
 
@@ -172,7 +172,7 @@ class Server:
         guests = GuestSessions(resources.keys, random)
         tokens = Tokens(resources.keys, clock, random)
         peers = Peers(metrics, settings.max_per_address, clock)
-        self._answers = PendingAnswers(metrics, limits.answer_seconds, clock)
+        self._responses = PendingResponses(metrics, limits.response_seconds, clock)
         self.connections = Connections(
             self._hub,
             guests,
@@ -194,7 +194,7 @@ class Server:
             metrics=metrics,
             connections=self.connections,
             peers=peers,
-            answers=self._answers,
+            responses=self._responses,
             guests=guests,
             tokens=tokens,
             strings=Strings(find_folder("templates") / "strings"),
@@ -236,7 +236,7 @@ class Server:
         await self.connections.stop()
         if self._pending_requests:
             # Long polls that were just woken, and posts that were just stored.
-            await asyncio.wait(self._pending_requests, timeout=LAST_ANSWER_SECONDS)
+            await asyncio.wait(self._pending_requests, timeout=LAST_RESPONSE_SECONDS)
         await self._http.close_all_connections()
 
     async def _sweep_forever(self) -> None:
@@ -247,7 +247,7 @@ class Server:
             self._metrics.loop_lag_seconds.observe(max(0.0, now - due))
             try:
                 self.connections.sweep(now)
-                self._answers.sweep(now)
+                self._responses.sweep(now)
                 self._hub.release_rooms(now)
             except Exception:
                 _log.exception("the periodic sweep failed")

@@ -27,7 +27,7 @@ from chat.settings import Settings
 from chat.web.identity.secret import SecretError, read_secret
 from chat.web.identity.tokens import Tokens
 
-ANSWER_SECONDS = 10.0
+RESPONSE_SECONDS = 10.0
 OPERATOR_SECONDS = 60.0
 
 _OPERATOR = Author("danmaku:room", "danmaku room", Role.HOST)
@@ -84,8 +84,8 @@ def _set_room(settings: Settings, room: str, server: str, **given: str | None) -
     tokens = Tokens(read_secret(settings.secret, settings.database_path))
     token = tokens.sign(_OPERATOR, room, OPERATOR_SECONDS)
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    answer = _ask(settings, server, "PATCH", address + "/settings", json.dumps(patch), headers)
-    return _describe(room, answer["settings"])
+    changed = _ask(settings, server, "PATCH", address + "/settings", json.dumps(patch), headers)
+    return _describe(room, changed["settings"])
 
 
 def _read_value(name: str, raw: str) -> Any:
@@ -119,8 +119,8 @@ def _ask(
         with contextlib.closing(_connect(settings, url, is_own=not server)) as connection:
             connection.request(method, urlsplit(url).path + path, body, dict(headers or {}))
             response = connection.getresponse()
-            answer = json.loads(response.read())
-            sentence = "" if response.status == 200 else answer["error"]["message"]
+            reply = json.loads(response.read())
+            sentence = "" if response.status == 200 else reply["error"]["message"]
     except ssl.SSLError as error:
         raise CommandError(f"Cannot verify the certificate of {url}: {error.reason}.") from None
     except OSError as error:
@@ -130,15 +130,15 @@ def _ask(
         ) from None
     except (http.client.HTTPException, ValueError, LookupError, TypeError):
         raise CommandError(f"{url} is not a danmaku server.") from None
-    if sentence and answer["error"].get("code") == Code.BAD_TOKEN:
+    if sentence and reply["error"].get("code") == Code.BAD_TOKEN:
         raise CommandError(
             f"The server at {url} has a different secret. Use the server's --secret or --database."
         )
-    if sentence and answer["error"].get("code") == Code.TOKEN_EXPIRED:
+    if sentence and reply["error"].get("code") == Code.TOKEN_EXPIRED:
         raise CommandError(f"The clocks of this machine and of the server at {url} differ.")
     if sentence:
         raise CommandError(str(sentence))
-    return answer
+    return reply
 
 
 def _connect(settings: Settings, url: str, *, is_own: bool) -> http.client.HTTPConnection:
@@ -150,7 +150,7 @@ def _connect(settings: Settings, url: str, *, is_own: bool) -> http.client.HTTPC
     if not host or parts.scheme not in ("http", "https"):
         raise CommandError(f"--server must be a URL such as http://127.0.0.1:8888, not {url}.")
     if parts.scheme == "http":
-        return http.client.HTTPConnection(host, port, timeout=ANSWER_SECONDS)
+        return http.client.HTTPConnection(host, port, timeout=RESPONSE_SECONDS)
     try:
         context = ssl.create_default_context(cafile=settings.certfile if is_own else None)
     except OSError:  # SSLError is one
@@ -159,4 +159,4 @@ def _connect(settings: Settings, url: str, *, is_own: bool) -> http.client.HTTPC
         # Trust exactly this certificate; it seldom names the machine's own address.
         context.check_hostname = False
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    return http.client.HTTPSConnection(host, port, timeout=ANSWER_SECONDS, context=context)
+    return http.client.HTTPSConnection(host, port, timeout=RESPONSE_SECONDS, context=context)

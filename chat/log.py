@@ -89,7 +89,7 @@ def configure_logging() -> None:
     handler.addFilter(OncePerSecond())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    # Malformed requests are answered and counted, not logged.
+    # Malformed requests are rejected and counted, not logged.
     general = logging.getLogger("tornado.general")
     general.setLevel(logging.WARNING)
     general.addFilter(soften_peer_errors)

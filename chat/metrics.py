@@ -71,7 +71,7 @@ class Metrics:
         )
         self.unread_answers = Counter(
             "danmaku_unread_answers",
-            "HTTP connections closed because the peer did not read an answer",
+            "HTTP connections closed because the peer did not read a response",
             registry=registry,
         )
         self.wave_seconds = Histogram(

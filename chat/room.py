@@ -226,12 +226,12 @@ class Room:
 
         def finish(appended: asyncio.Future[AppendResult]) -> None:
             self._appending -= 1
-            answer = self._conclude(author, post, appended)
-            _resolve(outcome, answer)
+            result = self._conclude(author, post, appended)
+            _resolve(outcome, result)
             if key is not None and (retried := self._pending.pop(key).retry_outcome) is not None:
-                if isinstance(answer, wire.Ack):
-                    answer = msgspec.structs.replace(answer, dup=True)
-                _resolve(retried, answer)
+                if isinstance(result, wire.Ack):
+                    result = msgspec.structs.replace(result, dup=True)
+                _resolve(retried, result)
 
         appended.add_done_callback(finish)
         return outcome
@@ -251,7 +251,7 @@ class Room:
     def _conclude(
         self, author: Author, post: wire.Post, appended: asyncio.Future[AppendResult]
     ) -> wire.Ack | Rejection:
-        """Return the answer to a post whose append has ended."""
+        """Return the result of a post whose append has ended."""
         try:
             result = appended.result()
         except AppendFailed:
@@ -339,13 +339,13 @@ class Room:
         self._fanout.forget(self._audience)
 
 
-def _resolved(answer: wire.Ack | Rejection) -> Outcome:
+def _resolved(result: wire.Ack | Rejection) -> Outcome:
     outcome: Outcome = asyncio.get_running_loop().create_future()
-    outcome.set_result(answer)
+    outcome.set_result(result)
     return outcome
 
 
-def _resolve(outcome: Outcome, answer: wire.Ack | Rejection) -> None:
+def _resolve(outcome: Outcome, result: wire.Ack | Rejection) -> None:
     # Done already if a caller cancelled it without a shield.
     if not outcome.done():
-        outcome.set_result(answer)
+        outcome.set_result(result)

@@ -11,7 +11,7 @@ import { createInterface } from 'node:readline';
 const [address = 'ws://127.0.0.1:8888/ws/demo', quiet = '45', patience = '5'] = process.argv.slice(2);
 const HELD_MS = 10_000;
 const ATTEMPTS = 5;
-const ANSWERS = ['pong', 'ack', 'reject', 'identity'];
+const REPLIES = ['pong', 'ack', 'reject', 'identity'];
 const notify = (text) => console.error(`(${text})`);
 const between = (least, most) => least + Math.random() * (most - least);
 
@@ -105,7 +105,7 @@ function check() {
 }
 
 function handle(message) {
-  if (ANSWERS.includes(message.type)) checking = false;
+  if (REPLIES.includes(message.type)) checking = false;
   if (checking) startTimer(patience, comeBack);
   else startTimer(quiet, check);
   if (message.type === 'welcome') onWelcome(message);
@@ -131,7 +131,7 @@ function onWelcome({ recovered, reason, entries, ...welcome }) {
   if (!guest.session) becomeGuest(offered);
 }
 
-/** Sends what has no answer, now that the server knows whose it is. */
+/** Sends the unanswered posts, now that the server knows whose they are. */
 function becomeGuest({ session, user }) {
   guest = { session, user };
   if (signedIn) return;

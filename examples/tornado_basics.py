@@ -1,6 +1,6 @@
 """What blocks an event loop and what does not: python examples/tornado_basics.py
 
-All requests share one thread. While a handler computes or sleeps, no other request is answered;
+All requests share one thread. While a handler computes or sleeps, no other request is processed;
 while a handler awaits, others are. To see this, open / in one tab and another address in a second.
 This is why the danmaku server never blocks its loop: one slow call would delay every viewer.
 """
@@ -99,8 +99,8 @@ class Fetch(Basic):
 
     async def get(self) -> None:
         # The client times out after 20 seconds by default.
-        answer = await AsyncHTTPClient().fetch(self.address)
-        self.finish(f"{self.address} responded: {answer.body.decode()}")
+        response = await AsyncHTTPClient().fetch(self.address)
+        self.finish(f"{self.address} responded: {response.body.decode()}")
 
 
 async def serve(port: int, wait: float) -> None:

@@ -6,7 +6,7 @@
             print(entry)
 
 It keeps the cursor, detects gaps and dead connections, and reconnects as ``connection_state``
-decides. Posts that were not answered, or not stored because of a temporary failure, are sent again
+decides. Posts without a reply, or not stored because of a temporary failure, are sent again
 with the same ref. Entries that it cannot get are reported as ``Missed``. ``state`` is the state of
 the connection.
 """
@@ -80,8 +80,8 @@ class ClientLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     ``buffer``: unread entries. The others are in seconds. ``longest_delay``: between two attempts
     to connect. ``connect_seconds``: for one attempt, until the welcome. ``quiet_seconds``: without
-    a message, until the server is pinged (a post pings it at once). ``answer_seconds``: for the
-    answer to a ping. ``patience_seconds``: in which a rejected post is sent again.
+    a message, until the server is pinged (a post pings it at once). ``response_seconds``: for the
+    reply to a ping. ``patience_seconds``: in which a rejected post is sent again.
     """
 
     buffer: int = BUFFER_LIMIT
@@ -90,7 +90,7 @@ class ClientLimits(msgspec.Struct, frozen=True, kw_only=True):
     # Needed because a read does not notice a dead peer, and Tornado answers the server's own pings
     # without reporting them.
     quiet_seconds: float = 30.0
-    answer_seconds: float = 5.0
+    response_seconds: float = 5.0
     patience_seconds: float = 60.0
 
 
@@ -184,7 +184,7 @@ class Client:
         await self.close()
 
     async def close(self) -> None:
-        """Leave the room; posts that were not answered fail."""
+        """Leave the room; posts without a reply fail."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -225,12 +225,12 @@ class Client:
     async def _send_post(self, ref: str, message: bytes) -> Ack:
         if self._over is not None:
             raise self._over
-        answer: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
-        self._unanswered[ref] = (message, answer)
+        outcome: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
+        self._unanswered[ref] = (message, outcome)
         if self._is_signed_in:
             self._send(message)
         self._handle(Event(type="post"))
-        return await answer
+        return await outcome
 
     def __aiter__(self) -> Client:
         """Iterate over the entries, beginning with the history."""
@@ -291,7 +291,7 @@ class Client:
         limits = SocketLimits(
             connect=seconds.connect_seconds,
             quiet=seconds.quiet_seconds,
-            answer=seconds.answer_seconds,
+            response=seconds.response_seconds,
         )
         try:
             self._socket = await open_socket(
@@ -340,12 +340,12 @@ class Client:
         elif isinstance(message, Reject) and not self._is_signed_in and message.ref is None:
             self._on_rejected_session(message)
         elif isinstance(message, Ack | Reject):
-            _, answer = self._unanswered.get(message.ref or "", (b"", None))
-            if answer is not None and not answer.done():
+            _, outcome = self._unanswered.get(message.ref or "", (b"", None))
+            if outcome is not None and not outcome.done():
                 if isinstance(message, Ack):
-                    answer.set_result(message)
+                    outcome.set_result(message)
                 else:
-                    answer.set_exception(PostRejected(message))
+                    outcome.set_exception(PostRejected(message))
         return True
 
     def _on_welcome(self, welcome: Welcome) -> None:
@@ -392,6 +392,6 @@ class Client:
             self._over = why
         self._welcomed.set()
         self._entries.end()
-        for _, answer in self._unanswered.values():
-            if not answer.done():
-                answer.set_exception(self._over)
+        for _, outcome in self._unanswered.values():
+            if not outcome.done():
+                outcome.set_exception(self._over)

@@ -19,7 +19,7 @@ LONGEST_HELD_MS = 600_000
 RETRY_JITTER = 1.5
 # The reason that a close code means.
 CLOSE_REASONS = {1013: "full", 4011: "too_many"}
-# Answers that mean that the server would upgrade, so a proxy prevents it.
+# Statuses that mean that the server would upgrade, so a proxy prevents it.
 UPGRADE_REQUIRED = 426
 TEMPORARY = frozenset({408, 425, 429})
 # The stored value to which each code refers.
@@ -127,7 +127,7 @@ def step(state: ConnectionState, event: Event, limits: StateLimits) -> Step:
         case "online" | "visible" if phase == "live":
             return state, [CHECK]
         case "post" if phase == "live" and state.transport == "websocket":
-            # Over polling each post is a request of its own, which must be answered.
+            # Over polling each post is a request of its own, which must get a response.
             return state, [CHECK]
         case "due" if phase == "waiting":
             return _connect(state)

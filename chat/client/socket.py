@@ -1,6 +1,6 @@
 """One WebSocket of a client: opens it, reads messages, and detects a dead peer.
 
-It never reconnects. It decodes messages, and needs to know only which of them are answers.
+It never reconnects. It decodes messages, and needs to know only which of them are replies.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from chat.core.wire import Ack, Identity, Outgoing, Ping, Pong, Reject, Welcome,
 MESSAGE_LIMIT = 8 * 1_024 * 1_024
 NO_RESPONSE = 599  # Tornado's status when none came
 # Any other message may be older than the question.
-ANSWERS = (Welcome, Pong, Ack, Reject, Identity)
+REPLIES = (Welcome, Pong, Ack, Reject, Identity)
 
 Connect = Callable[[HTTPRequest], Awaitable[WebSocketClientConnection]]
 """Opens a WebSocket; raises HTTPClientError or OSError if it cannot be opened."""
@@ -28,7 +28,7 @@ _outgoing = msgspec.json.Decoder(Outgoing)
 
 
 class HandshakeRefused(Exception):
-    """The server, or a proxy before it, answered the handshake with another status than 101."""
+    """The server, or a proxy before it, responded to the handshake with a status other than 101."""
 
     def __init__(self, status: int, code: str, message: str, retry_after: float | None) -> None:
         super().__init__(f"{code}: {message}" if code else f"HTTP {status}")
@@ -48,11 +48,11 @@ class _ErrorBody(msgspec.Struct):
 
 
 class SocketLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds to the welcome, without a message until a ping, and for the answer to a ping."""
+    """Seconds to the welcome, without a message until a ping, and for the reply to a ping."""
 
     connect: float
     quiet: float
-    answer: float
+    response: float
 
 
 class Socket:
@@ -80,9 +80,9 @@ class Socket:
                 continue  # a type that a newer server knows
             except msgspec.DecodeError:
                 break  # not a server of ours
-            self._is_checking = self._is_checking and not isinstance(message, ANSWERS)
+            self._is_checking = self._is_checking and not isinstance(message, REPLIES)
             limits = self._limits
-            self._set_timer(limits.answer if self._is_checking else limits.quiet)
+            self._set_timer(limits.response if self._is_checking else limits.quiet)
             return message
         return None
 
@@ -101,7 +101,7 @@ class Socket:
         if not self._is_checking:
             self._is_checking = True
             self.send(encode(Ping()))
-            self._set_timer(self._limits.answer)
+            self._set_timer(self._limits.response)
 
     def send(self, message: bytes) -> None:
         """Send a message; does nothing if the connection has ended, which ``read`` reports."""

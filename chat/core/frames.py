@@ -1,6 +1,6 @@
 """WebSocket frames (RFC 6455, section 5), bytes in and events out: no socket, no clock.
 
-Reading is strict: what the RFC forbids is a ``FrameError`` with the close code to answer with.
+Reading is strict: what the RFC forbids is a ``FrameError`` with the close code to reply with.
 Frames are written whole, never in fragments. Compression (RFC 7692) is without context in both
 directions: each message stands alone. Most of it is for a server; ``build_masked`` and
 ``read_frame`` are what a client needs.
@@ -91,8 +91,8 @@ def build_close(code: int, message: str) -> bytes:
     return build_frame(CLOSE, code.to_bytes(2, "big") + reason)
 
 
-def answer_close(payload: bytes) -> bytes:
-    """Return the payload of the answer to a close frame: its code (RFC 6455, section 5.5.1).
+def build_close_reply(payload: bytes) -> bytes:
+    """Return the payload of the reply to a close frame: its code (RFC 6455, section 5.5.1).
 
     Raises FrameError where the RFC forbids the code, or the reason after it is no text.
     """

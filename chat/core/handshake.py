@@ -127,7 +127,7 @@ def accept_key(key: str) -> bytes:
     return base64.b64encode(hashlib.sha1(key.encode() + _GUID).digest())
 
 
-def answer_upgrade(upgrade: Upgrade) -> bytes:
+def build_upgrade_response(upgrade: Upgrade) -> bytes:
     """Return the head of the response that accepts an upgrade."""
     accept = accept_key(upgrade.key)
     extensions = _DEFLATE if upgrade.deflate else b""

@@ -155,7 +155,7 @@ class RoomState:
         return len(self._slow_mode)
 
     def remember(self, user: str, ref: str, seq: int, now: float) -> None:
-        """Remember an accepted post, so that a retry gets the same answer."""
+        """Remember an accepted post, so that a retry gets the same result."""
         refs = self._refs
         refs[(user, ref)] = (seq, now)
         while refs:

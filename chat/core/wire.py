@@ -263,7 +263,7 @@ class Identity(_Outgoing, frozen=True, tag="identity", omit_defaults=True):
 
 
 class Pong(_Outgoing, frozen=True, tag="pong"):
-    """The answer to ``ping``."""
+    """The reply to ``ping``."""
 
 
 class Bye(_Outgoing, frozen=True, tag="bye"):
@@ -293,7 +293,7 @@ def encode_batch(epoch: str, first: int, last: int, bodies: list[bytes], thinned
 
 
 def encode_reject(ref: str | None, rejection: Rejection) -> bytes:
-    """Encode a rejection as the answer to the message ``ref``."""
+    """Encode a rejection as the reply to the message ``ref``."""
     retry_after = rejection.retry_after
     return _encoder.encode(Reject(ref, rejection.code, rejection.message, retry_after))
 

@@ -31,9 +31,9 @@ class ApiHandler(Handler):
     """The query parameters that are accepted."""
 
     async def prepare(self) -> None:
-        """Refuse pages of other origins, and let allowed ones read the answer (CORS).
+        """Reject pages of other origins, and let allowed ones read the response (CORS).
 
-        The request is recorded as pending, so that a server that stops answers it first.
+        The request is recorded as pending, so that a server that stops responds to it first.
         """
         request = asyncio.current_task()
         assert request is not None
@@ -58,7 +58,7 @@ class ApiHandler(Handler):
             self.set_header("Access-Control-Allow-Origin", origin)
 
     def options(self, *_args: str) -> None:
-        """Answer a CORS preflight."""
+        """Respond to a CORS preflight."""
         self.set_header("Access-Control-Allow-Methods", "GET, POST, PATCH")
         self.set_header("Access-Control-Allow-Headers", "Content-Type, Authorization")
         self.set_header("Access-Control-Max-Age", "3600")
@@ -100,7 +100,7 @@ class Rooms(ApiHandler):
     PARAMETERS = ("limit",)
 
     def get(self) -> None:
-        """Answer with the rooms, the most watched first."""
+        """Respond with the rooms, most viewers first."""
         limit = int(self.read_number("limit", ROOMS_DEFAULT, 1, MAX_ROOMS, whole=True))
         self.write_bytes(self.services.room_list.read(limit))
 
@@ -109,7 +109,7 @@ class RoomHandler(ApiHandler):
     """``GET /api/rooms/{room}``: the state of a room."""
 
     async def get(self, name: str) -> None:
-        """Answer with its newest number, viewers and settings."""
+        """Respond with the room's newest seq, viewers and settings."""
         room = self.require(await self.services.hub.open_existing_room(name))
         self.write_json(
             wire.RoomInfo(name, wire.BEGINNING.epoch, 0, 0, Raw(b"{}"))
@@ -122,7 +122,7 @@ class RoomSettingsHandler(ApiHandler):
     """``PATCH /api/rooms/{room}/settings``: change settings, with a host's token."""
 
     async def patch(self, name: str) -> None:
-        """Answer with all settings once the change is durable."""
+        """Respond with all settings once the change is durable."""
         self.require(self.services.tokens.authorize(self.read_token(), name, Role.HOST))
         patch = self.require(wire.decode_settings_patch(self.read_body()))
         room = await self.open_room(name)
@@ -137,7 +137,7 @@ class Entries(ApiHandler):
     _waiting: asyncio.Task[wire.Page | Rejection] | None = None
 
     async def get(self, name: str) -> None:
-        """Answer at once (``wait=0``), or as soon as there is an entry (long polling)."""
+        """Respond at once (``wait=0``), or as soon as there is an entry (long polling)."""
         after = self.query.get("after")
         cursor = None if after is None else self.require(wire.parse_cursor(after))
         if (token := self.read_token()) is not None:
@@ -156,7 +156,7 @@ class Entries(ApiHandler):
         if not self._waiting.cancelled():
             self.write_json(self.require(self._waiting.result()))
         elif stream is not None and not stream.closed():
-            # The peer has shut down its sending side: answer at once, since it may still read.
+            # The peer has shut down its sending side: respond at once, since it may still read.
             self.write_json(self.require(await hub.read_room(name, cursor, limit, 0, poller)))
 
     def _read_poller(self) -> str:
@@ -180,7 +180,7 @@ class Session(ApiHandler):
     """``POST /api/session``: become a guest, before the first post over HTTP."""
 
     def post(self) -> None:
-        """Answer 201 with a new guest and its session."""
+        """Respond 201 with a new guest and its session."""
         body = self.require(wire.decode_guest_request(self.read_body()))
         guest = self.require(self.services.guests.create_guest(body.name))
         self.set_status(201)
@@ -192,7 +192,7 @@ class Comments(ApiHandler):
     """``POST /api/rooms/{room}/comments``: post a comment without a connection."""
 
     async def post(self, name: str) -> None:
-        """Answer 201 once the comment is durable."""
+        """Respond 201 once the comment is durable."""
         body = self.require(wire.decode_http_post(self.read_body()))
         token = self.read_token()
         author = self._find_author(token, body, name)

@@ -160,8 +160,8 @@ class Connection(FrameWriter):
                 self._charge(FRAGMENT_COST)
             self._owes_pong = False
         elif message.opcode == frames.CLOSE:
-            answer = frames.answer_close(message.payload)
-            self._end(frames.build_frame(frames.CLOSE, answer))
+            reply = frames.build_close_reply(message.payload)
+            self._end(frames.build_frame(frames.CLOSE, reply))
         elif message.opcode == frames.BINARY:
             self._reject_message(None, reject(Code.BINARY))
 
@@ -207,11 +207,11 @@ class Connection(FrameWriter):
         self._send_outcome(ref, outcome)
 
     def _send_outcome(self, ref: str | None, outcome: Outcome) -> None:
-        answer = outcome.result()
-        if isinstance(answer, Rejection):
-            self._send_reject(ref, answer)
+        result = outcome.result()
+        if isinstance(result, Rejection):
+            self._send_reject(ref, result)
         else:
-            self.send_message(answer)
+            self.send_message(result)
 
     def _rename(self, raw: str) -> None:
         name = clean_name(raw)

@@ -8,7 +8,7 @@ from random import Random
 from tornado.iostream import IOStream
 
 from chat.core.budgets import MESSAGES, RateBudget
-from chat.core.handshake import Upgrade, answer_upgrade
+from chat.core.handshake import Upgrade, build_upgrade_response
 from chat.core.pace import is_stalled
 from chat.core.reject import (
     FULL,
@@ -46,7 +46,7 @@ class Connections:
 
     ``stalled`` are those whose streams have unsent bytes. ``max_viewers`` bounds the connections.
     ``count``: those that have not left; one that only waits for its peer to close is not counted.
-    ``close_seconds``: how long a peer may take to answer a close frame.
+    ``close_seconds``: how long a peer may take to reply to a close frame.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Connections:
     ) -> None:
         """Accept an upgrade; a task follows the room over ``stream`` from now on.
 
-        ``address`` is the client's, for its budgets. A connection over the limit is answered with
+        ``address`` is the client's, for its budgets. A connection over the limit gets
         ``bye`` and 1013: a browser cannot read the body of a refused handshake.
         """
         if stream.closed():
@@ -107,7 +107,9 @@ class Connections:
         stream.set_nodelay(True)
         encoding = DEFLATE if upgrade.deflate else PLAIN
         key = self.peers.add_connection(address)
-        connection = Connection(stream, self, room, author, key, answer_upgrade(upgrade), encoding)
+        connection = Connection(
+            stream, self, room, author, key, build_upgrade_response(upgrade), encoding
+        )
         is_full = self.check_capacity() is not None
         self.count += 1
         if is_full:
@@ -134,7 +136,7 @@ class Connections:
         self.peers.remove_connection(connection.address_key)
 
     def sweep(self, now: float) -> None:
-        """Ping some; close those that did not answer or made no progress; end expired tokens.
+        """Ping some; close those that did not reply or made no progress; end expired tokens.
 
         Call once a second.
         """

@@ -21,12 +21,12 @@ from chat.hub import Hub
 from chat.metrics import Metrics
 from chat.room import Room
 from chat.settings import Settings
-from chat.web.answers import PendingAnswers
 from chat.web.callers import Caller, Callers
 from chat.web.connections import Connections
 from chat.web.identity.guests import GuestSessions
 from chat.web.identity.tokens import Tokens
 from chat.web.peers import Peers
+from chat.web.responses import PendingResponses
 from chat.web.room_list import RoomList
 from chat.web.strings import Strings
 
@@ -51,25 +51,25 @@ class Services:
     metrics: Metrics
     connections: Connections
     peers: Peers
-    answers: PendingAnswers
+    responses: PendingResponses
     guests: GuestSessions
     tokens: Tokens
     strings: Strings
     room_list: RoomList
     pending_requests: set[asyncio.Task[Any]] = field(default_factory=set)
-    """The API requests that are not answered yet."""
+    """The API requests that have no response yet."""
 
 
 class Refused(HTTPError):
-    """Raised by a handler to answer with a rejection, written as JSON or as a page."""
+    """Raised by a handler to respond with a rejection, written as JSON or as a page."""
 
     def __init__(self, rejection: Rejection) -> None:
         super().__init__(rejection.status)
         self.rejection = rejection
 
 
-class AnsweringHandler(RequestHandler):
-    """A handler whose answers have a deadline; see ``web/answers.py``."""
+class DeadlineHandler(RequestHandler):
+    """A handler whose responses have a deadline; see ``web/responses.py``."""
 
     services: Services
 
@@ -78,11 +78,11 @@ class AnsweringHandler(RequestHandler):
         written = super().flush(include_footers)
         stream = getattr(self.request.connection, "stream", None)
         if stream is not None:
-            self.services.answers.watch(stream, written)
+            self.services.responses.watch(stream, written)
         return written
 
 
-class Handler(AnsweringHandler):
+class Handler(DeadlineHandler):
     """The base of every handler except those for static files."""
 
     def initialize(self, services: Services) -> None:
@@ -137,13 +137,13 @@ class Handler(AnsweringHandler):
         return reject(_CODES.get(status, Code.INTERNAL if status >= 500 else Code.BAD_REQUEST))
 
     async def head(self, *args: str) -> None:
-        """Answer like GET; Tornado leaves the body out."""
-        answer = self.get(*args)
-        if answer is not None:
-            await answer
+        """Respond as to GET; Tornado omits the body."""
+        pending = self.get(*args)
+        if pending is not None:
+            await pending
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Answer with ``{"error": {"code", "message", "retry_after"}}``."""
+        """Respond with ``{"error": {"code", "message", "retry_after"}}``."""
         _, error, _ = kwargs.get("exc_info", (None, None, None))
         rejection = self.services.metrics.count_rejection(self.rejection_of(status_code, error))
         if rejection.retry_after is not None:
@@ -157,15 +157,15 @@ class Handler(AnsweringHandler):
         """Write a rejection as the body of the response."""
         self.write_json(Failure(rejection))
 
-    def write_json(self, answer: Struct) -> None:
-        """Answer with JSON that must not be cached."""
-        self.write_bytes(encode(answer))
+    def write_json(self, body: Struct) -> None:
+        """Respond with JSON that must not be cached."""
+        self.write_bytes(encode(body))
 
-    def write_bytes(self, answer: bytes) -> None:
-        """Answer with encoded JSON that must not be cached."""
+    def write_bytes(self, body: bytes) -> None:
+        """Respond with encoded JSON that must not be cached."""
         self.set_header("Content-Type", "application/json; charset=utf-8")
         self.set_header("Cache-Control", "no-store")
-        self.finish(answer)
+        self.finish(body)
 
     def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
         """Log errors of the server; errors of a peer are counted, not logged."""

@@ -14,7 +14,7 @@ class ProbeHandler(Handler):
 
 
 class Health(ProbeHandler):
-    """``GET /healthz``: the process answers."""
+    """``GET /healthz``: the process responds."""
 
     def get(self) -> None:
         self.set_header("Content-Type", "text/plain; charset=utf-8")
@@ -25,7 +25,7 @@ class Ready(ProbeHandler):
     """``GET /readyz``: new viewers may be sent here."""
 
     def get(self) -> None:
-        """Answer 200, or 503 while the server stops, or while it cannot store comments."""
+        """Respond 200, or 503 while the server stops, or while it cannot store comments."""
         if self.services.hub.is_stopping:
             raise Refused(reject(Code.RESTARTING, retry_after=1))
         if not self.services.hub.is_healthy:

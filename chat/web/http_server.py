@@ -1,4 +1,4 @@
-"""Tornado's HTTP server, with an answer to every request that can be answered.
+"""Tornado's HTTP server, with a response to every request that can get one.
 
 Tornado answers a malformed request with an empty 400 and closes the connection if a head is too
 large; here both get an error as JSON. Request targets in absolute form are accepted. Errors of
@@ -68,7 +68,7 @@ class _PeerStream(IOStream):
     def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
         """Read the head of a request; of one over the limit, return what has arrived.
 
-        Tornado would close the connection, so that the request could not be answered.
+        Tornado would close the connection, so that the request would get no response.
         """
         if max_bytes is not None:
             regex = rb"(?s)%s|\A(?=.{%d})(?!.{,%d}%s).+" % (regex, max_bytes + 1, max_bytes, regex)
@@ -152,7 +152,7 @@ class _ServerConnection(HTTP1ServerConnection):
         try:
             is_open = True
             while is_open:
-                # A peer that has left needs no answers to the requests it sent before.
+                # A peer that has left needs no responses to its earlier requests.
                 is_open = await self._serve_request(delegate) and not self.stream.closed()
                 # Reading buffered requests does not yield to the loop.
                 await asyncio.sleep(0)
@@ -215,8 +215,8 @@ class _Request(HTTPMessageDelegate):
             # The request was parsed, but a value is invalid, such as the Host header.
             self._request = None
             is_head = start_line.method == "HEAD"
-            answer, headers, body = _build_refusal(reject(Code.BAD_REQUEST))
-            self._connection.write_headers(answer, headers, b"" if is_head else body)
+            status, headers, body = _build_refusal(reject(Code.BAD_REQUEST))
+            self._connection.write_headers(status, headers, b"" if is_head else body)
             self._connection.finish()
             return None
 
@@ -261,7 +261,7 @@ class RequestServer(HTTPServer):
         self.request_queue = RequestQueue()
         metrics.watch(
             "danmaku_waiting_requests",
-            "HTTP requests that wait until others have been answered",
+            "HTTP requests that wait until others have been processed",
             lambda: len(self.request_queue),
         )
 

@@ -10,7 +10,7 @@ from tornado.web import HTTPError, StaticFileHandler
 from chat import __version__
 from chat.core.reject import Code, Rejection, reject
 from chat.core.wire import Failure, encode, parse_room
-from chat.web.handler import AnsweringHandler, Handler, Refused, Services
+from chat.web.handler import DeadlineHandler, Handler, Refused, Services
 
 HLS_FILE = "hls.min.mjs"
 
@@ -80,11 +80,11 @@ class NotFound(PageHandler):
     """All other addresses: an HTML page for a browser, JSON for a program."""
 
     def prepare(self) -> None:
-        """Answer 404 to any method."""
+        """Respond 404 to any method."""
         raise Refused(reject(Code.NOT_FOUND))
 
     def write_rejection(self, rejection: Rejection) -> None:
-        """Answer with HTML if the client accepts it, with JSON otherwise."""
+        """Respond with HTML if the client accepts it, with JSON otherwise."""
         if "text/html" in self.request.headers.get("Accept", ""):
             super().write_rejection(rejection)
         else:
@@ -109,7 +109,7 @@ class OverlayComposer(PageHandler):
         self.render_page("overlay_composer.html", room=self.require(parse_room(name)))
 
 
-class StaticFiles(AnsweringHandler, StaticFileHandler):
+class StaticFiles(DeadlineHandler, StaticFileHandler):
     """JavaScript modules and styles: revalidated at each use, and readable by other origins."""
 
     def initialize(  # type: ignore[override]
@@ -126,7 +126,7 @@ class StaticFiles(AnsweringHandler, StaticFileHandler):
         self.set_header("Access-Control-Allow-Origin", "*")
 
     def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
-        """Answer 404 for a name with a NUL, for which the file system raises."""
+        """Respond 404 to a name with a NUL, for which the file system raises an error."""
         if "\0" in absolute_path:
             raise HTTPError(404)
         return super().validate_absolute_path(root, absolute_path)
@@ -136,7 +136,7 @@ class StaticFiles(AnsweringHandler, StaticFileHandler):
         self.set_header("Cache-Control", "no-cache")
 
     def write_error(self, status_code: int, **_kwargs: Any) -> None:
-        """Answer with a JSON error, like the API; a folder is as little there as a missing file."""
+        """Respond with a JSON error, like the API; a folder is treated as a missing file."""
         rejection = reject(_FILE_ERRORS.get(status_code, Code.NOT_FOUND))
         self.set_status(rejection.status)
         self.set_header("Content-Type", "application/json; charset=utf-8")

@@ -22,7 +22,7 @@ from websocket import create_connection
 from tests.support.javascript import NODE
 from tests.support.server_process import ROOT, ServerProcess
 
-ANSWER_SECONDS = 20
+RESPONSE_SECONDS = 20
 PROGRAMS = {"client.py": sys.executable, "client.mjs": str(NODE)}
 
 
@@ -62,16 +62,16 @@ class Running:
         self.process.stdin.flush()
 
     def next_line(self) -> str:
-        return self._lines.get(timeout=ANSWER_SECONDS)
+        return self._lines.get(timeout=RESPONSE_SECONDS)
 
-    def next_note(self, seconds: float = ANSWER_SECONDS) -> str:
+    def next_note(self, seconds: float = RESPONSE_SECONDS) -> str:
         return self._notes.get(timeout=seconds)
 
     def leave(self) -> int:
         """End its input, as Ctrl-D does, and return its exit code."""
         assert self.process.stdin is not None
         self.process.stdin.close()
-        return self.process.wait(ANSWER_SECONDS)
+        return self.process.wait(RESPONSE_SECONDS)
 
     def close(self) -> None:
         self.process.kill()
@@ -137,7 +137,7 @@ class Relay:
 def follow(server: ServerProcess, room: str, name: str):
     """Join with the bare library, to post and receive as another viewer."""
     return create_connection(
-        f"{server.ws_url}/ws/{room}?name={name}&history=300", timeout=ANSWER_SECONDS
+        f"{server.ws_url}/ws/{room}?name={name}&history=300", timeout=RESPONSE_SECONDS
     )
 
 

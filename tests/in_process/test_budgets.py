@@ -17,7 +17,7 @@ from chat.core.reject import Rejection
 from chat.core.room_state import Author
 from chat.core.wire import Ack, Post
 from chat.load import INTERVAL_SECONDS, OVERLOADED_SECONDS
-from chat.web.answers import ANSWER_SECONDS
+from chat.web.responses import RESPONSE_SECONDS
 from tests.support.in_process_server import InProcessServer, Peer
 from tests.support.websocket_frames import encode_frame, encode_message
 
@@ -59,8 +59,8 @@ def run(scenario: Callable[[InProcessServer], Coroutine[Any, Any, None]], **limi
     asyncio.run(within())
 
 
-async def answer_in(peer: Peer) -> float:
-    """Return how long a well-behaved peer waits for an answer, in seconds."""
+async def time_request(peer: Peer) -> float:
+    """Return the seconds until a well-behaved peer gets a response."""
     began = time.monotonic()
     peer.send("ping")
     await peer.read_message("pong")
@@ -84,7 +84,7 @@ def test_floods_are_delayed_then_rejected_then_closed_and_others_are_served() ->
         other = await server.connect("demo")
         floods = [asyncio.create_task(flood(server, kind)) for kind in FLOODS]
         while not all(task.done() for task in floods):
-            assert await answer_in(other) < PROMPT_SECONDS
+            assert await time_request(other) < PROMPT_SECONDS
             await asyncio.sleep(1 / FAST.rate)
         await asyncio.gather(*floods)
         exceeded = server.read_metric("danmaku_budget_exceeded_total", budget="messages")
@@ -99,7 +99,7 @@ def test_peer_within_its_budget_is_never_delayed() -> None:
     async def scenario(server: InProcessServer) -> None:
         peer = await server.connect("demo")
         for _ in range(FAST.burst // 2):
-            assert await answer_in(peer) < PROMPT_SECONDS
+            assert await time_request(peer) < PROMPT_SECONDS
         assert not server.read_metric("danmaku_budget_exceeded_total", budget="messages")
         peer.close()
 
@@ -120,7 +120,7 @@ def test_accepted_posts_cost_no_message_budget() -> None:
 
 
 @pytest.mark.parametrize("kind", ["ping_frames", "ping_messages", "renames", "rejected_posts"])
-def test_peer_that_reads_no_answers_is_not_read_either(kind: str) -> None:
+def test_server_stops_reading_from_peer_that_reads_no_replies(kind: str) -> None:
     async def scenario(server: InProcessServer) -> None:
         peer = await server.connect("demo")
         peer.stop_reading()
@@ -155,7 +155,7 @@ def test_peer_over_its_budget_is_forgotten_as_soon_as_its_connection_breaks() ->
     run(scenario, messages=slow)
 
 
-def test_requests_of_a_peer_that_has_left_are_not_answered() -> None:
+def test_requests_of_a_peer_that_has_left_are_not_processed() -> None:
     async def scenario(server: InProcessServer) -> None:
         room = await server.hub.open_room("demo")
         cursor = f"{room.epoch}:{room.head}"
@@ -173,7 +173,7 @@ def test_requests_of_a_peer_that_has_left_are_not_answered() -> None:
     run(scenario)
 
 
-def test_posts_in_flight_of_a_connection_are_bounded_and_all_are_answered() -> None:
+def test_posts_in_flight_of_a_connection_are_bounded_and_all_get_a_reply() -> None:
     count = 3 * POSTS_IN_FLIGHT.limit
 
     async def scenario(server: InProcessServer) -> None:
@@ -191,7 +191,7 @@ def test_posts_in_flight_of_a_connection_are_bounded_and_all_are_answered() -> N
     run(scenario)
 
 
-def test_http_answer_that_is_not_read_ends_its_connection() -> None:
+def test_http_response_that_is_not_read_ends_its_connection() -> None:
     async def scenario(server: InProcessServer) -> None:
         room = await server.hub.open_room("demo")
         posts = [server.hub.post(room, AUTHOR, Post(LONG_TEXT)) for _ in range(300)]
@@ -203,9 +203,9 @@ def test_http_answer_that_is_not_read_ends_its_connection() -> None:
         async with asyncio.timeout(20):
             while not server.read_metric("danmaku_pending_answers"):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-        server.server._answers.sweep(time.monotonic() + ANSWER_SECONDS - 2)
+        server.server._responses.sweep(time.monotonic() + RESPONSE_SECONDS - 2)
         assert server.read_metric("danmaku_pending_answers") == 1
-        server.server._answers.sweep(time.monotonic() + ANSWER_SECONDS + 1)
+        server.server._responses.sweep(time.monotonic() + RESPONSE_SECONDS + 1)
         assert server.read_metric("danmaku_pending_answers") == 0
         assert server.read_metric("danmaku_unread_answers_total") == 1
         unread.close()

@@ -93,7 +93,7 @@ def test_entries_that_overflow_the_buffer_become_one_missed(
 def test_client_reconnects_when_its_peer_goes_silent_and_its_post_is_acked_once(
     server: ServerProcess, room: str
 ) -> None:
-    limits = ClientLimits(quiet_seconds=0.3, answer_seconds=0.3, connect_seconds=1.0)
+    limits = ClientLimits(quiet_seconds=0.3, response_seconds=0.3, connect_seconds=1.0)
 
     async def steps() -> None:
         async with (

@@ -116,7 +116,7 @@ def test_page_detects_a_dead_connection_with_a_post(
 def test_python_client_detects_a_dead_connection_with_a_post(
     server: ServerProcess, room: str
 ) -> None:
-    limits = ClientLimits(answer_seconds=0.3, connect_seconds=1.0)
+    limits = ClientLimits(response_seconds=0.3, connect_seconds=1.0)
 
     async def steps() -> None:
         async with (

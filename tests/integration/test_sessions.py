@@ -17,13 +17,13 @@ from websocket import WebSocket, create_connection
 from chat.client import Client
 from tests.support.server_process import ServerProcess
 
-ANSWER_SECONDS = 20
+RESPONSE_SECONDS = 20
 FOREIGN = jwt.encode({"iss": "danmaku", "sub": "g-1", "name": "Eve"}, "x" * 64, "HS256")
 UNSIGNED = jwt.encode({"iss": "danmaku", "sub": "g-1", "name": "Eve"}, None, "none")
 
 
 def join(server: ServerProcess, room: str, query: str = "") -> tuple[WebSocket, dict[str, Any]]:
-    socket = create_connection(f"{server.ws_url}/ws/{room}?{query}", timeout=ANSWER_SECONDS)
+    socket = create_connection(f"{server.ws_url}/ws/{room}?{query}", timeout=RESPONSE_SECONDS)
     return socket, json.loads(socket.recv())
 
 
@@ -42,7 +42,7 @@ def post_over_http(
         f"{server.url}/api/rooms/{room}/comments", json.dumps(body).encode(), headers
     )
     try:
-        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:
+        with urllib.request.urlopen(request, timeout=RESPONSE_SECONDS) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         return error.code, json.load(error)
@@ -50,7 +50,7 @@ def post_over_http(
 
 def become_guest(server: ServerProcess, **body: Any) -> dict[str, Any]:
     request = urllib.request.Request(f"{server.url}/api/session", json.dumps(body).encode())
-    with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:
+    with urllib.request.urlopen(request, timeout=RESPONSE_SECONDS) as answer:
         return json.load(answer)
 
 

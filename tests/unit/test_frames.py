@@ -22,8 +22,8 @@ from chat.core.frames import (
     FrameError,
     FrameReader,
     Message,
-    answer_close,
     build_close,
+    build_close_reply,
     build_compressed,
     build_frame,
     build_masked,
@@ -135,20 +135,20 @@ def test_close_is_answered_with_its_code_where_another_reader_takes_it(payload: 
         Close.parse(payload)
     except (ProtocolError, UnicodeDecodeError):
         with pytest.raises(FrameError) as refusal:
-            answer_close(payload)
+            build_close_reply(payload)
         assert refusal.value.code == 1002
     else:
-        assert answer_close(payload) == payload[:2]
+        assert build_close_reply(payload) == payload[:2]
 
 
 @pytest.mark.parametrize("code", [0, 999, 1004, 1005, 1006, 1015, 2999, 5000, 65_535])
 def test_close_with_a_code_that_is_never_sent_is_refused(code: int) -> None:
     with pytest.raises(FrameError):
-        answer_close(code.to_bytes(2, "big"))
+        build_close_reply(code.to_bytes(2, "big"))
 
 
 def test_close_without_a_code_is_answered_without_one() -> None:
-    assert answer_close(b"") == b""
+    assert build_close_reply(b"") == b""
 
 
 SIX = b"\x80"  # the mask bit and a length of 0

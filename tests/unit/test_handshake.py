@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.core.handshake import MAX_HISTORY, Upgrade, answer_upgrade, parse_head, read_upgrade
+from chat.core.handshake import (
+    MAX_HISTORY,
+    Upgrade,
+    build_upgrade_response,
+    parse_head,
+    read_upgrade,
+)
 from chat.core.reject import Rejection
 from chat.core.wire import Cursor
 
@@ -112,7 +118,7 @@ def test_compression_is_accepted_if_one_offer_can_be_accepted_unchanged(
     upgrade = read(**{"Sec-WebSocket-Extensions": offer})
     assert isinstance(upgrade, Upgrade)
     assert upgrade.deflate is granted
-    assert (b"permessage-deflate" in answer_upgrade(upgrade)) is granted
+    assert (b"permessage-deflate" in build_upgrade_response(upgrade)) is granted
 
 
 @pytest.mark.parametrize(
@@ -160,4 +166,6 @@ def test_handshake_response_has_the_accept_key() -> None:
     # The example of RFC 6455, section 1.3.
     upgrade = read(**{"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="})
     assert isinstance(upgrade, Upgrade)
-    assert b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in answer_upgrade(upgrade)
+    assert b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" in build_upgrade_response(
+        upgrade
+    )

@@ -85,7 +85,7 @@ export function step(state, event, limits = LIMITS) {
     case 'visible':
       if (phase === 'waiting' && !state.held) return connect({ ...state, eager: true });
       return phase === 'live' ? stay(state, { type: 'check' }) : stay(state);
-    case 'post': // over polling each post is a request of its own, which must be answered
+    case 'post': // over polling each post is a request of its own, which must get a response
       return phase === 'live' && state.transport === 'websocket' ? stay(state, { type: 'check' }) : stay(state);
     case 'due':
       return phase === 'waiting' ? connect(state) : stay(state);

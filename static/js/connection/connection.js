@@ -1,6 +1,6 @@
 /**
  * One viewer's connection to one room. It reconnects by itself (reconnecting-transport.js), resumes from the cursor so that no
- * entry is missed or delivered twice, and keeps posts until the server has answered them. It dispatches events and never touches
+ * entry is missed or delivered twice, and keeps posts until the server has replied. It dispatches events and never touches
  * the DOM.
  *
  * Events, each a CustomEvent:
@@ -75,7 +75,7 @@ export class Connection extends EventTarget {
     return this.#transport.state;
   }
 
-  /** How many posts have no answer yet. */
+  /** How many posts have no reply yet. */
   get unanswered() {
     return this.#outbox.size;
   }
@@ -199,7 +199,7 @@ export class Connection extends EventTarget {
     const first = epoch === '' || epoch === '0'; // 0: the room had not begun
     const same = epoch === welcome.epoch && welcome.reason !== 'ahead'; // the numbering of this cursor
     const entries = same ? welcome.entries.filter((entry) => entry.seq > seq) : welcome.entries;
-    const outdated = same && welcome.seq < seq; // a poll was answered after the server had written a probe's welcome
+    const outdated = same && welcome.seq < seq; // a poll got its response after the server had written a probe's welcome
     this.#cursor.moveTo(welcome.epoch, outdated ? seq : welcome.seq);
     this.#offeredSession = welcome.session ?? '';
     if (this.#offeredSession && !this.#session.token && !this.#readOnly) this.#session.store(this.#offeredSession);
@@ -229,7 +229,7 @@ export class Connection extends EventTarget {
   /** @param {import('./wire.js').Reject} reject */
   #onReject(reject) {
     const { ref, code, message, retry_after: retryAfter = null } = reject;
-    const signingIn = this.#signingIn && !ref; // the first answer is that to the session
+    const signingIn = this.#signingIn && !ref; // the first reply is that to the session
     if (code === 'bad_token' || (signingIn && retryAfter === null)) {
       this.#session.discard();
       if (this.#offeredSession) this.#session.store(this.#offeredSession);

@@ -1,5 +1,5 @@
 /**
- * Posts without a final answer, and when they are sent. The connection opens and closes the outbox and provides `send`. A post
+ * Posts without a final reply, and when they are sent. The connection opens and closes the outbox and provides `send`. A post
  * is sent at once while none is queued. Queued posts (made while offline, or rejected with a `retry_after`) are sent one at a
  * time, in order and always with their first ref, since the server accepts a ref only once. Retries end: when nothing was
  * accepted for `RETRY_FOR_MS`, the next rejection is final.
@@ -18,10 +18,10 @@ export class Outbox {
   static LIMIT = 32;
 
   #send;
-  /** @type {Map<string, Pending>} posts without a final answer, by ref, in order */
+  /** @type {Map<string, Pending>} posts without a final reply, by ref, in order */
   #pending = new Map();
   #isOpen = false;
-  /** The ref of the queued post that was sent and has no answer yet. */
+  /** The ref of the queued post that was sent and has no reply yet. */
   #inFlight = '';
   /** @type {ReturnType<typeof setTimeout> | undefined} runs while no queued post may be sent */
   #timer;
@@ -33,7 +33,7 @@ export class Outbox {
     this.#send = send;
   }
 
-  /** How many posts have no final answer. */
+  /** How many posts have no final reply. */
   get size() {
     return this.#pending.size;
   }
@@ -101,7 +101,7 @@ export class Outbox {
   }
 
   /**
-   * Removes and returns a post that has a final answer.
+   * Removes and returns a post that has a final reply.
    * @param {string | null | undefined} ref
    * @returns {Post | undefined}
    */

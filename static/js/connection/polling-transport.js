@@ -10,7 +10,7 @@ import { ErrorResponse, request as requestJson } from './request.js';
 
 const WAIT_SECONDS = 25;
 const POLL_TIMEOUT_MS = (WAIT_SECONDS + 10) * 1000;
-const ANSWER_TIMEOUT_MS = 10_000;
+const RESPONSE_TIMEOUT_MS = 10_000;
 const CHECK_TIMEOUT_MS = 5_000;
 const SHORT_POLL_EVERY_MS = 1_500; // without a slot for a long poll
 const PAGE_ENTRIES = 300;
@@ -33,7 +33,7 @@ export function openPolling(address, listener) {
   let { name, token } = address;
 
   /** @param {string} url @param {RequestInit} [init] @param {number} [timeoutMs] @param {AbortSignal[]} [signals] */
-  async function request(url, init = {}, timeoutMs = ANSWER_TIMEOUT_MS, signals = []) {
+  async function request(url, init = {}, timeoutMs = RESPONSE_TIMEOUT_MS, signals = []) {
     const headers = { ...init.headers, ...(token && init.method === 'POST' ? { Authorization: `Bearer ${token}` } : {}) };
     return requestJson(url, { ...init, headers }, { timeoutMs, signals: [ended.signal, ...signals] });
   }
@@ -99,7 +99,7 @@ export function openPolling(address, listener) {
       if (state !== null && !rejoined) emit({ type: 'viewers', count: viewers });
       after = `${page.epoch}:${page.last}`;
       joined = true;
-      // Without a slot, or when something in between answers at once.
+      // Without a slot, or when a proxy responds at once.
       if (!rejoined && page.last < page.first && performance.now() - askedAt < SHORT_POLL_EVERY_MS) await sleep(SHORT_POLL_EVERY_MS);
     }
   }

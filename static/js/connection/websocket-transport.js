@@ -10,9 +10,9 @@ import { ErrorResponse, request } from './request.js';
 
 const WELCOME_TIMEOUT_MS = 10_000;
 const PING_AFTER_MS = 45_000;
-const ANSWER_TIMEOUT_MS = 5_000;
+const RESPONSE_TIMEOUT_MS = 5_000;
 const ABNORMAL_CLOSURE = 1006;
-const ANSWERS = new Set(['welcome', 'pong', 'ack', 'reject', 'identity']); // any other message may be older than the question
+const REPLIES = new Set(['welcome', 'pong', 'ack', 'reject', 'identity']); // any other message may have been sent before the ping
 
 /**
  * @param {Address} address
@@ -26,7 +26,7 @@ export function openWebSocket(address, listener) {
   /** @type {import('./wire.js').Bye | null} */
   let bye = null;
   let closed = false;
-  let checking = true; // whether the timer waits for an answer: first of all, for the welcome
+  let checking = true; // whether the timer waits for a reply; at first, for the welcome
   let timer = setTimeout(onTimeout, WELCOME_TIMEOUT_MS);
 
   /** @param {number} code @param {string} [reason] */
@@ -50,7 +50,7 @@ export function openWebSocket(address, listener) {
     if (closed || checking) return;
     checking = true;
     clearTimeout(timer);
-    timer = setTimeout(onTimeout, ANSWER_TIMEOUT_MS);
+    timer = setTimeout(onTimeout, RESPONSE_TIMEOUT_MS);
     socket.send('{"type":"ping"}');
   }
 
@@ -61,9 +61,9 @@ export function openWebSocket(address, listener) {
     if (closed) return;
     const message = parse(data);
     if (!message) return end(ABNORMAL_CLOSURE); // not a server of ours
-    checking &&= !ANSWERS.has(message.type);
+    checking &&= !REPLIES.has(message.type);
     clearTimeout(timer);
-    timer = checking ? setTimeout(onTimeout, ANSWER_TIMEOUT_MS) : setTimeout(check, PING_AFTER_MS);
+    timer = checking ? setTimeout(onTimeout, RESPONSE_TIMEOUT_MS) : setTimeout(check, PING_AFTER_MS);
     if (message.type === 'bye') bye = message;
     listener.message(message);
   });
@@ -89,7 +89,7 @@ export function openWebSocket(address, listener) {
  */
 export async function askWhyRefused(address, signal) {
   try {
-    await request(socketUrl(address), {}, { timeoutMs: ANSWER_TIMEOUT_MS, signals: [signal] });
+    await request(socketUrl(address), {}, { timeoutMs: RESPONSE_TIMEOUT_MS, signals: [signal] });
   } catch (error) {
     if (error instanceof ErrorResponse && error.code) return error; // without a code it is somebody else's response
   }

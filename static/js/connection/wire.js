@@ -60,7 +60,7 @@
  * @typedef {object} Transport exchanges these messages with the server
  * @property {'websocket' | 'polling'} kind
  * @property {(message: ViewerMessage) => boolean} send  false when it cannot be sent now
- * @property {() => void} check                           asks the server at once whether it is there, and ends if it does not answer
+ * @property {() => void} check                           pings the server at once, and ends if it does not reply
  * @property {() => void} close                           closes it; no callback follows
  *
  * @typedef {object} Listener the callbacks of a transport

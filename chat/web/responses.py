@@ -12,17 +12,17 @@ from tornado.iostream import IOStream
 from chat.environment import SYSTEM_CLOCK, Clock
 from chat.metrics import Metrics
 
-ANSWER_SECONDS = 15.0
+RESPONSE_SECONDS = 15.0
 
 
-class PendingAnswers:
-    """The writes that the kernel has not accepted yet, each with its deadline.
+class PendingResponses:
+    """The writes of responses that the kernel has not accepted yet, each with its deadline.
 
     A long response is many writes, so a slow peer that makes progress is not disconnected.
     """
 
     def __init__(
-        self, metrics: Metrics, seconds: float = ANSWER_SECONDS, clock: Clock = SYSTEM_CLOCK
+        self, metrics: Metrics, seconds: float = RESPONSE_SECONDS, clock: Clock = SYSTEM_CLOCK
     ) -> None:
         self._metrics = metrics
         self._seconds = seconds
@@ -30,7 +30,7 @@ class PendingAnswers:
         self._streams: dict[asyncio.Future[None], tuple[IOStream, float]] = {}
         metrics.watch(
             "danmaku_pending_answers",
-            "HTTP answers that wait for their peer to read",
+            "HTTP responses that wait for their peer to read them",
             lambda: len(self._streams),
         )
 
