@@ -65,7 +65,7 @@ class Hub:
         self._watch_rooms(
             "danmaku_history_entries",
             "Entries in the histories of the open rooms",
-            lambda room: room.held_entries,
+            lambda room: room.history_length,
         )
         self._watch_rooms(
             "danmaku_history_bytes",
@@ -136,8 +136,8 @@ class Hub:
         self._rooms.release(now)
 
     def live_rooms(self, count: int) -> list[Room]:
-        """Return rooms that have viewers or entries, the most watched first."""
-        live = (room for room in self._rooms if room.viewer_count or room.held_entries)
+        """Return rooms that have viewers or entries, most viewers first."""
+        live = (room for room in self._rooms if room.viewer_count or room.history_length)
         return heapq.nsmallest(count, live, key=lambda room: (-room.viewer_count, room.name))
 
     def count_viewers(self) -> int:

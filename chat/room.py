@@ -97,7 +97,7 @@ class Room:
         return len(self._audience)
 
     @property
-    def held_entries(self) -> int:
+    def history_length(self) -> int:
         return len(self._history)
 
     @property
@@ -153,14 +153,14 @@ class Room:
         if body is not None and isinstance(decode_entry(body).entry, Comment):
             self._history.replace(target, encode_retracted(target))
 
-    def shorten_history(self, kept: int) -> int:
-        """Drop all but the newest ``kept`` entries from memory; return how many bytes were freed.
+    def shorten_history(self, size: int) -> int:
+        """Drop all but the newest ``size`` entries from memory; return how many bytes were freed.
 
         Entries that have not been sent to all viewers stay. The dropped ones can still be read from
         the archive.
         """
         before = self._history.size
-        self.trim(self.head - max(kept, self._audience.count_waiting()))
+        self.trim(self.head - max(size, self._audience.count_waiting()))
         return before - self._history.size
 
     def trim(self, last: int) -> None:

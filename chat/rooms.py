@@ -1,7 +1,7 @@
 """The open rooms of this process: how they are opened, found and closed.
 
 They are bounded in number and in the bytes of their histories: unused rooms are closed when others
-need their place. Reading creates no room.
+need the space. Reading creates no room.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ ROOM_LIMIT = 10_000
 ROOM_IDLE_SECONDS = 300.0
 OPENING_LIMIT = 1_000
 HISTORY_BYTES = 256 * 1_024 * 1_024
-HELD_SECONDS = 10.0
-KEPT_ENTRIES = (50, 10)
+GRACE_SECONDS = 10.0
+SHORTENED_HISTORIES = (50, 10)
 FULL_SECONDS = 1.0
 
 
 class RoomLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Bounds: open rooms, rooms that are being opened, bytes of all histories.
 
-    Of each room: entries of history, known refs, counted pollers. ``held_seconds``: how long a room
-    without viewers stays open after its last use, even if others need its place.
+    Of each room: entries of history, known refs, counted pollers. ``grace_seconds``: how long a
+    room without viewers stays open after its last use, even if other rooms need the space.
     """
 
     rooms: int = ROOM_LIMIT
     openings: int = OPENING_LIMIT
     history_bytes: int = HISTORY_BYTES
-    held_seconds: float = HELD_SECONDS
+    grace_seconds: float = GRACE_SECONDS
     history: int = HISTORY_LIMIT
     refs: int = REF_LIMIT
     pollers: int = POLLER_LIMIT
@@ -132,7 +132,7 @@ class Rooms:
             return None
         if len(self._opening) >= self._limits.openings:
             return reject(Code.BUSY, retry_after=BUSY_SECONDS)
-        return None if self._free_place() else reject(Code.FULL, retry_after=ROOM_IDLE_SECONDS)
+        return None if self._make_space() else reject(Code.FULL, retry_after=ROOM_IDLE_SECONDS)
 
     async def _open(self, name: str, create: bool) -> Room | None:
         journal = self._journal
@@ -181,7 +181,7 @@ class Rooms:
 
     # --- closing --------------------------------------------------------------------------------
 
-    def _free_place(self) -> bool:
+    def _make_space(self) -> bool:
         """Close unused rooms if there are too many; return whether one more may be opened."""
         limits, now = self._limits, self._clock.monotonic()
         is_full = len(self._rooms) + len(self._opening) >= limits.rooms
@@ -190,22 +190,22 @@ class Rooms:
         if now < self._full_until:
             return False
         if is_full:
-            # A hundredth at once, so that not every opening searches all rooms.
+            # One percent at once, so that not every opening searches all rooms.
             for room in self._unused(now)[: 1 + limits.rooms // 100]:
                 self._close(room)
         self._free_memory(now)
-        has_place = (
+        has_space = (
             len(self._rooms) + len(self._opening) < limits.rooms
             and self._history_bytes <= limits.history_bytes
         )
-        if not has_place:
+        if not has_space:
             self._full_until = now + FULL_SECONDS
-        return has_place
+        return has_space
 
     def _unused(self, now: float) -> list[Room]:
         """Return the unused rooms, least recently used first."""
-        held = self._limits.held_seconds
-        found = [room for room in self if room.is_unused and now - room.used_at > held]
+        grace = self._limits.grace_seconds
+        found = [room for room in self if room.is_unused and now - room.used_at > grace]
         return sorted(found, key=lambda room: room.used_at)
 
     def _free_memory(self, now: float) -> None:
@@ -218,11 +218,11 @@ class Rooms:
             if self._history_bytes <= limit * 0.9:
                 return
             self._close(room)
-        for kept in KEPT_ENTRIES:
+        for size in SHORTENED_HISTORIES:
             for room in sorted(self, key=lambda room: -room.history_bytes):
                 if self._history_bytes <= limit * 0.9:
                     return
-                self._history_bytes -= room.shorten_history(kept)
+                self._history_bytes -= room.shorten_history(size)
 
     def release(self, now: float) -> None:
         """Close rooms that were unused for five minutes; stop counting pollers that stopped."""

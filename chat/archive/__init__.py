@@ -1,4 +1,4 @@
-"""The archive: a room's entries in SQL, numbered and stored in one transaction a batch.
+"""The archive: a room's entries in SQL, numbered and stored with one transaction per batch.
 
 Blocking code, for a thread of its own. Numbers are assigned inside the transaction that stores the
 entries, so that a batch that fails leaves no gap.
@@ -28,7 +28,7 @@ _PAGE_BYTES = 4_096
 
 
 class RoomRecord(msgspec.Struct, frozen=True):
-    """A room in the archive: its key there, the life of its numbering, newest seq, settings."""
+    """A room in the archive: its key, epoch, newest seq and settings."""
 
     room_id: int
     epoch: str
@@ -45,7 +45,7 @@ class UnsavedEntry(msgspec.Struct, frozen=True):
 
     @property
     def user(self) -> str:
-        """The sender, by whom a ref is known."""
+        """The sender; a ref belongs to its sender."""
         return self.entry.user if isinstance(self.entry, Comment) else ""
 
 
@@ -64,8 +64,8 @@ class StoredEntry(msgspec.Struct, frozen=True):
 def _unpack(parameter: str, columns: Sequence[str]) -> tuple[Any, list[Any]]:
     """Read rows from one JSON parameter.
 
-    One statement for a whole batch: SQLite gives up the interpreter's lock at every statement, and
-    a statement a row would fight with the event loop for it thousands of times a second.
+    One statement for a whole batch: the sqlite3 module releases the GIL at every statement, and
+    one statement per row would compete with the event loop for it thousands of times a second.
     """
     rows = sa.func.json_each(sa.bindparam(parameter)).table_valued("value", name="rows")
     return rows, [
@@ -119,7 +119,7 @@ _TRIM = sa.delete(entries).where(
 class Archive(Database):
     """One SQL database. ``url`` is ``sqlite:///FILE``, or ``sqlite://`` for memory only.
 
-    Raises ArchiveError when it cannot be opened, and leaves nothing behind then. Methods that write
+    Raises ArchiveError when it cannot be opened, and leaves no file behind then. Methods that write
     belong to one thread: ``load_or_create_room``, ``append``, ``trim``, ``checkpoint`` and
     ``scrub``. Those that read may be called from others, unless ``in_memory``. All of them raise
     SQLAlchemyError, or FileReplaced when the file is not the one that was opened.
@@ -141,8 +141,8 @@ class Archive(Database):
     ) -> dict[str, tuple[RoomRecord, list[bytes]]]:
         """Return rooms and their newest bodies, at most ``recent`` each, oldest first.
 
-        A room that has not begun begins with the epoch that is given for it, all of them in one
-        transaction; it is left out where None is given.
+        A room that does not exist is created with the epoch given for it, all in one transaction.
+        If the epoch is None, the room is omitted.
         """
         records = self.find_rooms(wanted)
         new = {name: epoch for name, epoch in wanted.items() if epoch and name not in records}
@@ -163,7 +163,7 @@ class Archive(Database):
         }
 
     def load_or_create_room(self, name: str, new_epoch: str) -> RoomRecord:
-        """Return the room's numbering; a room that is new here begins with ``new_epoch``."""
+        """Return the room; a new room gets the epoch ``new_epoch``."""
         with self._writing() as connection:
             return self._load_or_create(connection, name, new_epoch)
 
@@ -179,10 +179,10 @@ class Archive(Database):
         return RoomRecord(row.id, row.epoch, row.head, settings)
 
     def append(self, batch: Iterable[UnsavedEntry]) -> list[StoredEntry]:
-        """Number and keep a batch, which is durable when this returns; raises SQLAlchemyError.
+        """Number and store a batch, which is durable when this returns; raises SQLAlchemyError.
 
-        A retraction overwrites the comment that it names in the same transaction, and a change of
-        settings the room's.
+        In the same transaction, a retraction overwrites its target, and a change of settings
+        replaces the room's settings.
         """
         batch = list(batch)
         stored: list[StoredEntry] = []
@@ -227,7 +227,7 @@ class Archive(Database):
                 ]
                 connection.execute(_MOVE_HEAD, moved)
             self._overwrite_retracted(connection, batch)
-            self._keep_settings(connection, batch)
+            self._store_settings(connection, batch)
         self.written_pages += 4 + 2 * size // _PAGE_BYTES
         return stored
 
@@ -253,8 +253,8 @@ class Archive(Database):
         if targets:
             connection.execute(_OVERWRITE, targets)
 
-    def _keep_settings(self, connection: sa.Connection, batch: list[UnsavedEntry]) -> None:
-        # With the room, not only among its entries: those are trimmed.
+    def _store_settings(self, connection: sa.Connection, batch: list[UnsavedEntry]) -> None:
+        # With the room, because entries are trimmed.
         chosen = [
             {"key": unsaved.room_id, "set": msgspec.json.encode(unsaved.entry.settings).decode()}
             for unsaved in batch
@@ -269,7 +269,7 @@ class Archive(Database):
             found = connection.execute(_READ, {"key": room_id, "after": after, "limit": limit})
             return [(row.seq, row.body.encode()) for row in found]
 
-    # --- what keeps it small and clean ------------------------------------------------------------
+    # --- trimming ---------------------------------------------------------------------------------
 
     def room_ids(self) -> list[int]:
         """Return the keys of all rooms."""
@@ -277,11 +277,11 @@ class Archive(Database):
             return list(connection.execute(sa.select(rooms.c.id)).scalars())
 
     def find_old(self, room_id: int, cutoff: int, limit: int, now: int) -> tuple[int, int]:
-        """Return the last of a room's oldest entries that are all from before ``cutoff``.
+        """Return the last seq and the number of the oldest entries that are older than ``cutoff``.
 
-        And how many they are, at most ``limit``. ``cutoff`` and ``now`` in Unix milliseconds. An
-        entry from the future was numbered while the clock was wrong: it is as old as those after
-        it.
+        At most ``limit`` entries, (0, 0) if there are none. ``cutoff`` and ``now`` are in Unix
+        milliseconds. An entry from the future was stored while the clock was wrong: it counts as
+        old if the entries after it are.
         """
         after, passed = 0, 0
         with self._reading() as connection:

@@ -29,9 +29,9 @@ INTEGRITY_SECONDS = 1.0
 class Database:
     """One SQL database. ``url`` is ``sqlite:///FILE``, or ``sqlite://`` for memory only.
 
-    Raises ArchiveError when it cannot be opened, and leaves nothing behind then. Afterwards its
-    methods raise FileReplaced when the file is not the one that was opened. ``written_pages``:
-    about how many were written to the log since the last checkpoint.
+    Raises ArchiveError when it cannot be opened, and leaves no file behind then. Its methods raise
+    FileReplaced when the file is no longer the one that was opened. ``written_pages``: about how
+    many pages were written to the log since the last checkpoint.
     """
 
     def __init__(self, url: str) -> None:
@@ -39,7 +39,7 @@ class Database:
         self.in_memory = path is None
         self._file: DatabaseFile | None = None
         self.written_pages = 0
-        # Until when a write may wait for another process's lock; None: LOCK_SECONDS each.
+        # When writes stop waiting for another process's lock; None: after LOCK_SECONDS each.
         self._lock_deadline: float | None = None
         self._needs_serial = False
         if path:
@@ -58,10 +58,10 @@ class Database:
             if self._file is not None:
                 self._prepare_file(self._file)
             migrate(self._writer, path)
-            # What a crash left in the log may hold texts that were retracted before it.
+            # After a crash the log may contain texts that were retracted before it.
             self.scrub()
             if self._file is not None:
-                self._file.remember_log()
+                self._file.record_log()
                 self._file.check()
         except (sa.exc.DBAPIError, sqlite3.Error, FileReplaced, OSError) as error:
             self.discard()
@@ -73,7 +73,7 @@ class Database:
 
     def _prepare_file(self, file: DatabaseFile) -> None:
         if file.is_copy:
-            # Before it has a write-ahead log: so a log beside a copy is known not to be its own.
+            # Before it has a write-ahead log: a log beside a copy is then known to be foreign.
             _renew_epochs(file, file.next_serial())
         elif not file.is_new:
             self._refuse_damaged()
@@ -83,7 +83,7 @@ class Database:
                 pass
 
     def _refuse_damaged(self) -> None:
-        """Look for damage, in a large database for no longer than a moment."""
+        """Check for damage, for at most ``INTEGRITY_SECONDS``."""
         ends = time.monotonic() + INTEGRITY_SECONDS
         with self._reader.connect() as connection:
             driver: Any = connection.connection.dbapi_connection
@@ -103,7 +103,7 @@ class Database:
             )
 
     def _begin(self, connection: sa.Connection) -> None:
-        """Begin a write, waiting a while for the lock; ``hurry`` makes it shorter."""
+        """Begin a write, waiting for the lock; ``limit_lock_wait`` shortens the wait."""
         ends = time.monotonic() + LOCK_SECONDS
         while True:
             try:
@@ -119,12 +119,12 @@ class Database:
     def _roll_back(self, _connection: sa.Connection) -> None:
         self._needs_serial = self._file is not None
 
-    def hurry(self, seconds: float) -> None:
-        """Let no write wait for a lock longer than until ``seconds`` from now."""
+    def limit_lock_wait(self, seconds: float) -> None:
+        """Let no write wait for a lock beyond ``seconds`` from now."""
         self._lock_deadline = time.monotonic() + seconds
 
     def check_file(self) -> None:
-        """Raise FileReplaced unless the file is in its place, as it was left."""
+        """Raise FileReplaced if the file was moved, replaced or overwritten."""
         if self._file is not None:
             self._file.check()
 
@@ -136,7 +136,7 @@ class Database:
     @contextlib.contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
         """Run a transaction, which is durable at the end."""
-        # After the commit again: what is in a file that was moved meanwhile is not kept.
+        # Checked again after the commit: entries in a file that was moved meanwhile are not stored.
         self.check_file()
         with self._writer.begin() as connection:
             yield connection
@@ -153,17 +153,17 @@ class Database:
         return self.written_pages >= CHECKPOINT_PAGES or self.log_bytes > LOG_LIMIT
 
     def checkpoint(self) -> bool:
-        """Write what is in the log into the database; return whether all of it could be.
+        """Write the log into the database; return whether all of it was written.
 
-        Another process that holds a transaction open keeps the log from being begun anew. A log
-        that had grown for that reason is cut as soon as it can be.
+        While another process holds a transaction open, the log cannot restart and grows. It is
+        truncated as soon as possible.
         """
         return self._run_checkpoint("TRUNCATE" if self.log_bytes > LOG_LIMIT else "PASSIVE", 0)
 
     def scrub(self) -> bool:
-        """Empty the write-ahead log, where overwritten texts live on.
+        """Empty the write-ahead log, which may still contain overwritten texts.
 
-        False when a reader held it up: try again later.
+        Returns False if a reader prevented it: try again later.
         """
         return self._run_checkpoint("TRUNCATE", SCRUB_MS)
 
@@ -171,16 +171,16 @@ class Database:
         if self.in_memory:
             self.written_pages = 0
             return True
-        if self._file is not None and self._file.is_remembered:
+        if self._file is not None and self._file.has_log:
             self._file.check()
         is_done = self._empty_log(mode, wait_ms)
-        if self._file is not None and self._file.is_remembered:
+        if self._file is not None and self._file.has_log:
             self._file.check()
         return is_done
 
     def _empty_log(self, mode: str, wait_ms: int) -> bool:
         with self._reader.connect() as connection:
-            # Comments wait meanwhile, so it does not wait long for readers.
+            # Comments wait during this, so it does not wait long for readers.
             connection.exec_driver_sql(f"PRAGMA busy_timeout={wait_ms}")
             try:
                 row = connection.exec_driver_sql(f"PRAGMA wal_checkpoint({mode})").one()
@@ -193,15 +193,15 @@ class Database:
 
     def close(self) -> None:
         """Close the database. A file that was moved or replaced is left as it is."""
-        if self._file is not None and self._file.is_remembered:
+        if self._file is not None and self._file.has_log:
             try:
                 self._file.check()
             except FileReplaced:
                 if self._file.is_moved:
-                    # Wherever the file is now, it should have all that was acked.
+                    # The moved file should contain everything that was acked.
                     self._empty_log("TRUNCATE", SCRUB_MS)
                 else:
-                    self._file.leave_alone()
+                    self._file.prevent_close_checkpoint()
         self._writer.dispose()
         self._reader.dispose()
         if self._file is not None:
@@ -223,7 +223,7 @@ class Database:
 
 
 def _renew_epochs(file: DatabaseFile, serial: int) -> None:
-    """Begin new epochs in a copy, so that no number ever means two things."""
+    """Begin new epochs in a copy, so that no cursor ever means two different entries."""
     with contextlib.closing(sqlite3.connect(file.path, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("UPDATE rooms SET epoch = lower(hex(randomblob(4)))")
@@ -232,16 +232,16 @@ def _renew_epochs(file: DatabaseFile, serial: int) -> None:
 
 
 def _configure(connection: Any, _record: Any) -> None:
-    # The driver would begin transactions by itself, and late; Archive._begin does it instead.
+    # The driver would begin transactions implicitly, and late; ``_begin`` does it instead.
     connection.isolation_level = None
     for pragma in (
         f"busy_timeout={LOCK_WAIT_MS}",
         "journal_mode=WAL",
         "synchronous=FULL",
-        # Archive.checkpoint does it, which looks at the file first.
+        # ``checkpoint`` does it, after checking the file.
         "wal_autocheckpoint=0",
         f"journal_size_limit={LOG_LIMIT}",
-        # What is deleted or overwritten is gone from the file, not just hidden in it.
+        # Deleted and overwritten texts must not remain in free pages of the file.
         "secure_delete=ON",
     ):
         connection.execute(f"PRAGMA {pragma}")

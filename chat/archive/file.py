@@ -1,4 +1,4 @@
-"""Copies of a database, also of one that a server is writing to."""
+"""Copies a database, even while a server is writing to it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 COPY_MARK = 1
 """``PRAGMA user_version`` of a copy that no server has opened yet.
 
-What the original numbered since is not in the copy, so the server that opens it begins new epochs.
+A copy lacks the entries that the original stored later, so a server that opens it begins new
+epochs.
 """
 
 
@@ -19,9 +20,9 @@ class ArchiveError(Exception):
 
 
 def copy_database(source: str, target: str, *, replace: bool = False) -> None:
-    """Copy a database, also one that a server writes to, as it is at one moment; mark the copy.
+    """Copy a database as of one moment, even while a server writes to it, and mark the copy.
 
-    The target appears whole or not at all. Raises ArchiveError.
+    The target is complete or does not exist. Raises ArchiveError.
     """
     partial = target + ".partial"
     try:
@@ -36,7 +37,7 @@ def copy_database(source: str, target: str, *, replace: bool = False) -> None:
             contextlib.closing(sqlite3.connect(_address(source), uri=True)) as original,
             contextlib.closing(sqlite3.connect(partial, isolation_level=None)) as copy,
         ):
-            # In one step: a copy in many begins anew whenever the server writes.
+            # In one step: a copy in several steps restarts whenever the server writes.
             original.backup(copy, pages=-1)
             copy.execute("PRAGMA journal_mode=DELETE")
             copy.execute(f"PRAGMA user_version={COPY_MARK}")
@@ -49,13 +50,13 @@ def copy_database(source: str, target: str, *, replace: bool = False) -> None:
 
 
 def _address(path: str) -> str:
-    # Never create what is not there.
+    # Never create the file.
     return Path(path).absolute().as_uri() + "?mode=rw"
 
 
 def _remove(path: str) -> None:
     for name in (path, path + "-wal", path + "-shm", path + "-journal"):
-        # Where it cannot be removed, it could not be created either.
+        # If it cannot be removed, creating it fails too, and that is reported.
         with contextlib.suppress(OSError):
             os.unlink(name)
 

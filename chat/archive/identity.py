@@ -1,10 +1,10 @@
-"""Which file a database is: its lock, and whether the file is still the one that was opened.
+"""Locks a database file, and checks that it is still the one that was opened.
 
-A name says little: it may be a link, and while the server runs the file may be moved, removed,
+A path is not enough: it may be a link, and while the server runs the file may be moved, removed,
 replaced or overwritten. So the lock is on the file itself, and before and after each commit the
-file is looked at: by device and inode, and by a serial number in its header. The serial is raised
-in the first transaction of each write-ahead log, so the file has another one after each checkpoint,
-and an older copy written over the file is noticed. Layout: https://sqlite.org/fileformat2.html.
+file's device, inode and a serial number in its header are checked. The serial is increased by the
+first transaction of each write-ahead log and so changes with each checkpoint: an older copy that is
+written over the file is noticed. Layout: https://sqlite.org/fileformat2.html.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 
 class FileReplaced(Exception):
-    """The database's file is no longer in its place; the text says what happened to it."""
+    """The database file was moved, replaced or overwritten; the text says which."""
 
 
 class DatabaseFile:
@@ -43,7 +43,7 @@ class DatabaseFile:
 
     ``is_new``: this object created it. Its descriptor stays open as long as SQLite uses the file:
     closing any descriptor of a file drops the locks that the process has on it (POSIX), SQLite's
-    among them. ``log_bytes``: the size of the write-ahead log when it was last looked at.
+    among them. ``log_bytes``: the size of the write-ahead log at the last check.
     """
 
     def __init__(self, path: str) -> None:
@@ -111,8 +111,8 @@ class DatabaseFile:
         ):
             return
         raise ArchiveError(
-            f"{self._wal} belongs to another database, which was in the place of {self._name} "
-            f"when a server ended; move it away to start with {self._name} as it is."
+            f"{self._wal} belongs to another database that was at {self._name} when a "
+            f"server stopped. Move it away to start with {self._name} alone."
         )
 
     @property
@@ -126,8 +126,8 @@ class DatabaseFile:
         return self._newest >= _FIRST_SERIAL
 
     @property
-    def is_remembered(self) -> bool:
-        """Whether ``remember_log`` was called: from then on ``check`` may be."""
+    def has_log(self) -> bool:
+        """Whether ``record_log`` was called; only then may ``check`` be."""
         return self._wal_inode is not None
 
     @property
@@ -144,8 +144,8 @@ class DatabaseFile:
         """Whether it is a copy that no server has opened yet."""
         return self._seen == COPY_MARK
 
-    def remember_log(self) -> None:
-        """Take the write-ahead log that is there now for this database's own."""
+    def record_log(self) -> None:
+        """Record the present write-ahead log as this database's own."""
         found = os.stat(self._wal)
         self._wal_inode, self.log_bytes = _inode(found), found.st_size
 
@@ -157,7 +157,7 @@ class DatabaseFile:
         return self._newest
 
     def check(self) -> None:
-        """Raise FileReplaced unless the file and its log are in their places, as they were left."""
+        """Raise FileReplaced if the file or its log was moved, replaced or overwritten."""
         try:
             at_name = _inode(os.stat(self._path))
             log = os.stat(self._wal) if self._wal_inode else None
@@ -176,10 +176,10 @@ class DatabaseFile:
         self._seen = serial
         self.log_bytes = 0 if log is None else log.st_size
 
-    def leave_alone(self) -> None:
-        """Keep SQLite from touching the file and its log when its connections close.
+    def prevent_close_checkpoint(self) -> None:
+        """Keep SQLite from writing to the file when its connections close.
 
-        Otherwise the last one would write what is in the log into the file and delete the log.
+        Otherwise the last one would write the log into the file and delete the log.
         """
         # Locks of an open file description conflict also with those of the same process.
         if hasattr(fcntl, "F_OFD_SETLK"):
@@ -194,7 +194,7 @@ class DatabaseFile:
         self.close()
 
     def close(self) -> None:
-        """Let the file go; SQLite must have closed it before."""
+        """Close the file and release the lock; SQLite must have closed it before."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
@@ -225,7 +225,7 @@ def _read_log(path: str) -> list[int] | None:
         with open(path, "rb") as log:
             page_size, salt = _LOG_HEADER.unpack(log.read(_LOG_HEADER.size))
             serials, frames = [], 0
-            # Frames with another salt are left from before the log was begun anew.
+            # Frames with another salt are from before the log restarted.
             while len(head := log.read(_FRAME_HEADER.size)) == _FRAME_HEADER.size:
                 page, frame_salt = _FRAME_HEADER.unpack(head)
                 if frame_salt != salt:

@@ -98,7 +98,7 @@ REJECTIONS: dict[Code, _Rule] = {
     Code.BAD_TOKEN: _Rule(
         401, "The token is malformed, or was not signed with this server's secret."
     ),
-    Code.TOKEN_EXPIRED: _Rule(401, "The token has expired. Get a new one from who gave it to you."),
+    Code.TOKEN_EXPIRED: _Rule(401, "The token has expired. Get a new one from its issuer."),
     Code.TOKEN_NEEDED: _Rule(401, "This requires a token. Send it as Authorization: Bearer."),
     Code.WRONG_ROOM: _Rule(403, "The token is for another room."),
     Code.NOT_ALLOWED: _Rule(403, "The token does not permit this."),
@@ -135,7 +135,7 @@ REJECTIONS: dict[Code, _Rule] = {
         "Pages of this origin may not use this server{detail}. The operator can allow the origin.",
     ),
     Code.FORBIDDEN_HOST: _Rule(
-        403, "This server does not answer to this host name. The operator can allow the name."
+        403, "This server does not serve this host name. The operator can allow the name."
     ),
     Code.NOT_FOUND: _Rule(404, "There is nothing at this address."),
     Code.METHOD_NOT_ALLOWED: _Rule(405, "This address does not support this method."),
@@ -148,7 +148,7 @@ REJECTIONS: dict[Code, _Rule] = {
 
 
 def reject(code: Code, *, retry_after: float | None = None, detail: str = "") -> Rejection:
-    """Return the rejection of a code; ``detail`` completes the sentence where it has a gap."""
+    """Return the rejection of a code; ``detail`` fills ``{detail}`` in the sentence."""
     message = REJECTIONS[code].message
     if "{detail}" in message:
         message = message.format(detail=detail)
@@ -169,7 +169,7 @@ RESTARTING = Closing(1012, "The server is restarting.")
 FULL = Closing(1013, "The server is full.")
 TOO_LARGE = Closing(1009, "A message was larger than 8 KiB.")
 SLOW = Closing(4008, "This connection read nothing for too long.")
-SILENT = Closing(4009, "This connection did not answer a ping.")
+SILENT = Closing(4009, "This connection did not reply to a ping.")
 TOO_MANY = Closing(4011, "Too many messages. Reconnect later and send fewer.")
 NOT_READ = Closing(4010, "Missed comments cannot be read right now.")
 TOO_MANY_ERRORS = Closing(4500, "Too many invalid messages in a row.")

@@ -25,7 +25,7 @@ class AppendResult(msgspec.Struct, frozen=True):
 
 
 class JournalRoom(msgspec.Struct, frozen=True):
-    """A room as the journal has it: epoch, newest seq, settings, recent bodies, oldest first."""
+    """A room's stored state: epoch, newest seq, settings, and recent bodies, oldest first."""
 
     epoch: str
     head: int
@@ -38,22 +38,22 @@ class JournalError(Exception):
 
 
 class AppendFailed(JournalError):
-    """An entry may not have been kept. Appending it again is safe when it has a ref."""
+    """An entry may not have been stored. Appending it again is safe if it has a ref."""
 
 
 class ReadFailed(JournalError):
-    """Entries could not be read. They may still be there: try again."""
+    """Entries could not be read. They may still be stored: try again."""
 
 
 class Busy(Exception):
-    """As many entries as the journal may hold are waiting to be kept."""
+    """The journal's queue of entries or of rooms to open is full."""
 
 
 Deliver = Callable[[str, Sequence[NumberedEntry]], None]
 """(room, entries): the next entries of a room, in order."""
 
 Trimmed = Callable[[str, int], None]
-"""(room, last seq): a room's entries up to this one are no longer kept."""
+"""(room, last seq): a room's entries up to this one are no longer stored."""
 
 
 class Journal(Protocol):
@@ -61,7 +61,7 @@ class Journal(Protocol):
 
     @property
     def is_healthy(self) -> bool:
-        """Whether what is appended can be kept, as far as is known."""
+        """Whether entries can be stored, as far as is known."""
 
     def start(self, deliver: Deliver, trimmed: Trimmed) -> None:
         """Begin; ``deliver`` and ``trimmed`` are called for the open rooms."""
@@ -69,11 +69,11 @@ class Journal(Protocol):
     async def open_room(self, name: str) -> JournalRoom:
         """Open a room, creating it at first use; from now on its entries are delivered.
 
-        Raises ReadFailed, or Busy when as many as may be are waiting to be opened.
+        Raises ReadFailed, or Busy when too many rooms wait to be opened.
         """
 
     async def find_room(self, name: str) -> JournalRoom | None:
-        """Open a room as ``open_room`` does if it has begun; write nothing, and return None if not.
+        """Open a room if it exists; otherwise return None. Writes nothing.
 
         Raises ReadFailed or Busy.
         """
@@ -82,28 +82,28 @@ class Journal(Protocol):
         """Stop delivering a room."""
 
     def append(self, room: str, entry: Entry, ref: str | None) -> asyncio.Future[AppendResult]:
-        """Number and keep an entry of an open room.
+        """Number and store an entry of an open room.
 
-        The future has the entry's number once it is durable, or raises AppendFailed. Raises Busy at
-        once. A retraction also removes the text of its target from the archive, and a change of
-        settings becomes what the room opens with.
+        The future has the entry's number once it is durable, or raises AppendFailed. Busy is
+        raised at once. A retraction also removes its target's text from the archive. A change of
+        settings also replaces the settings stored with the room.
         """
 
     def is_consistent(self, room: str) -> bool:
-        """Return whether all that was kept of a room was delivered; False after an AppendFailed."""
+        """Return whether all stored entries of a room were delivered; False after AppendFailed."""
 
     async def read(self, room: str, after: int, limit: int) -> list[bytes]:
         """Return the bodies of the next ``limit`` entries after a seq; raises ReadFailed.
 
-        Empty when the next entry was trimmed: never a range that begins later.
+        Empty if the next entry was trimmed; a range never begins later.
         """
 
     async def trim(self, cutoff: int) -> int:
-        """Remove the entries of all rooms from before ``cutoff``, in Unix milliseconds.
+        """Delete entries of all rooms older than ``cutoff``, in Unix milliseconds.
 
-        Works in small steps, between which others commit; heads stay. Returns how many entries were
-        removed; raises JournalError.
+        Works in small steps, between which commits run; heads do not change. Returns the number of
+        deleted entries; raises JournalError.
         """
 
     async def close(self) -> None:
-        """Keep and deliver what was appended, then close the archive."""
+        """Store and deliver the pending entries, then close the archive."""

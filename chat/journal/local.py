@@ -1,4 +1,4 @@
-"""The journal of one machine: an archive behind one writer thread, with group commit.
+"""The journal for one machine: an archive behind one writer thread, with group commit.
 
 Entries that arrive during a commit go into the next one, so a lone comment waits for one fsync and
 a flood shares it.
@@ -32,7 +32,7 @@ from chat.journal.threads import ArchiveThreads
 from chat.journal.upkeep import Upkeep
 from chat.metrics import Metrics
 
-LOOK_AGAIN_SECONDS = 1.0
+RECONCILE_RETRY_SECONDS = 1.0
 STOP_LOCK_SECONDS = 1.5
 RECONCILE_PAGE = 1_000
 
@@ -40,11 +40,13 @@ _log = logging.getLogger(__name__)
 
 
 class JournalLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Bounds of a journal: entries of a room read at opening, entries waiting, entries a commit.
+    """Bounds of a journal.
 
-    ``openings``: rooms that wait to be opened; ``openings_at_once``: how many between two commits.
-    ``commit_gap``: least seconds between the starts of two commits, which lets a flood gather.
-    ``trim_step``: entries removed at once; ``trim_pause``: seconds between two steps.
+    ``recent``: entries read when a room is opened. ``pending``: entries waiting to be stored.
+    ``batch``: entries in one commit. ``openings``: rooms waiting to be opened;
+    ``openings_at_once``: how many are opened between two commits. ``commit_gap``: minimum seconds
+    between the starts of two commits, so that entries collect under load. ``trim_step``: entries
+    deleted in one step; ``trim_pause``: seconds between two steps.
     """
 
     recent: int = 300
@@ -101,7 +103,7 @@ class LocalJournal:
         self._rooms: dict[str, _RoomPosition] = {}
         self._pending: list[_Pending] = []
         self._openings: list[_Opening] = []
-        # Rooms in which a commit or a delivery failed: the disk may have more than was delivered.
+        # Rooms in which a commit or a delivery failed: some stored entries may be undelivered.
         self._inconsistent: set[str] = set()
         self._wake = asyncio.Event()
         self._closing = self._is_closed = False
@@ -122,7 +124,7 @@ class LocalJournal:
 
     @property
     def is_healthy(self) -> bool:
-        """Whether the database's file is in its place."""
+        """Whether the database file is the one that was opened, at its path."""
         return self._threads.is_healthy
 
     def start(self, deliver: Deliver, trimmed: Trimmed) -> None:
@@ -134,18 +136,18 @@ class LocalJournal:
 
     async def open_room(self, name: str) -> JournalRoom:
         """Open a room, creating it at first use; raises ReadFailed or Busy."""
-        room = await self._open_soon(name, self._random.randbytes(4).hex())
+        room = await self._request_room(name, self._random.randbytes(4).hex())
         assert room is not None
         return room
 
     async def find_room(self, name: str) -> JournalRoom | None:
-        """Open a room if it has begun; raises ReadFailed or Busy."""
-        # A room that is not there never gets into the way of what is to be stored.
+        """Open a room if it exists; raises ReadFailed or Busy."""
+        # On a reader thread, so that requests for unknown rooms do not delay commits.
         if not await self._threads.read(lambda: self._archive.find_rooms([name])):
             return None
-        return await self._open_soon(name, None)
+        return await self._request_room(name, None)
 
-    def _open_soon(self, name: str, new_epoch: str | None) -> asyncio.Future[JournalRoom | None]:
+    def _request_room(self, name: str, new_epoch: str | None) -> asyncio.Future[JournalRoom | None]:
         if self._closing or len(self._openings) >= self._limits.openings:
             raise Busy
         result: asyncio.Future[JournalRoom | None] = asyncio.get_running_loop().create_future()
@@ -153,10 +155,10 @@ class LocalJournal:
         self._wake.set()
         return result
 
-    async def _open_some(self) -> None:
-        """Open some of the rooms that wait: a few between two commits, which come first.
+    async def _open_next(self) -> None:
+        """Open a few of the waiting rooms; called between two commits.
 
-        One step of the writer's thread: what commits after it is delivered, not read.
+        It runs on the writer thread as one step, so entries committed later are delivered.
         """
         size = self._limits.openings_at_once
         openings, self._openings = self._openings[:size], self._openings[size:]
@@ -197,7 +199,7 @@ class LocalJournal:
         return result
 
     def is_consistent(self, room: str) -> bool:
-        """Return whether nothing has to be looked for on the disk."""
+        """Return whether all stored entries of the room were delivered, as far as is known."""
         return room not in self._inconsistent
 
     async def read(self, room: str, after: int, limit: int) -> list[bytes]:
@@ -209,7 +211,7 @@ class LocalJournal:
         return [body for _, body in found]
 
     async def trim(self, cutoff: int) -> int:
-        """Remove old entries, a step at a time."""
+        """Delete old entries in steps."""
         archive, count = self._archive, 0
         now = self._clock.unix_ms()
         for room_id in await self._threads.read(archive.room_ids):
@@ -232,7 +234,7 @@ class LocalJournal:
         if self._is_closed:
             return
         self._closing = self._is_closed = True
-        self._archive.hurry(STOP_LOCK_SECONDS)
+        self._archive.limit_lock_wait(STOP_LOCK_SECONDS)
         openings, self._openings = self._openings, []
         for opening in openings:
             if not opening.result.done():
@@ -254,20 +256,20 @@ class LocalJournal:
                     batch, self._pending = self._pending[:size], self._pending[size:]
                     await self._commit(batch)
                 if self._openings:
-                    await self._open_some()
+                    await self._open_next()
             if self._inconsistent:
-                await self._look_again()
+                await self._retry_reconcile()
 
-    async def _look_again(self) -> None:
-        # Not only with the next comment: what was kept after all is shown also if nobody posts.
+    async def _retry_reconcile(self) -> None:
+        # Not only at the next post: stored entries must be delivered even if nobody posts.
         with contextlib.suppress(JournalError):
             await self._reconcile()
         if self._inconsistent:
-            asyncio.get_running_loop().call_later(LOOK_AGAIN_SECONDS, self._wake.set)
+            asyncio.get_running_loop().call_later(RECONCILE_RETRY_SECONDS, self._wake.set)
 
     async def _wait_for_gap(self) -> None:
-        # A commit costs about the same for one comment and for twenty, and under load a few
-        # milliseconds gather those. A comment that comes alone waits for nothing.
+        # A commit costs about the same for one comment and for twenty, which collect within a few
+        # milliseconds under load. A single comment is committed at once.
         early = self._committed_at + self._limits.commit_gap - self._clock.monotonic()
         if early > 0 and not self._closing:
             await asyncio.sleep(early)
@@ -280,7 +282,7 @@ class LocalJournal:
             unsaved = [pending.unsaved for pending in batch]
             stored = await self._threads.write(lambda: self._archive.append(unsaved))
         except JournalError as error:
-            # Nobody knows whether the disk has it: acknowledge nothing, and look before the next.
+            # It is unknown whether they were stored: acknowledge none, and reconcile first.
             self._metrics.commit_failures.inc()
             self._inconsistent.update(p.room for p in batch if p.room in self._rooms)
             for pending in batch:
@@ -308,9 +310,9 @@ class LocalJournal:
             if position is not None and entries[0].seq <= position.delivered:
                 reissued.add(room)
                 self._inconsistent.add(room)
-                _log.error("%s: number %d was given out twice", room, entries[0].seq)
+                _log.error("%s: number %d was assigned twice", room, entries[0].seq)
                 continue
-            # Where an earlier delivery is still due, these come after it, from the disk.
+            # If an earlier delivery is still due, these follow it from the archive.
             if room in self._inconsistent or not self._deliver_next(room, entries):
                 self._inconsistent.add(room)
         for pending, result in zip(batch, stored, strict=True):
@@ -326,20 +328,22 @@ class LocalJournal:
         if position is None:
             return True
         if entries[0].seq != position.delivered + 1:
-            # Somebody else wrote to the archive. What is missing is looked for there.
-            _log.error("%s: %d does not follow %d", room, entries[0].seq, position.delivered)
+            # Another process wrote to the archive. The missing entries are read from it.
+            _log.error(
+                "%s: entry %d does not follow entry %d", room, entries[0].seq, position.delivered
+            )
             return False
         try:
             self._deliver(room, entries)
         except Exception:
-            # The one task that commits must survive a bug in what takes its deliveries.
+            # The one task that commits must survive a bug in a receiver of deliveries.
             _log.exception("a delivery failed")
             return False
         position.delivered = entries[-1].seq
         return True
 
     async def _reconcile(self) -> None:
-        """After a failed commit or delivery: deliver what the disk has of it after all."""
+        """After a failed commit or delivery, deliver the stored entries that were not delivered."""
         if self._inconsistent:
             await self._threads.write(self._archive.check_file)
         for room in sorted(self._inconsistent):
@@ -347,7 +351,7 @@ class LocalJournal:
                 self._inconsistent.discard(room)
 
     async def _deliver_from_disk(self, room: str) -> bool:
-        """Deliver what the archive has of a room; return whether that went well."""
+        """Deliver a room's undelivered entries from the archive; return whether that succeeded."""
         while (position := self._rooms.get(room)) is not None:
             after, room_id = position.delivered, position.room_id
             found = await self._threads.write(

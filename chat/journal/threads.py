@@ -1,4 +1,4 @@
-"""The threads in which an archive's blocking code runs, and what becomes of its errors."""
+"""Runs an archive's blocking code in threads, and turns its errors into ``JournalError``."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ArchiveThreads:
 
     @property
     def is_healthy(self) -> bool:
-        """Whether the database's file is in its place."""
+        """Whether the database file is the one that was opened, at its path."""
         return not self._file_is_replaced
 
     async def write(self, work: Callable[[], Result]) -> Result:
@@ -47,7 +47,7 @@ class ArchiveThreads:
             raise ReadFailed from error
 
     async def check_file(self) -> None:
-        """Look whether the file is in its place; raises ReadFailed if it is not."""
+        """Check that the file was not moved or replaced; raises ReadFailed if it was."""
         await self.read(self._archive.check_file)
         self._set_replaced(None)
 
@@ -63,25 +63,25 @@ class ArchiveThreads:
             _log.error("the archive failed: %s", error)
             raise JournalError from error
         except Exception as error:
-            # The one task that commits must survive a bug in what it runs.
+            # The one task that commits must survive a bug in the work that it runs.
             _log.exception("the archive failed unexpectedly")
             raise JournalError from error
 
     def _set_replaced(self, error: FileReplaced | None) -> None:
-        """Note whether the file is in its place, and log it once when that changes."""
+        """Record whether the file was moved or replaced, and log each change once."""
         if error is not None and not self._file_is_replaced:
             _log.critical(
-                "%s while the server runs: nothing is stored any more. "
-                "Put it back, or restart the server",
+                "%s while the server is running: nothing can be stored. "
+                "Restore the file, or restart the server",
                 error,
             )
         if error is None and self._file_is_replaced:
-            _log.info("the database is in its place again")
+            _log.info("the database file was restored")
         self._file_is_replaced = error is not None
 
     async def close(self) -> None:
-        """Finish what runs, and close the archive."""
-        # In the thread that writes, so that nothing is closed under what still runs there.
+        """Wait for running work, and close the archive."""
+        # On the writer thread, so that the archive is not closed while work runs there.
         await asyncio.get_running_loop().run_in_executor(self._writer, self._close)
         self._writer.shutdown(wait=False)
 

@@ -1,4 +1,4 @@
-"""Maintenance of an archive's file: it is checked, and its write-ahead log is cut and scrubbed."""
+"""Maintains an archive's file: checks it, and truncates and scrubs its write-ahead log."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 class Upkeep:
-    """The upkeep of one archive; its tasks end with ``stop``."""
+    """The maintenance tasks of one archive; ``stop`` ends them."""
 
     def __init__(self, archive: Archive, threads: ArchiveThreads) -> None:
         self._archive = archive
@@ -29,18 +29,18 @@ class Upkeep:
         self._scrubber: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Look after the file from now on; a database in memory has none."""
+        """Start the checks; a database in memory has no file and needs none."""
         if not self._archive.in_memory:
-            self._task = asyncio.get_running_loop().create_task(self._keep_file_up())
+            self._task = asyncio.get_running_loop().create_task(self._check_forever())
 
     def stop(self) -> None:
-        """Stop; what cannot be scrubbed any more is scrubbed at the next start."""
+        """Stop; scrubbing that was not finished is done at the next start."""
         for task in (self._task, self._scrubber):
             if task is not None:
                 task.cancel()
 
-    async def _keep_file_up(self) -> None:
-        """Look at the file and its log also while nobody posts."""
+    async def _check_forever(self) -> None:
+        """Check the file and its log regularly, even if nobody posts."""
         while True:
             await asyncio.sleep(FILE_CHECK_SECONDS)
             with contextlib.suppress(JournalError):
@@ -55,7 +55,7 @@ class Upkeep:
         size = self._archive.log_bytes
         if not is_done and size > LOG_WARNING_BYTES and not self._log_is_long:
             _log.warning(
-                "the write-ahead log of the database has %d MB and grows: "
+                "the write-ahead log of the database has grown to %d MB: "
                 "another program holds a transaction open",
                 size >> 20,
             )
@@ -65,13 +65,13 @@ class Upkeep:
             self._log_is_long = False
 
     def scrub_soon(self) -> None:
-        """Remove overwritten texts also from the write-ahead log, as soon as that can be done."""
+        """Remove overwritten texts from the write-ahead log, too, as soon as possible."""
         self._needs_scrub = True
         if self._scrubber is None or self._scrubber.done():
             self._scrubber = asyncio.get_running_loop().create_task(self._scrub())
 
     async def _scrub(self) -> None:
-        # What cannot be done before the end is done at the next start.
+        # Scrubbing that is not finished at the end is done at the next start.
         while self._needs_scrub:
             self._needs_scrub = False
             try:

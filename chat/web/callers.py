@@ -49,7 +49,7 @@ class Callers:
         self._proxies = [ipaddress.ip_network(proxy) for proxy in settings.trusted_proxies]
 
     def identify(self, peer: str, headers: Mapping[str, str]) -> Caller:
-        """Return the sender of a request; ``headers`` may be looked up by lower-case name."""
+        """Return the sender of a request; ``headers`` must accept lower-case names."""
         address, host = peer, headers.get("host", "").lower()
         if self._proxies and self._is_proxy(_parse_address(peer)):
             address = self._find_client(peer, headers.get("x-forwarded-for", ""))
@@ -107,7 +107,7 @@ class Callers:
     def _find_client(self, peer: str, forwarded_for: str) -> str:
         """Return the rightmost address of X-Forwarded-For that is not a trusted proxy's.
 
-        Whatever is left of it may be forged.
+        Addresses to the left of it may be forged.
         """
         client = peer
         for hop in reversed(forwarded_for.rsplit(",", MAX_PROXIES)[-MAX_PROXIES:]):

@@ -1,6 +1,6 @@
 """The server's certificate: loaded at start, and again when its files have changed.
 
-Certificates are replaced every few weeks by programs such as certbot, which do not tell the server.
+Programs such as certbot replace certificates every few weeks and do not notify the server.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class Certificate:
         self.context = self._load()
 
     def reload(self) -> None:
-        """Load the files if they have changed since the last call; keep what works if they fail.
+        """Load the files if they have changed since the last call.
 
-        Logs one line for each change.
+        If that fails, the previous certificate stays in use. Logs one line for each change.
         """
         state = self._read_state()
         if state == self._state:

@@ -292,7 +292,7 @@ class Connection(FrameWriter):
         )
 
     async def _wait_to_read(self) -> None:
-        """Read nothing while this peer is over a budget, or does not read its answers.
+        """Read nothing while this peer is over a budget, or does not read its replies.
 
         Raises StreamClosedError when the connection breaks meanwhile.
         """

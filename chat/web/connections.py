@@ -75,7 +75,7 @@ class Connections:
         self.stalled: dict[FrameWriter, None] = {}
         self._max_viewers = max_viewers
         self.close_seconds = close_seconds
-        self._turned_away: set[asyncio.Task[None]] = set()
+        self._refused: set[asyncio.Task[None]] = set()
         # Connections are pinged in turn, a slot a second.
         self._slots: list[dict[Connection, asyncio.Task[None]]] = [{} for _ in range(PING_SECONDS)]
         self.count = 0
@@ -116,8 +116,8 @@ class Connections:
             self.peers.remove_connection(key)
             connection.close_gracefully(FULL, self._spread())
             ending = asyncio.get_running_loop().create_task(read_to_end(stream))
-            self._turned_away.add(ending)
-            ending.add_done_callback(self._turned_away.discard)
+            self._refused.add(ending)
+            ending.add_done_callback(self._refused.discard)
             return
         connection.ping_slot = self._opened % PING_SECONDS
         self._opened += 1
@@ -159,7 +159,7 @@ class Connections:
 
     async def stop(self) -> None:
         """Close all, and wait up to half of ``close_seconds`` for their peers."""
-        tasks = [*self._turned_away, *(task for slot in self._slots for task in slot.values())]
+        tasks = [*self._refused, *(task for slot in self._slots for task in slot.values())]
         for slot in self._slots:
             for connection in list(slot):
                 connection.close_gracefully(RESTARTING, self._spread())

@@ -53,7 +53,7 @@ def _shut_down(stream: IOStream, written: asyncio.Future[None]) -> None:
         return
     try:
         if isinstance(stream.socket, ssl.SSLSocket):
-            # Sends a close_notify, and raises because the peer has not answered it yet.
+            # Sends a close_notify, and raises because the peer has not replied yet.
             with contextlib.suppress(OSError):
                 stream.socket.unwrap()
             # The plain socket's method: that of SSLSocket would also end reading.

@@ -1,4 +1,4 @@
-"""What all HTTP handlers share: headers that keep browsers safe, and errors with a code."""
+"""The base classes of the HTTP handlers: security headers, and errors with a code."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Tornado's HTTP server, with a response to every request that can get one.
 
-Tornado answers a malformed request with an empty 400 and closes the connection if a head is too
+Tornado responds to a malformed request with an empty 400 and closes the connection if a head is too
 large; here both get an error as JSON. Request targets in absolute form are accepted. Errors of
 sockets are counted instead of logged with a traceback.
 
@@ -142,7 +142,7 @@ def _explain(error: HTTPInputError) -> Malformed:
 
 
 class _ServerConnection(HTTP1ServerConnection):
-    """The requests of one connection, one after the other."""
+    """Serves the requests of one connection in order."""
 
     def __init__(self, stream: IOStream, server: RequestServer, context: object) -> None:
         super().__init__(stream, server.conn_params, context)

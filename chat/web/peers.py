@@ -133,9 +133,10 @@ class Peers:
             _decrement(self._long_polls, key)
 
     async def delay_refusal(self, address: str) -> None:
-        """Wait before a request over budget is rejected: a flood of them costs as much as answers.
+        """Wait before a request over budget is rejected, so that a flood of them costs little.
 
-        Each holds a connection, so only some of an address wait; the others return at once.
+        Each waiting request holds a connection, so an address may have only a few; further
+        requests are rejected at once.
         """
         key = address_key(address)
         if key is None:

@@ -1,7 +1,7 @@
 """Lets requests begin in order, a few in each iteration of the event loop.
 
-Whatever has arrived is ready at once: without this, requests on many connections would be answered
-in one iteration, and everything else would wait until all of them are.
+Without it, all requests that have arrived on many connections would be processed in one iteration,
+and everything else would wait for them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ REQUESTS_PER_ITERATION = 8
 
 
 class RequestQueue:
-    """The requests that wait for their iteration; the first to come is the first to begin."""
+    """The requests that wait for their iteration, first in, first out."""
 
     def __init__(self, per_iteration: int = REQUESTS_PER_ITERATION) -> None:
         self._per_iteration = per_iteration

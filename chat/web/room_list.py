@@ -1,4 +1,4 @@
-"""The list of the live rooms: made once a second, with the same bytes for all who ask."""
+"""The list of live rooms, encoded once a second for all requests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FRESH_SECONDS = 1.0
 
 
 class RoomList:
-    """The cards of the most watched rooms; each takes at most ``CARD_BYTES``."""
+    """The cards of the rooms with the most viewers; each takes at most ``CARD_BYTES``."""
 
     def __init__(self, hub: Hub, clock: Clock) -> None:
         self._hub = hub
@@ -27,7 +27,7 @@ class RoomList:
         self._now = 0
 
     def read(self, limit: int) -> bytes:
-        """Return the list of the ``limit`` most watched rooms as JSON."""
+        """Return the ``limit`` rooms with the most viewers as JSON."""
         now = self._clock.monotonic()
         if now - self._made_at >= FRESH_SECONDS:
             self._made_at, self._now = now, self._clock.unix_ms()
@@ -36,7 +36,7 @@ class RoomList:
 
 
 def _make_card(room: Room) -> bytes:
-    """Return a room's card, with as many of its newest entries as there is space for."""
+    """Return a room's card, with as many of its newest entries as fit."""
     card = wire.RoomCard(room.name, room.viewer_count, room.title, join_bodies([]))
     space = CARD_BYTES - len(wire.encode(card))
     bodies = room.recent(LAST_ENTRIES)

@@ -26,7 +26,7 @@ class Strings:
         """Choose the language: the one in the cookie, else the one that the browser prefers."""
         if cookie in LANGUAGES:
             return str(cookie)
-        wishes: list[tuple[float, str]] = []
+        preferences: list[tuple[float, str]] = []
         for part in accept_language.lower().split(",")[:20]:
             tag, _, rest = part.strip().partition(";")
             try:
@@ -34,8 +34,8 @@ class Strings:
             except ValueError:
                 weight = 0.0
             if weight > 0:
-                wishes.append((-weight, tag.split("-")[0]))
-        for _, language in sorted(wishes, key=lambda wish: wish[0]):
+                preferences.append((-weight, tag.split("-")[0]))
+        for _, language in sorted(preferences, key=lambda preference: preference[0]):
             if language in LANGUAGES:
                 return language
         return LANGUAGES[0]

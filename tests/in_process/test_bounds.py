@@ -158,7 +158,7 @@ def test_rooms_over_the_limit_are_rejected_with_retry_after() -> None:
 
 def test_unused_room_is_closed_when_another_needs_its_place() -> None:
     async def steps() -> None:
-        async with open_hub(limits=HubLimits(rooms=3, held_seconds=0), post_rate=0) as hub:
+        async with open_hub(limits=HubLimits(rooms=3, grace_seconds=0), post_rate=0) as hub:
             epochs = {}
             for number in range(30):
                 room = await enter(hub, f"room-{number}")
@@ -173,7 +173,7 @@ def test_unused_room_is_closed_when_another_needs_its_place() -> None:
 
 def test_room_with_viewers_or_posts_in_flight_is_not_closed() -> None:
     async def steps() -> None:
-        async with open_hub(limits=HubLimits(rooms=2, held_seconds=0), post_rate=0) as hub:
+        async with open_hub(limits=HubLimits(rooms=2, grace_seconds=0), post_rate=0) as hub:
             room = await enter(hub, "polled")
             waiting = asyncio.ensure_future(poll(hub, room, 0, wait=10))
             other = await enter(hub, "posted")
@@ -192,7 +192,7 @@ def test_bytes_of_all_histories_are_bounded() -> None:
     limit = 200_000
 
     async def steps() -> None:
-        limits = HubLimits(history_bytes=limit, held_seconds=0)
+        limits = HubLimits(history_bytes=limit, grace_seconds=0)
         async with open_hub(limits=limits, post_rate=0) as hub:
             for number in range(20):
                 room = await enter(hub, f"room-{number}")
@@ -217,7 +217,7 @@ def test_history_of_a_watched_room_is_shortened_before_the_bound_is_passed() -> 
             await asyncio.sleep(0)
             hub.release_rooms(time.monotonic())
             assert (read_metric(hub, "danmaku_history_bytes") or 0) <= 50_000
-            assert 0 < room.held_entries < 300
+            assert 0 < room.history_length < 300
             # What is not in memory any more is read from the archive.
             assert (await poll(hub, room, 0)).first == 1
             await post(hub, room, "next")

@@ -290,7 +290,7 @@ def test_number_that_is_not_the_next_is_not_delivered_before_what_is_missing(
             await recorder.append("demo", "d")
             texts = [(seq, text) for _, seq, text in recorder.delivered]
             assert texts == [(1, "a"), (2, "b"), (3, "c"), (4, "d")]
-            assert "3 does not follow 1" in caplog.text
+            assert "entry 3 does not follow entry 1" in caplog.text
 
     run(steps)
 
@@ -310,7 +310,7 @@ def test_number_that_was_assigned_before_is_neither_acked_nor_delivered(
             with pytest.raises(AppendFailed):
                 await recorder.append("demo", "b")
             assert recorder.delivered == [("demo", 1, "a")]
-            assert "number 1 was given out twice" in caplog.text
+            assert "number 1 was assigned twice" in caplog.text
 
     run(steps)
 

@@ -1,4 +1,4 @@
-"""When the tokens of connections end: one structure for all, and nothing for a guest."""
+"""When the tokens of connections expire; guests' sessions do not."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Owner = TypeVar("Owner", bound=Hashable)
 
 
 class TokenExpiry(Generic[Owner]):
-    """The owners of tokens that end, by the second; times are in Unix seconds."""
+    """The owners of tokens, by the second in which they expire; times are in Unix seconds."""
 
     def __init__(self) -> None:
         self._owners: dict[int, set[Owner]] = {}
@@ -33,7 +33,7 @@ class TokenExpiry(Generic[Owner]):
                 del self._owners[int(expires_at)]
 
     def pop_expired(self, now: float) -> list[Owner]:
-        """Remove and return the owners whose tokens have ended."""
+        """Remove and return the owners whose tokens have expired."""
         if now < self._earliest:
             return []
         ended = [second for second in self._owners if second + 1 <= now]

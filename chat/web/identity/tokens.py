@@ -34,7 +34,7 @@ Time = Annotated[float, Meta(ge=-(2**53), le=2**53)]
 
 
 class Verified(Struct, frozen=True):
-    """Whom a valid token names, and until when, in Unix seconds; a session has no end."""
+    """The user that a valid token names, and when it expires, in Unix seconds; sessions do not."""
 
     author: Author
     expires_at: float = inf
