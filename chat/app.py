@@ -19,8 +19,10 @@ from tornado.netutil import bind_sockets
 
 from chat.archive import Archive, ArchiveError
 from chat.command_line import PROGRAM, read_command
-from chat.commands import run_command
+from chat.commands import TOKEN_HOURS, first_room, make_link, run_command
 from chat.core.budgets import MESSAGES, RateBudget
+from chat.core.comment import Role
+from chat.core.room_state import Author
 from chat.descriptors import raise_descriptor_limit
 from chat.environment import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock
 from chat.fanout.waves import Fanout
@@ -307,18 +309,35 @@ def _greet(server: Server) -> None:
     print(f"Comments are stored in {stored_in}. Press Ctrl-C to stop.", flush=True)
 
 
+def _print_host_link(server: Server) -> None:
+    """Print a link for the host of the first room; only to a terminal, never to a log."""
+    if not sys.stdout.isatty():
+        return
+    settings, room = server.settings, first_room(server.settings)
+    token = server.connections.tokens.sign(
+        Author("host", "Host", Role.HOST), room, TOKEN_HOURS * 3600
+    )
+    link = make_link(settings, settings.url_at(server.port), room, token)
+    print(f"Whoever opens this link within {TOKEN_HOURS:g} hours is the host of {room}:\n{link}")
+    print("danmaku token makes others.", flush=True)
+
+
 async def _serve(settings: Settings) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup ignores SIGHUP
             loop.add_signal_handler(number, stopped.set)
-    server = Server(settings, open_resources(settings))
+    resources = open_resources(settings)
+    is_first_start = resources.archive.is_new or resources.archive.in_memory
+    server = Server(settings, resources)
     server.start()
     # Objects that live as long as the server need not be scanned by every collection.
     gc.collect()
     gc.freeze()
     _greet(server)
+    if is_first_start:
+        _print_host_link(server)
     await stopped.wait()
     try:
         await asyncio.wait_for(server.stop(), STOP_SECONDS)

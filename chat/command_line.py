@@ -27,7 +27,19 @@ _ROOM_OPTIONS = {
     "--slow-mode": ("S", "minimum seconds between two comments of a user; 0 turns it off"),
     "--server": ("URL", "URL of the server (default: on this machine)"),
 }
-_COMMANDS: dict[str, Collection[str]] = {"room": _ROOM_OPTIONS, "backup": ()}
+_TOKEN_OPTIONS = {
+    "--room": ("NAME", "room in which the token is valid; * means every room"),
+    "--role": ("ROLE", "viewer, moderator, host or bot"),
+    "--name": ("NAME", "name that is shown"),
+    "--user": ("ID", "the user's id, which never changes (default: the name)"),
+    "--hours": ("N", "hours until the token ends (default: 12)"),
+    "--server": ("URL", "URL of the server, for the link (default: on this machine)"),
+}
+_COMMANDS: dict[str, Collection[str]] = {
+    "room": _ROOM_OPTIONS,
+    "token": _TOKEN_OPTIONS,
+    "backup": (),
+}
 _WITHOUT_VALUE = ("-h", "--help", "--version")
 
 
@@ -88,6 +100,8 @@ def _check_words(arguments: Sequence[str], program: str) -> None:
             if name not in known:
                 if name in _ROOM_OPTIONS:
                     _fail(f"{name} belongs to a command: {program} room NAME {name} …")
+                if name in _TOKEN_OPTIONS:
+                    _fail(f"{name} belongs to a command: {program} token {name} …")
                 _fail(f"{name} is not a flag; {_advise(name, known, program)}")
             if not has_value:
                 next(words, None)
@@ -159,7 +173,16 @@ def _describe_commands(commands: Any) -> None:
         epilog=about,
     )
     backup.add_argument("file", metavar="FILE", nargs="?", default="", help="the copy to create")
-    for command in (room, backup):
+    token = commands.add_parser(
+        "token",
+        help="sign a token for a user of a room, such as its host or a moderator",
+        description="Prints a token, and on the next line a link that makes whoever opens it this "
+        "user of the room.",
+        epilog=about,
+    )
+    for name, (value, explained) in _TOKEN_OPTIONS.items():
+        token.add_argument(name, metavar=value, default="", help=explained)
+    for command in (room, token, backup):
         _add_settings(command, shown=False)
 
 

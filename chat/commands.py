@@ -1,4 +1,4 @@
-"""The commands: ``backup`` copies a database, ``room`` shows or changes a room's settings.
+"""The commands: ``backup`` copies a database, ``room`` changes a room, ``token`` signs a token.
 
 A command prints its result, or one sentence about an error, and returns the exit code. ``room``
 uses the server's HTTP API, never its database.
@@ -13,24 +13,27 @@ import os
 import re
 import ssl
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from chat.archive.file import ArchiveError, copy_database
 from chat.command_line import Command
-from chat.core.comment import Role
+from chat.core.comment import Role, clean_name
 from chat.core.reject import Code, Rejection
 from chat.core.room_state import Author
 from chat.core.wire import parse_room
 from chat.settings import Settings
 from chat.web.identity.secret import SecretError, read_secret
-from chat.web.identity.tokens import Tokens
+from chat.web.identity.tokens import ANY_ROOM, Tokens, check_user
 
 RESPONSE_SECONDS = 10.0
 OPERATOR_SECONDS = 60.0
+TOKEN_HOURS = 12.0
+MAX_TOKEN_HOURS = 10_000
 
 _OPERATOR = Author("danmaku:room", "danmaku room", Role.HOST)
+_TOKEN_USAGE = "danmaku token --room demo --role host --name Ann [--user ann] [--hours 2]"
 _UNITS = {"delay": "s", "slow_mode": "s"}
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]{1,2})?", re.IGNORECASE)
 
@@ -47,12 +50,7 @@ def run_command(command: Command) -> int:
     """Run a command; return the exit code."""
     settings, options = command.settings, command.options
     try:
-        done = (
-            _back_up(settings, **options)
-            if command.name == "backup"
-            else _set_room(settings, **options)
-        )
-        print(done)
+        print(_COMMANDS[command.name](settings, **options))
     except (ArchiveError, SecretError) as error:
         print(f"danmaku: {error}", file=sys.stderr)
         return 1
@@ -86,6 +84,56 @@ def _set_room(settings: Settings, room: str, server: str, **given: str | None) -
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     changed = _ask(settings, server, "PATCH", address + "/settings", json.dumps(patch), headers)
     return _describe(room, changed["settings"])
+
+
+def _sign_token(
+    settings: Settings, room: str, role: str, name: str, user: str, hours: str, server: str
+) -> str:
+    for option, value in (("--room", room), ("--role", role), ("--name", name)):
+        if not value:
+            raise CommandError(f"{option} is required: {_TOKEN_USAGE}.", 2)
+    if room != ANY_ROOM and isinstance(rejection := parse_room(room), Rejection):
+        raise CommandError(rejection.message)
+    if role not in tuple(Role):
+        raise CommandError(f"--role must be one of {', '.join(Role)}, not {role}.")
+    cleaned = clean_name(name)
+    if isinstance(cleaned, Rejection):
+        raise CommandError(cleaned.message)
+    if not check_user(user or cleaned):
+        raise CommandError(
+            "The user's id (--user) must have 1 to 64 printable characters, and not begin with g-."
+        )
+    try:
+        seconds = float(hours or TOKEN_HOURS) * 3600
+    except ValueError:
+        seconds = 0
+    if not 0 < seconds <= MAX_TOKEN_HOURS * 3600:
+        raise CommandError(f"--hours must be a number above 0, at most {MAX_TOKEN_HOURS}.")
+    tokens = Tokens(read_secret(settings.secret, settings.database_path))
+    token = tokens.sign(Author(user or cleaned, cleaned, Role(role)), room, seconds)
+    return f"{token}\n{make_link(settings, server or settings.url_at(settings.port), room, token)}"
+
+
+def make_link(settings: Settings, url: str, room: str, token: str) -> str:
+    """Return the address of a room's page that signs in whoever opens it.
+
+    Browsers do not send what follows the ``#``, so the token is in no log. A token for every room
+    leads to the first one.
+    """
+    name = room if room != ANY_ROOM else first_room(settings)
+    return f"{url.rstrip('/')}/r/{name}#token={token}"
+
+
+def first_room(settings: Settings) -> str:
+    """Return the name of a room that exists, to begin with."""
+    return settings.rooms[0] if settings.rooms else "demo"
+
+
+_COMMANDS: dict[str, Callable[..., str]] = {
+    "backup": _back_up,
+    "room": _set_room,
+    "token": _sign_token,
+}
 
 
 def _read_value(name: str, raw: str) -> Any:

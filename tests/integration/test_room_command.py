@@ -2,47 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import http.server
-import io
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import trustme
 
-from chat.command_line import read_command
-from chat.commands import run_command
 from tests.support.api import state_of
+from tests.support.program import Done, danmaku
 from tests.support.server_process import ROOT, ServerProcess
 
 StartServer = Callable[..., ServerProcess]
 FILM = "https://example.org/film.mp4"
-
-
-class Done(NamedTuple):
-    """How a command ended."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-def danmaku(*arguments: str, **environment: str) -> Done:
-    """Run a command in this process: its start takes longer than all that it does."""
-    with (
-        contextlib.redirect_stdout(io.StringIO()) as output,
-        contextlib.redirect_stderr(io.StringIO()) as errors,
-    ):
-        try:
-            code = run_command(read_command(arguments, environment))
-        except SystemExit as ended:
-            code = ended.code
-    return Done(code, output.getvalue(), errors.getvalue())
 
 
 def test_room_command_runs_from_the_program(server: ServerProcess, room: str) -> None:

@@ -26,7 +26,7 @@ globalThis.removeEventListener = page.removeEventListener.bind(page);
 const [module, options] = process.argv.slice(2);
 const { Connection } = await import(module);
 const connection = new Connection(JSON.parse(options));
-const TYPES = ['state', 'refused', 'welcome', 'entries', 'lost', 'identity', 'accepted', 'rejected'];
+const TYPES = ['state', 'refused', 'welcome', 'entries', 'lost', 'identity', 'signedout', 'accepted', 'rejected'];
 for (const type of TYPES) {
   connection.addEventListener(type, ({ detail }) => process.stdout.write(`${JSON.stringify([type, detail])}\n`));
 }

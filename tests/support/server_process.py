@@ -127,6 +127,10 @@ class ServerProcess:
         assert self.stop() == 0
         self.start()
 
+    def read_output(self) -> list[str]:
+        """Return what an ended server has printed after its first line."""
+        return list(iter(self._lines.get, None))
+
     def take_log(self, pattern: str) -> list[str]:
         """Return the log's lines that match, and expect them."""
         taken = [line for line in self.log if re.search(pattern, line)]

@@ -13,6 +13,7 @@
  *   lost      {reason, restarted}                  entries are missing and will not follow; restarted: a new epoch
  *   viewers   {count}
  *   identity  {user, name, role}
+ *   signedout {code, message}                      the user's token has ended or was refused; the viewer is a guest
  *   accepted  {ref, seq, post}
  *   rejected  {ref, code, message, retryAfter, post}
  */
@@ -21,12 +22,14 @@ import { Cursor } from './cursor.js';
 import { Outbox } from './outbox.js';
 import { ReconnectingTransport } from './reconnecting-transport.js';
 import { Session } from './session.js';
+import { UserToken } from './user-token.js';
 import { newestSettings } from './wire.js';
 
 /** @typedef {import('./wire.js').ServerMessage} ServerMessage */
 /** @typedef {'connecting' | 'live' | 'offline'} State */
 
 const LONGEST_RETRY_SECONDS = 600;
+const TOKEN_CODES = new Set(['bad_token', 'token_expired', 'wrong_room']);
 
 export class Connection extends EventTarget {
   #room;
@@ -37,6 +40,7 @@ export class Connection extends EventTarget {
   #openedName = '';
   #openedToken = '';
   #session;
+  #userToken;
   #cursor = new Cursor();
   #outbox = new Outbox((message) => this.#transport.send(message));
   #transport = new ReconnectingTransport({
@@ -59,8 +63,9 @@ export class Connection extends EventTarget {
    * @param {string} [options.name]        '' lets the server choose
    * @param {number} [options.history]     recent entries at a first join
    * @param {boolean} [options.readOnly] never posts and has no identity (overlays)
+   * @param {string} [options.token]       a user's, kept for this tab; '' for that which the tab has already
    */
-  constructor({ room, server, name = '', history = 50, readOnly = false }) {
+  constructor({ room, server, name = '', history = 50, readOnly = false, token = '' }) {
     super();
     this.#room = room;
     this.#server = server;
@@ -68,6 +73,8 @@ export class Connection extends EventTarget {
     this.#history = history;
     this.#readOnly = readOnly;
     this.#session = new Session(server);
+    this.#userToken = new UserToken(server, room);
+    if (token) this.#userToken.store(token);
   }
 
   /** @returns {State} */
@@ -125,15 +132,27 @@ export class Connection extends EventTarget {
   /** @param {string} name '' lets the server choose, at the next connection */
   rename(name) {
     this.#name = name;
-    if (name) this.#transport.send({ type: 'rename', name });
+    if (name && !this.#userToken.token) this.#transport.send({ type: 'rename', name });
+  }
+
+  /** Signs in with a user's token, now or at the next connection. @param {string} token */
+  signIn(token) {
+    this.#userToken.store(token);
+    this.#sendToken();
+  }
+
+  /** The token to sign in with: a user's, or else the guest's session. */
+  get #token() {
+    return this.#userToken.token || this.#session.token;
   }
 
   /** The parameters of the next attempt to connect. @returns {import('./wire.js').Address} */
   #address() {
     this.#openedName = this.#name;
-    this.#openedToken = this.#readOnly ? '' : this.#session.token;
+    this.#openedToken = this.#readOnly ? '' : this.#token;
     const place = { server: this.#server, room: this.#room, history: this.#history, cursor: String(this.#cursor) };
-    return { ...place, name: this.#openedName, token: this.#openedToken };
+    const user = this.#readOnly ? null : this.#userToken.claims;
+    return { ...place, name: this.#openedName, token: this.#openedToken, user };
   }
 
   /** @param {import('./reconnecting-transport.js').StateChange} change */
@@ -171,9 +190,7 @@ export class Connection extends EventTarget {
       case 'reject':
         return this.#onReject(message);
       case 'identity':
-        if (message.session && !this.#readOnly) this.#session.store(message.session); // it has the newest name
-        this.#onSignedIn();
-        return this.#emit('identity', message);
+        return this.#onIdentity(message);
       case 'viewers':
         return this.#emit('viewers', message);
     }
@@ -208,16 +225,40 @@ export class Connection extends EventTarget {
     if (!first && !(same && welcome.recovered)) this.#emit('lost', { reason: welcome.reason ?? '', restarted: !same });
     if (entries.length) this.#emitEntries(entries, same ? 'missed' : 'history');
     this.#signIn(welcome);
-    if (this.#name && this.#name !== this.#openedName) this.#transport.send({ type: 'rename', name: this.#name }); // changed while it connected
+    if (this.#name !== this.#openedName) this.rename(this.#name); // changed while it connected
     if (this.#paused) this.#transport.send({ type: 'pause' });
   }
 
   /** Sends the pending posts, once the server knows whose they are: as another user's they would be new. @param {import('./wire.js').Welcome} welcome */
   #signIn(welcome) {
-    const { token } = this.#session;
+    const token = this.#token;
     this.#signingIn = this.#transport.kind === 'websocket' && !this.#readOnly && token !== welcome.session;
     if (!this.#signingIn) this.#outbox.open();
     else if (token !== this.#openedToken) this.#transport.send({ type: 'auth', token }); // it is newer than this WebSocket
+  }
+
+  /** Sends the token while connected: posts wait for the reply. */
+  #sendToken() {
+    if (!this.#transport.send({ type: 'auth', token: this.#token, user: this.#userToken.claims })) return;
+    this.#signingIn = this.#transport.kind === 'websocket';
+    if (this.#signingIn) this.#outbox.close();
+  }
+
+  /** @param {import('./wire.js').Identity} identity */
+  #onIdentity(identity) {
+    const { session, reason = '' } = identity;
+    if (session && !this.#readOnly && !(reason && this.#session.token)) this.#session.store(session); // it has the newest name
+    this.#onSignedIn();
+    this.#emit('identity', identity);
+    if (reason) this.#onTokenEnded({ code: reason, message: '' });
+  }
+
+  /** Continues as the guest of this browser. @param {{code: string, message: string}} why */
+  #onTokenEnded({ code, message }) {
+    this.#userToken.store('');
+    this.#emit('signedout', { code, message });
+    if (this.#session.token !== this.#offeredSession) return this.#sendToken();
+    this.#onSignedIn();
   }
 
   #onSignedIn() {
@@ -229,15 +270,17 @@ export class Connection extends EventTarget {
   /** @param {import('./wire.js').Reject} reject */
   #onReject(reject) {
     const { ref, code, message, retry_after: retryAfter = null } = reject;
-    const signingIn = this.#signingIn && !ref; // the first reply is that to the session
-    if (code === 'bad_token' || (signingIn && retryAfter === null)) {
+    const signingIn = this.#signingIn && !ref; // the first reply is that to the token
+    const isRefused = !ref && (TOKEN_CODES.has(code) || (signingIn && retryAfter === null));
+    if (isRefused && this.#userToken.token) return this.#onTokenEnded({ code, message });
+    if (code === 'bad_token' || isRefused) {
       this.#session.discard();
       if (this.#offeredSession) this.#session.store(this.#offeredSession);
       this.#onSignedIn();
       if (!ref) return; // another server's session: the viewer is a new guest and need not know
     }
     if (signingIn && retryAfter !== null) {
-      const signIn = () => this.#transport.send({ type: 'auth', token: this.#session.token });
+      const signIn = () => this.#sendToken();
       this.#signInTimer = setTimeout(signIn, Math.min(retryAfter, LONGEST_RETRY_SECONDS) * 1000);
       return;
     }

@@ -16,7 +16,11 @@ const SHORT_POLL_EVERY_MS = 1_500; // without a slot for a long poll
 const PAGE_ENTRIES = 300;
 const ROOM_INFO_EVERY_MS = 15_000;
 const BEGINNING = '0:0'; // the cursor of a room that nobody has entered yet
+const TOKEN_CODES = new Set(['bad_token', 'token_expired', 'wrong_room']);
 const POLLER = crypto.getRandomValues(new Uint32Array(2)).join('-'); // this page counts as one viewer
+
+/** A request was refused for its token, which is not sent any more. */
+class TokenRefused extends Error {}
 
 /**
  * @param {import('./wire.js').Address} address
@@ -30,12 +34,25 @@ export function openPolling(address, listener) {
   let paused = false;
   let checking = false;
   let wake = () => {};
-  let { name, token } = address;
+  let { name, token, user } = address;
+  let isVerified = false; // whether the server has accepted the user's token
 
   /** @param {string} url @param {RequestInit} [init] @param {number} [timeoutMs] @param {AbortSignal[]} [signals] */
   async function request(url, init = {}, timeoutMs = RESPONSE_TIMEOUT_MS, signals = []) {
-    const headers = { ...init.headers, ...(token && init.method === 'POST' ? { Authorization: `Bearer ${token}` } : {}) };
-    return requestJson(url, { ...init, headers }, { timeoutMs, signals: [ended.signal, ...signals] });
+    const sent = token;
+    const headers = { ...init.headers, ...(sent ? { Authorization: `Bearer ${sent}` } : {}) };
+    const until = { timeoutMs, signals: [ended.signal, ...signals] };
+    try {
+      return await requestJson(url, { ...init, headers }, until);
+    } catch (error) {
+      if (!(error instanceof ErrorResponse) || !TOKEN_CODES.has(error.code) || !sent) throw error;
+      if (sent === token) {
+        token = '';
+        user = null;
+        emit({ type: 'reject', ref: null, code: error.code, message: error.message, retry_after: null }); // another token may follow
+      }
+      throw new TokenRefused();
+    }
   }
 
   /** @param {unknown} error */
@@ -69,7 +86,7 @@ export function openPolling(address, listener) {
       if (!Array.isArray(page.entries)) throw new Error('not a response of this server');
       return page;
     } catch (error) {
-      if (signal.aborted) return null;
+      if (signal.aborted || error instanceof TokenRefused) return null;
       throw error;
     }
   }
@@ -97,6 +114,8 @@ export function openPolling(address, listener) {
       if (rejoined) emit({ ...page, type: 'welcome', room: address.room, seq: page.last, settings, viewers, name });
       else if (page.last >= page.first) emit({ ...page, type: 'batch' });
       if (state !== null && !rejoined) emit({ type: 'viewers', count: viewers });
+      if (user && !isVerified) emit({ type: 'identity', ...user });
+      isVerified = true;
       after = `${page.epoch}:${page.last}`;
       joined = true;
       // Without a slot, or when a proxy responds at once.
@@ -109,6 +128,13 @@ export function openPolling(address, listener) {
     if (!ended.signal.aborted) listener.message(message);
   }
 
+  /** Ends the running poll, and asks for what there is without waiting. */
+  function askAtOnce() {
+    checking = true;
+    poll.abort();
+    wake();
+  }
+
   /** Before the first post: a post that is sent again, also over another transport, must be the same guest's. */
   async function becomeGuest() {
     const guest = await request(`${address.server}/api/session`, { method: 'POST', body: JSON.stringify(name ? { name } : {}) });
@@ -118,18 +144,13 @@ export function openPolling(address, listener) {
 
   /** @param {import('./wire.js').PostMessage} message */
   async function post({ type: _, ...fields }) {
-    const body = JSON.stringify(name ? { ...fields, name } : fields);
     const send = async () => {
       if (!token) await becomeGuest();
+      const body = JSON.stringify(name && !user ? { ...fields, name } : fields);
       return request(`${room}/comments`, { method: 'POST', body, headers: { 'Content-Type': 'application/json' } });
     };
     try {
-      const response = await send().catch((error) => {
-        if (!(error instanceof ErrorResponse) || error.code !== 'bad_token' || !token) throw error;
-        token = ''; // of another server: the viewer is a new guest and need not know
-        emit({ type: 'reject', ref: null, code: error.code, message: error.message, retry_after: null });
-        return send();
-      });
+      const response = await send().catch((error) => (error instanceof TokenRefused ? send() : Promise.reject(error)));
       token = response.session ?? token; // it has the newest name
       emit({ type: 'ack', ...response });
     } catch (error) {
@@ -147,15 +168,17 @@ export function openPolling(address, listener) {
 
   return {
     kind: 'polling',
-    check() {
-      checking = true;
-      poll.abort();
-      wake();
-    },
+    check: askAtOnce,
     send(message) {
       if (ended.signal.aborted) return false;
       // One at a time: keeps the order, and the first post creates the guest that makes the next ones.
       if (message.type === 'post') postQueue = postQueue.then(() => post(message));
+      if (message.type === 'auth') {
+        token = message.token;
+        user = message.user ?? null;
+        isVerified = false;
+        askAtOnce();
+      }
       if (message.type === 'rename') {
         name = message.name;
         emit({ type: 'identity', user: '', name, role: 'viewer' });

@@ -74,7 +74,7 @@ export function openWebSocket(address, listener) {
     check,
     send(message) {
       if (closed || socket.readyState !== WebSocket.OPEN) return false;
-      socket.send(JSON.stringify(message));
+      socket.send(JSON.stringify(message.type === 'auth' ? { type: 'auth', token: message.token } : message));
       return true;
     },
     close,

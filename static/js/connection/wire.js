@@ -15,7 +15,7 @@
  * @property {Mode} [mode]
  * @property {string} [color]
  * @property {Size} [size]
- * @property {'host' | 'moderator' | 'viewer'} [role]
+ * @property {'host' | 'moderator' | 'bot' | 'viewer'} [role]
  *
  * @typedef {{kind: 'retract', seq: number, target: number}} RetractEntry
  * @typedef {{kind: 'clear', seq: number, before: number}} ClearEntry
@@ -48,13 +48,14 @@
  * @typedef {{type: 'reject', ref?: string | null, code: string, message: string, retry_after?: number | null}} Reject
  * @typedef {{type: 'viewers', count: number}} Viewers
  * @typedef {{type: 'skip', first: number, last: number, why: string, settings?: RoomSettings}} Skip
- * @typedef {{type: 'identity', user: string, name: string, role: string, session?: string}} Identity
+ * @typedef {{type: 'identity', user: string, name: string, role: string, session?: string, reason?: string}} Identity
  * @typedef {{type: 'bye', code: number, message: string, reconnect_after: number | null}} Bye
  * @typedef {{type: 'pong'}} Pong
  * @typedef {Welcome | Batch | Ack | Reject | Viewers | Skip | Identity | Bye | Pong} ServerMessage
  *
  * @typedef {{type: 'post', ref: string} & Post} PostMessage
- * @typedef {PostMessage | {type: 'auth', token: string} | {type: 'rename', name: string} | {type: 'pause'}
+ * @typedef {{type: 'auth', token: string, user?: import('./user-token.js').Claims | null}} AuthMessage user: not sent
+ * @typedef {PostMessage | AuthMessage | {type: 'rename', name: string} | {type: 'pause'}
  *   | {type: 'resume'} | {type: 'ping'}} ViewerMessage
  *
  * @typedef {object} Transport exchanges these messages with the server
@@ -74,7 +75,8 @@
  * @property {string} name      '' lets the server choose
  * @property {number} history   how many recent entries to request at a first join
  * @property {string} cursor    'epoch:seq', or '' at a first join
- * @property {string} token     a session token, or ''
+ * @property {string} token     a user's token, a guest's session, or ''
+ * @property {import('./user-token.js').Claims | null} user  whom a user's token names; null for a guest
  */
 
 export const TEXT_GRAPHEMES = 100;

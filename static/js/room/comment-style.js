@@ -38,6 +38,12 @@ export function keptName({ values: { name } }) {
   return refusalOf(name) === '' ? name : '';
 }
 
+/** Whether the viewer may choose a name: a user has the name of the token. @param {boolean} isFixed */
+export function setNameFixed(isFixed) {
+  const name = document.getElementById('own-name');
+  if (name instanceof HTMLInputElement) name.disabled = isFixed;
+}
+
 /**
  * @param {HTMLElement} popover
  * @param {{preferences: Preferences, rename: (name: string) => void}} options

@@ -77,6 +77,11 @@ export class Composer {
     this.#field.placeholder = name ? t('composer.placeholder_as', { name }) : t('composer.placeholder');
   }
 
+  /** Shows a sentence until the viewer types. @param {string} text */
+  warn(text) {
+    this.#showHint(text, 'bad');
+  }
+
   /** Sets the wait between two comments (slow mode); 0 for none. A change applies to the running wait. @param {number} seconds */
   setSlow(seconds) {
     if (seconds === this.#slowSeconds) return;

@@ -3,8 +3,9 @@
 import { followTheme } from '../page/appearance.js';
 import { RenderScheduler } from '../page/render-scheduler.js';
 import { attachPopover } from '../page/popover.js';
+import { takeTokenFromAddress } from './address-token.js';
 import { CommentMenu } from './comment-menu.js';
-import { Composer } from './composer.js';
+import { Composer, rejectionText } from './composer.js';
 import { DelayedRows } from './delayed-rows.js';
 import { Connection } from '../connection/connection.js';
 import { showDroppedCount } from './dropped-counter.js';
@@ -13,7 +14,7 @@ import { makeFilter } from './filters.js';
 import { hasText, t } from '../page/i18n.js';
 import { SERVER } from '../page/server.js';
 import { registerShortcuts } from './shortcuts.js';
-import { fillStylePopover, keptName, styleOf } from './comment-style.js';
+import { fillStylePopover, keptName, setNameFixed, styleOf } from './comment-style.js';
 import { Player } from './player.js';
 import { Preferences } from '../page/preferences.js';
 import { showStatus } from './status.js';
@@ -28,11 +29,13 @@ import { Video } from './video.js';
 /** @typedef {import('../connection/wire.js').RoomSettings} RoomSettings */
 
 const HISTORY = 100;
+const GUEST_PREFIX = 'g-'; // of the ids of guests
 
+const token = takeTokenFromAddress(); // before anything else
 const room = document.body.dataset.room ?? '';
 const scheduler = new RenderScheduler();
 const preferences = new Preferences();
-const connection = new Connection({ room, server: SERVER, name: keptName(preferences), history: HISTORY });
+const connection = new Connection({ room, server: SERVER, name: keptName(preferences), history: HISTORY, token });
 const serverClock = pageServerClock();
 const stage = new Stage(find('stage'), { scheduler, serverClock, settings: stageSettings(preferences, {}) });
 const transcript = new Transcript(
@@ -144,8 +147,10 @@ on('identity', (/** @type {import('../connection/wire.js').Identity} */ identity
   user = identity.user;
   role = identity.role;
   composer.setName(identity.name);
+  setNameFixed(user !== '' && !user.startsWith(GUEST_PREFIX));
   applySettings(settings);
 });
+on('signedout', (/** @type {{code: string, message: string}} */ why) => composer.warn(rejectionText(why)));
 on('entries', (/** @type {{entries: Entry[], source: string}} */ { entries, source }) => applyEntries(entries, source));
 on('lost', (/** @type {{reason: string, restarted: boolean}} */ { reason, restarted }) => {
   if (restarted) {
@@ -159,6 +164,10 @@ on('rejected', forgetRefusedName);
 on('refused', forgetRefusedName);
 
 document.addEventListener('visibilitychange', () => (document.hidden ? connection.pause() : connection.resume()));
+window.addEventListener('hashchange', () => {
+  const pasted = takeTokenFromAddress();
+  if (pasted) connection.signIn(pasted);
+});
 preferences.addEventListener('change', applyPreferences);
 document.addEventListener('fullscreenchange', configureStage);
 stage.addEventListener('comment-click', (event) => {

@@ -7,7 +7,7 @@
  */
 
 import { make, makeIcon } from '../page/dom.js';
-import { language, t } from '../page/i18n.js';
+import { hasText, language, t } from '../page/i18n.js';
 import { hueOf } from '../page/user-color.js';
 
 /** @typedef {import('../connection/wire.js').CommentEntry} CommentEntry */
@@ -239,7 +239,7 @@ export class Transcript extends EventTarget {
 /** @param {CommentEntry} entry @param {boolean} own */
 function makeRow({ seq, user, name, text, at, role }, own) {
   const row = make('p', { class: own ? 'transcript-row own' : 'transcript-row', 'data-seq': seq, 'data-hue': hueOf(user), tabindex: -1 });
-  if (role === 'host' || role === 'moderator') row.append(make('span', { class: `badge ${role}` }, t(`role.${role}`)));
+  if (role && role !== 'viewer' && hasText(`role.${role}`)) row.append(make('span', { class: `badge ${role}` }, t(`role.${role}`)));
   row.append(make('bdi', { class: 'name' }, name), ' ', make('bdi', { class: 'text' }, text)); // a space, where the line may break
   row.append(make('time', { datetime: new Date(at).toISOString(), 'aria-hidden': 'true' }, timeFormat.format(at)));
   return row;

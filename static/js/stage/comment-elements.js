@@ -10,6 +10,7 @@ import { countOf } from './priority.js';
 const LANE_GAP = 4; // between two lanes; stage.css puts half of it above a comment
 const MAX_SPARE = 400;
 const MAX_SIZES = 1000;
+const BADGES = new Map([['host', 'H'], ['moderator', 'M'], ['bot', 'B']]);
 
 /** Letters that do not fit a usual line: scripts with signs above and below, and capitals and caseless letters with two marks. */
 const TALL = /[\p{Lu}\p{Lo}]\p{M}{2}|[\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}\p{Script=Tibetan}\p{Script=Javanese}\p{Script=Balinese}]/u;
@@ -92,9 +93,10 @@ export class CommentElements {
     if (TALL.test(text.normalize('NFD'))) classes.push('comment-tall');
     if (own) classes.push('comment-own');
     if (isDark(color)) classes.push('comment-dark');
-    if (role === 'host' || role === 'moderator') {
+    const badge = BADGES.get(role);
+    if (badge) {
       classes.push('comment-staff');
-      element.append(makePart('badge', role === 'host' ? 'H' : 'M'));
+      element.append(makePart('badge', badge));
     }
     if (names && entry.name) element.append(makePart('name', entry.name, 'bdi'));
     element.append(makePart('text', text, 'bdi'));

@@ -1,7 +1,7 @@
 /**
  * Which comments get a lane first when more arrive than the stage can show.
  *
- * The viewer's own comments come first, then those of hosts and moderators, then equal texts merged into one with ×N, then the
+ * The viewer's own comments come first, then those of staff, then equal texts merged into one with ×N, then the
  * newest. A comment that has waited longer than `MAX_WAIT_MS` is not shown at all: the transcript has it, and shown late it
  * would no longer fit the picture. Pure: no DOM, no clock. It decides the order and knows nothing of lanes.
  */
@@ -16,7 +16,7 @@
  * @property {'scroll' | 'top' | 'bottom'} [mode]
  * @property {string} [color]       "#rrggbb"
  * @property {'small' | 'normal' | 'large'} [size]
- * @property {string} [role]        "host" and "moderator" get a badge
+ * @property {string} [role]        "host", "moderator" and "bot" get a badge
  */
 
 /**
@@ -30,7 +30,7 @@
 /** Milliseconds that a candidate waits for a lane. */
 export const MAX_WAIT_MS = 1000;
 
-const STAFF = new Set(['host', 'moderator']);
+const STAFF = new Set(['host', 'moderator', 'bot']);
 
 /** How many comments a candidate stands for. @param {Candidate} candidate */
 export function countOf({ merged }) {
@@ -44,7 +44,7 @@ function rank({ own, merged, entry }) {
   return merged.length > 0 ? 2 : 3;
 }
 
-/** Whether a comment is the viewer's own, or a host's or moderator's. @param {Candidate} candidate */
+/** Whether a comment is the viewer's own, or one of staff. @param {Candidate} candidate */
 export function hasPriority(candidate) {
   return rank(candidate) < 2;
 }
