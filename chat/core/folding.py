@@ -41,3 +41,8 @@ _FOLDS = _read_folds()
 def fold(text: str) -> str:
     """Fold a text in NFC, in linear time; folding it again changes nothing."""
     return text.translate(_FOLDS)
+
+
+def characters_folded_to(targets: str) -> list[str]:
+    """Return all characters that are folded to one of ``targets``, those included."""
+    return [*targets, *(chr(code) for code, to in _FOLDS.items() if len(to) == 1 and to in targets)]

@@ -74,6 +74,14 @@ def count_graphemes(text: str) -> int:
     return len(_GRAPHEME.findall(text.translate(_CLASSES)))
 
 
+def split_graphemes(text: str) -> list[str]:
+    """Return the characters of a text."""
+    # There is one class for each code point.
+    return [
+        text[match.start() : match.end()] for match in _GRAPHEME.finditer(text.translate(_CLASSES))
+    ]
+
+
 def is_overloaded(text: str) -> bool:
     """Return whether a character of a text has more marks than any script needs."""
     if not _MAYBE_MARKED.search(text):
