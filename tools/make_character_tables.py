@@ -2,9 +2,9 @@
 
     .venv/bin/python tools/make_character_tables.py
 
-The sources are the Unicode data of two modules, ``unicodedata`` (NFKD, names, digits) and ``regex``
-(properties), and the list of look-alikes below, which is maintained by hand. A test generates the
-tables again and compares them.
+The sources are the Unicode data of three modules, ``unicodedata`` (NFKD, names, digits), ``regex``
+(properties) and ``confusable_homoglyphs`` (UTS 39), and the list of look-alikes below, which is
+maintained by hand. A test generates the tables again and compares them.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import regex
+from confusable_homoglyphs.confusables import confusables_data
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -147,6 +148,37 @@ def _fold_letter(char: str, similar: dict[str, str]) -> str:
     return similar.get(cased) or similar.get(char) or unicodedata.normalize("NFKD", cased)
 
 
+def confusables(folds: dict[int, str]) -> dict[int, str]:
+    """Return what each code point looks like, for those that are not folded to Latin letters.
+
+    The prototypes of UTS 39 (section 4), folded. Folding alone finds what imitates a Latin letter.
+    """
+
+    def fold(text: str) -> str:
+        return text.translate(folds)
+
+    prototypes = dict(_prototypes())
+    found: dict[int, str] = {}
+    for char, prototype in prototypes.items():
+        folded = fold(unicodedata.normalize("NFC", prototype))
+        while (again := "".join(fold(prototypes.get(one, one)) for one in folded)) != folded:
+            folded = again
+        if folded.strip() == folded != fold(char) and folded and not fold(char).isascii():
+            found[ord(char)] = folded
+    return dict(sorted(found.items()))
+
+
+def _prototypes() -> Iterator[tuple[str, str]]:
+    """Return the prototype of each character; the data has every pair in both directions."""
+    for char, alike in confusables_data.items():
+        # A prototype has several look-alikes, or is the first of a pair.
+        if len(char) == len(alike) == 1 and unicodedata.is_normalized("NFC", char):
+            prototype = alike[0]["c"]
+            others = confusables_data.get(prototype, [])
+            if (len(others) > 1 or prototype < char) and " " not in prototype:
+                yield char, prototype
+
+
 # The Grapheme_Cluster_Break values of UAX 29 and what its rules GB9c and GB11 need beside them,
 # one letter each; the first that fits counts. All other code points are "x".
 GRAPHEME_CLASSES = {
@@ -239,6 +271,7 @@ NAMES = {
     "INVISIBLE": "Code points that are removed.",
     "SPACES": "Code points that become a space.",
     "FOLDS": "The other folds: a code point, then what it and the following code points become.",
+    "CONFUSABLES": "What else looks alike in a name: a code point, what it becomes, and so on.",
 }
 
 
@@ -256,6 +289,7 @@ def tables() -> Tables:
         "INVISIBLE": folding_to(""),
         "SPACES": folding_to(" "),
         "FOLDS": _write_folds(folds),
+        "CONFUSABLES": " ".join(f"{code:x} {to}" for code, to in confusables(folds).items()),
     }
 
 
