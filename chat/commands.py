@@ -34,7 +34,8 @@ MAX_TOKEN_HOURS = 10_000
 
 _OPERATOR = Author("danmaku:room", "danmaku room", Role.HOST)
 _TOKEN_USAGE = "danmaku token --room demo --role host --name Ann [--user ann] [--hours 2]"
-_UNITS = {"delay": "s", "slow_mode": "s"}
+_UNITS = {"delay": "s", "slow_mode": "s", "unique_seconds": "s"}
+_NUMBERS = {*_UNITS, "max_length"}
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]{1,2})?", re.IGNORECASE)
 
 
@@ -140,7 +141,7 @@ def _read_value(name: str, raw: str) -> Any:
     """Return a value for JSON; the server rejects a number that is not one."""
     if raw == "":
         return None
-    if name not in _UNITS or not _NUMBER.fullmatch(raw):
+    if name not in _NUMBERS or not _NUMBER.fullmatch(raw):
         return raw
     value = float(raw)
     return int(value) if value.is_integer() else value

@@ -91,12 +91,17 @@ def clean_text(raw: str) -> str | Rejection:
     """Return the text as it may be shown, or why it may not."""
     text = _clean(raw, MAX_TEXT_BYTES)
     if text is None:
-        return reject(Code.TEXT_TOO_LONG)
+        return reject_length()
     if _NO_INK.fullmatch(text):
         return reject(Code.TEXT_EMPTY)
     if _is_longer(text, MAX_TEXT_GRAPHEMES, MAX_TEXT_BYTES):
-        return reject(Code.TEXT_TOO_LONG)
+        return reject_length()
     return text
+
+
+def reject_length(limit: int = MAX_TEXT_GRAPHEMES) -> Rejection:
+    """Return the rejection of a text that has more than ``limit`` characters, or too many bytes."""
+    return reject(Code.TEXT_TOO_LONG, detail=str(limit))
 
 
 def is_too_long_to_clean(raw: str) -> bool:

@@ -1,4 +1,4 @@
-"""Rate limits by sender: token buckets, and a room's slow mode.
+"""Rate limits by sender: token buckets, a room's slow mode; and how soon a text may come again.
 
 A bucket is stored as one number: the time at which it will be full again (the generic cell rate
 algorithm, ITU-T I.371, annex A). A full bucket needs no memory at all.
@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+from chat.core.folding import fold
+
 PRUNE_ABOVE = 4_096
 SENDERS_LIMIT = 50_000
+TEXTS_LIMIT = 20_000
 
 
 class RateLimit:
@@ -125,3 +128,54 @@ class SlowMode:
 
     def __len__(self) -> int:
         return len(self._last)
+
+
+class RecentTexts:
+    """Texts that were posted in the last ``seconds``, so that none is posted twice.
+
+    Folded texts are compared. ``seconds`` may change at any time; with 0 nothing is recorded.
+    ``now`` is any monotonic clock in seconds. Above ``limit`` texts the oldest is dropped, and may
+    be posted again.
+    """
+
+    __slots__ = ("_limit", "_recent", "seconds")
+
+    def __init__(self, limit: int = TEXTS_LIMIT) -> None:
+        self._limit = limit
+        self.seconds = 0
+        # The hash of a text, which takes less memory -> (time, comment), the earliest first
+        self._recent: OrderedDict[int, tuple[float, object]] = OrderedDict()
+
+    def wait(self, text: str, comment: object, now: float) -> float:
+        """Return the seconds until a text may be posted, 0 if it may now.
+
+        ``comment`` identifies retries of a comment, or is None. A retry has no wait.
+        """
+        if not self.seconds or (last := self._recent.get(_hash(text))) is None:
+            return 0.0
+        at, by = last
+        return 0.0 if by is not None and by == comment else max(0.0, at + self.seconds - now)
+
+    def record(self, text: str, comment: object, now: float) -> None:
+        """Record that a text was posted."""
+        recent = self._recent
+        if self.seconds:
+            key = _hash(text)
+            recent[key] = (now, comment)
+            recent.move_to_end(key)
+        while recent and (
+            len(recent) > self._limit or next(iter(recent.values()))[0] + self.seconds <= now
+        ):
+            recent.popitem(last=False)
+
+    def forget(self, text: str) -> None:
+        """Forget a text, which was not stored."""
+        if self._recent:
+            self._recent.pop(_hash(text), None)
+
+    def __len__(self) -> int:
+        return len(self._recent)
+
+
+def _hash(text: str) -> int:
+    return hash(fold(text))

@@ -31,8 +31,12 @@ class Code(StrEnum):
     TOKEN_NEEDED = "token_needed"
     WRONG_ROOM = "wrong_room"
     NOT_ALLOWED = "not_allowed"
+    FROZEN = "frozen"
+    SIGN_IN_NEEDED = "sign_in_needed"
     TEXT_EMPTY = "text_empty"
     TEXT_TOO_LONG = "text_too_long"
+    LINKS = "links"
+    REPEATED = "repeated"
     NAME_EMPTY = "name_empty"
     NAME_TOO_LONG = "name_too_long"
     TOO_FAST = "too_fast"
@@ -102,11 +106,17 @@ REJECTIONS: dict[Code, _Rule] = {
     Code.TOKEN_NEEDED: _Rule(401, "This requires a token. Send it as Authorization: Bearer."),
     Code.WRONG_ROOM: _Rule(403, "The token is for another room."),
     Code.NOT_ALLOWED: _Rule(403, "The token does not permit this."),
+    # the room's rules
+    Code.FROZEN: _Rule(403, "Only moderators may post in this room now."),
+    Code.SIGN_IN_NEEDED: _Rule(403, "Only users who are signed in may post in this room now."),
+    Code.LINKS: _Rule(422, "Links are not accepted in this room."),
+    Code.REPEATED: _Rule(422, "Somebody has just posted the same text. Write something else."),
     # the text or name is not acceptable
     Code.TEXT_EMPTY: _Rule(422, "The text is empty or has no visible characters. Write something."),
     Code.TEXT_TOO_LONG: _Rule(
         422,
-        "The text is too long. At most 100 characters, 1,000 bytes, and few marks per character.",
+        "The text is too long. At most {detail} characters, 1,000 bytes, "
+        "and few marks per character.",
     ),
     Code.NAME_EMPTY: _Rule(422, "The name is empty or has no visible characters. Choose another."),
     Code.NAME_TOO_LONG: _Rule(

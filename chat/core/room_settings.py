@@ -1,4 +1,4 @@
-"""A room's settings: title, video, delay of the stream, slow mode.
+"""A room's settings: title, video, delay of the stream, and the rules for posts.
 
 A patch names the fields to change; its result, the complete settings, is an entry of the room's
 journal. Who may change them is checked elsewhere.
@@ -6,6 +6,7 @@ journal. Who may change them is checked elsewhere.
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ import msgspec
 import regex
 from msgspec import UNSET, Meta, UnsetType
 
-from chat.core.comment import clean_line
+from chat.core.comment import MAX_TEXT_GRAPHEMES, clean_line
 from chat.core.reject import Code, Rejection, reject
 
 MAX_TITLE_GRAPHEMES = 80
@@ -21,6 +22,7 @@ MAX_TITLE_BYTES = 400
 MAX_URL_LENGTH = 2_000
 MAX_DELAY_SECONDS = 600
 MAX_SLOW_MODE_SECONDS = 3_600
+MAX_UNIQUE_SECONDS = 3_600
 
 # An http or https URL without a password, which every viewer could read; or a path on this origin.
 # Browsers read `//` and `/\` as the beginning of a host name.
@@ -34,17 +36,38 @@ _URL = regex.compile(
 _WITH_PASSWORD = regex.compile(r"(?i:https?)://[^/?\#\\]*@")
 
 
+class WhoMayPost(StrEnum):
+    """Whose posts are accepted; ``signed_in`` are users with a token, ``moderators`` all staff."""
+
+    EVERYONE = "everyone"
+    SIGNED_IN = "signed_in"
+    MODERATORS = "moderators"
+
+
+class Links(StrEnum):
+    """What happens to comments with links."""
+
+    ALLOW = "allow"
+    REJECT = "reject"
+
+
 class RoomSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The settings of a room; defaults are omitted from the JSON.
 
     ``delay``: seconds by which comments are shown later, to match a delayed stream.
     ``slow_mode``: seconds between two comments of one user, 0 for no such wait.
+    ``unique_seconds``: seconds in which no text may be posted twice, 0 for no such rule.
+    ``max_length``: characters in a comment.
     """
 
     title: str = ""
     video_url: str = ""
     delay: float = 0
     slow_mode: int = 0
+    who_may_post: WhoMayPost = WhoMayPost.EVERYONE
+    unique_seconds: int = 0
+    links: Links = Links.ALLOW
+    max_length: int = MAX_TEXT_GRAPHEMES
 
 
 class SettingsPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,6 +77,10 @@ class SettingsPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     video_url: Annotated[str, Meta(max_length=MAX_URL_LENGTH)] | UnsetType | None = UNSET
     delay: Annotated[float, Meta(ge=0, le=MAX_DELAY_SECONDS)] | UnsetType | None = UNSET
     slow_mode: Annotated[int, Meta(ge=0, le=MAX_SLOW_MODE_SECONDS)] | UnsetType | None = UNSET
+    who_may_post: WhoMayPost | UnsetType | None = UNSET
+    unique_seconds: Annotated[int, Meta(ge=0, le=MAX_UNIQUE_SECONDS)] | UnsetType | None = UNSET
+    links: Links | UnsetType | None = UNSET
+    max_length: Annotated[int, Meta(ge=1, le=MAX_TEXT_GRAPHEMES)] | UnsetType | None = UNSET
 
 
 class SettingsChange(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="settings"):
@@ -85,15 +112,12 @@ def change(settings: RoomSettings, patch: SettingsPatch) -> RoomSettings | Rejec
             return reject(Code.BAD_FIELD, detail=detail)
     if isinstance(delay, float) and delay.is_integer():
         delay = int(delay)
-    chosen = {
-        "title": title,
-        "video_url": url,
-        "delay": delay,
-        "slow_mode": patch.slow_mode,
-    }
+    chosen = msgspec.structs.asdict(patch) | {"title": title, "video_url": url, "delay": delay}
     # The default object itself for null and empty values: msgspec omits defaults by identity.
     changed = {
-        name: value or _DEFAULTS[name] for name, value in chosen.items() if value is not UNSET
+        name: _DEFAULTS[name] if not value or value == _DEFAULTS[name] else value
+        for name, value in chosen.items()
+        if value is not UNSET
     }
     return msgspec.structs.replace(settings, **changed)
 

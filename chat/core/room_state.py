@@ -11,9 +11,17 @@ from collections import OrderedDict
 import msgspec
 from msgspec import Raw
 
-from chat.core.comment import WHITE, Comment, Role, clean_text, is_too_long_to_clean
+from chat.core.comment import (
+    WHITE,
+    Comment,
+    Role,
+    clean_text,
+    is_too_long_to_clean,
+    reject_length,
+)
 from chat.core.history import History
-from chat.core.limits import RateLimit, SlowMode
+from chat.core.limits import RateLimit, RecentTexts, SlowMode
+from chat.core.moderation.rules import check_author, check_text
 from chat.core.reject import Code, Rejection, reject
 from chat.core.room_settings import RoomSettings
 from chat.core.wire import Post
@@ -52,6 +60,7 @@ class RoomState:
 
     __slots__ = (
         "_limits",
+        "_recent_texts",
         "_ref_limit",
         "_refs",
         "_settings",
@@ -76,19 +85,21 @@ class RoomState:
         self._limits = limits
         self._ref_limit = ref_limit
         self._slow_mode = SlowMode()
+        self._recent_texts = RecentTexts()
         self.settings = settings or RoomSettings()
         # (user, ref) -> (seq, when), oldest first
         self._refs: OrderedDict[tuple[str, str], tuple[int, float]] = OrderedDict()
 
     @property
     def settings(self) -> RoomSettings:
-        """The room's settings; a new slow mode applies at once."""
+        """The room's settings; new rules apply at once."""
         return self._settings
 
     @settings.setter
     def settings(self, settings: RoomSettings) -> None:
         self._settings = settings
         self._slow_mode.seconds = settings.slow_mode
+        self._recent_texts.seconds = settings.unique_seconds
 
     def encode_settings(self) -> Raw:
         """Return the settings as JSON."""
@@ -108,21 +119,26 @@ class RoomState:
                 return Duplicate(seq)
         # The cheapest check first: the length, then the rates, then the content.
         if is_too_long_to_clean(post.text):
-            return reject(Code.TEXT_TOO_LONG)
+            return reject_length()
+        is_staff = author.role.is_staff
+        rejection = check_author(self._settings, is_guest=author.is_guest, is_staff=is_staff)
+        if rejection is not None:
+            return rejection
         sender = author.rate_limit_key or author.user
-        # Slow mode is for viewers only.
-        is_slowed = not author.role.is_staff
         known_by = None if post.ref is None else (author.user, post.ref)
-        if is_slowed and (wait := self._slow_mode.wait(sender, known_by, now)):
+        if not is_staff and (wait := self._slow_mode.wait(sender, known_by, now)):
             return reject(Code.SLOW_MODE, retry_after=_round_up(wait))
         if wait := self._limits.take(sender, now):
             return reject(Code.TOO_FAST, retry_after=_round_up(wait))
         text = clean_text(post.text)
+        if not isinstance(text, Rejection) and not is_staff:
+            text = self._check_text(text, known_by, now) or text
         if isinstance(text, Rejection):
             self._limits.give_back(sender)
             return text
-        if is_slowed:
+        if not is_staff:
             self._slow_mode.record(sender, known_by, now)
+            self._recent_texts.record(text, known_by, now)
         return Comment(
             seq=0,
             user=author.user,
@@ -136,11 +152,20 @@ class RoomState:
             role=author.role,
         )
 
+    def _check_text(self, text: str, known_by: object, now: float) -> Rejection | None:
+        if rejection := check_text(self._settings, text):
+            return rejection
+        if wait := self._recent_texts.wait(text, known_by, now):
+            return reject(Code.REPEATED, retry_after=_round_up(wait))
+        return None
+
     def withdraw(self, author: Author, post: Post) -> None:
         """Undo the accounting of an admitted post that was not stored."""
         sender = author.rate_limit_key or author.user
         self._limits.give_back(sender)
         self._slow_mode.forget(sender)
+        if isinstance(text := clean_text(post.text), str):
+            self._recent_texts.forget(text)
 
     def count_refs(self) -> int:
         """Return the number of refs that are remembered."""

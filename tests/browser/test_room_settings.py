@@ -157,6 +157,43 @@ def test_slow_mode_message_is_in_the_viewers_language(
     expect(page.locator(HINT)).to_contain_text("慢速模式")
 
 
+def test_page_says_who_may_post_and_keeps_what_was_typed(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
+    page = new_page()
+    enter(page, server, room)
+    field = page.locator(FIELD)
+    field.fill("my text")
+    for rule, reason in (("moderators", "Only moderators"), ("signed_in", "Only signed-in users")):
+        change_settings(server, room, who_may_post=rule)
+        expect(field).to_have_attribute("placeholder", re.compile(reason))
+        expect(field).to_have_attribute("readonly", "")
+        expect(page.locator("[data-role=send]")).to_be_disabled()
+        field.press("Enter")
+        expect(page.locator(HINT)).to_have_text(re.compile(reason))
+    change_settings(server, room, who_may_post=None)
+    expect(field).to_be_editable()
+    expect(field).to_have_value("my text")
+    field.press("Enter")
+    expect(page.locator(ROWS)).to_have_count(1)
+
+
+def test_page_counts_up_to_the_length_that_the_room_allows(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
+    change_settings(server, room, max_length=5)
+    page = new_page()
+    enter(page, server, room)
+    post(page, "123456")
+    expect(page.locator("[data-role=count]")).to_have_text("6/5")
+    expect(page.locator(HINT)).to_contain_text("The limit is 5 characters")
+    change_settings(server, room, max_length=None, links="reject")
+    expect(page.locator("[data-role=count]")).to_have_text("6/100")
+    post(page, "see example.com")
+    expect(page.locator(HINT)).to_contain_text("Links are not accepted")
+    expect(page.locator(FIELD)).to_have_value("see example.com")
+
+
 def test_polling_viewer_gets_the_settings_and_every_change(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:

@@ -64,6 +64,21 @@ def test_command_changes_and_shows_a_room_with_flags_before_and_after(
     assert state_of(server, room)["settings"] == {}
 
 
+def test_command_sets_the_rules_of_a_room(server: ServerProcess, room: str) -> None:
+    rules = ["--who-may-post", "signed_in", "--links", "reject"]
+    done = danmaku(
+        "room", room, *flags_of(server), *rules, "--max-length", "50", "--unique-seconds", "30"
+    )
+    assert done.stderr == ""
+    assert state_of(server, room)["settings"] == {
+        "who_may_post": "signed_in",
+        "links": "reject",
+        "max_length": 50,
+        "unique_seconds": 30,
+    }
+    assert "unique-seconds: 30 s\n  links: reject\n  max-length: 50\n" in done.stdout
+
+
 def test_command_prints_one_sentence_for_each_error(
     server: ServerProcess, room: str, tmp_path: Path
 ) -> None:
@@ -76,6 +91,8 @@ def test_command_prints_one_sentence_for_each_error(
         (["--delay", "nan"], "delay must be a number"),
         (["--slow-mode", "2.5"], "slow_mode must be a whole number"),
         (["--title", "a" * 81], "longer than 80"),
+        (["--who-may-post", "nobody"], "who_may_post"),
+        (["--max-length", "101"], "max_length"),
     ):
         assert part in stderr_of(danmaku("room", room, *flags, *option))
     for name in ("No room", ""):

@@ -225,6 +225,11 @@ def test_page_of_another_site_may_not_change_settings(server: ServerProcess, roo
         (b'{"delay":"5"}', 400, "bad_field"),
         (b'{"slow_mode":1e3}', 400, "bad_field"),
         (b'{"slow_mode":-5}', 400, "bad_field"),
+        (b'{"who_may_post":"nobody"}', 400, "bad_field"),
+        (b'{"links":true}', 400, "bad_field"),
+        (b'{"max_length":0}', 400, "bad_field"),
+        (b'{"max_length":101}', 400, "bad_field"),
+        (b'{"unique_seconds":3601}', 400, "bad_field"),
         (b'{"title":{"a":1}}', 400, "bad_field"),
         (b'{"video_url":"javascript:alert(1)"}', 400, "bad_field"),
         (b'{"video_url":"data:video/mp4;base64,AA"}', 400, "bad_field"),
@@ -296,3 +301,34 @@ def test_retry_after_a_restart_is_a_duplicate_in_slow_mode_too(
         again = viewer.post("one", ref="k1")
         assert (again["seq"], again["dup"]) == (2, True)
         assert viewer.post("two", ref="k2")["code"] == "slow_mode"
+
+
+# --- other rules ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rule", "text", "code", "status"),
+    [
+        ({"who_may_post": "moderators"}, "hi", "frozen", 403),
+        ({"who_may_post": "signed_in"}, "hi", "sign_in_needed", 403),
+        ({"links": "reject"}, "see example.com", "links", 422),
+        ({"max_length": 3}, "four", "text_too_long", 422),
+        ({"unique_seconds": 600}, "ｓａｍｅ", "repeated", 422),
+    ],
+)
+def test_rule_applies_over_every_transport_and_ends_at_once(
+    server: ServerProcess, room: str, rule: dict[str, Any], text: str, code: str, status: int
+) -> None:
+    change_settings(server, room, **rule)
+    host = sign_token(server, room, Role.HOST)
+    with Viewer(server, room) as viewer, contextlib.closing(Api(server)) as api:
+        if code == "repeated":
+            assert viewer.post("same")["type"] == "ack"
+        refused = viewer.post(text, ref="k1")
+        assert (refused["type"], refused["ref"], refused["code"]) == ("reject", "k1", code)
+        answer = api.post(room, text)
+        assert (answer.status, answer.error["code"]) == (status, code)
+        body = json.dumps({"text": text}).encode()
+        assert api.post_body(room, body, Authorization=f"Bearer {host}").status == 201
+        change_settings(server, room, **dict.fromkeys(rule))
+        assert viewer.post(text, ref="k1")["type"] == "ack"

@@ -27,6 +27,10 @@
  * @property {string} [video_url]
  * @property {number} [slow_mode]  seconds between two comments of one viewer
  * @property {number} [delay]      seconds from `at` until a comment is shown
+ * @property {'everyone' | 'signed_in' | 'moderators'} [who_may_post]
+ * @property {number} [unique_seconds]  seconds in which a text cannot be posted twice
+ * @property {'allow' | 'reject'} [links]
+ * @property {number} [max_length]  characters in a comment
  *
  * @typedef {object} Welcome
  * @property {'welcome'} type

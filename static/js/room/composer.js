@@ -12,8 +12,25 @@ import { TEXT_BYTES, TEXT_GRAPHEMES } from '../connection/wire.js';
 /** @typedef {import('../connection/connection.js').Connection} Connection */
 /** @typedef {import('../connection/wire.js').Post} Post */
 
-const NEAR_LIMIT = 80;
+const NEAR_LIMIT = 0.8; // of the characters that are allowed
 const MAX_RECALLED = 50;
+
+/**
+ * The rules for what a viewer may post. `closed` is the code with which all its posts are rejected, or ''.
+ * @typedef {{slowSeconds: number, maxLength: number, closed: '' | 'frozen' | 'sign_in_needed'}} Rules
+ */
+
+/**
+ * The rules of a room's settings that apply to a user. Staff are exempt from those about texts, as on the server.
+ * @param {{user: string, role: string}} viewer
+ * @param {import('../connection/wire.js').RoomSettings} settings
+ * @returns {Rules}
+ */
+export function rulesFor({ user, role }, { who_may_post: who, slow_mode: slow = 0, max_length: most = TEXT_GRAPHEMES }) {
+  if (role !== 'viewer') return { slowSeconds: 0, maxLength: TEXT_GRAPHEMES, closed: '' };
+  const mustSignIn = who === 'signed_in' && (user === '' || user.startsWith('g-'));
+  return { slowSeconds: slow, maxLength: most, closed: who === 'moderators' ? 'frozen' : mustSignIn ? 'sign_in_needed' : '' };
+}
 
 /** The message of a rejection in the page's language. @param {{code: string, message: string}} rejection */
 export function rejectionText({ code, message }) {
@@ -33,7 +50,9 @@ export class Composer {
   #sent = [];
   #recalled = -1;
   #draft = '';
-  #slowSeconds = 0;
+  /** @type {Rules} */
+  #rules = { slowSeconds: 0, maxLength: TEXT_GRAPHEMES, closed: '' };
+  #name = '';
   #lastSentAt = -Infinity;
   #waitUntil = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -74,7 +93,16 @@ export class Composer {
 
   /** @param {string} name the viewer's name */
   setName(name) {
-    this.#field.placeholder = name ? t('composer.placeholder_as', { name }) : t('composer.placeholder');
+    this.#name = name;
+    this.#showPlaceholder();
+  }
+
+  #showPlaceholder() {
+    const { closed } = this.#rules;
+    const name = this.#name;
+    this.#field.placeholder = closed ? t(`reject.${closed}`) : name ? t('composer.placeholder_as', { name }) : t('composer.placeholder');
+    this.#field.readOnly = closed !== '';
+    this.#sendButton.disabled = closed !== '';
   }
 
   /** Shows a sentence until the viewer types. @param {string} text */
@@ -82,12 +110,15 @@ export class Composer {
     this.#showHint(text, 'bad');
   }
 
-  /** Sets the wait between two comments (slow mode); 0 for none. A change applies to the running wait. @param {number} seconds */
-  setSlow(seconds) {
-    if (seconds === this.#slowSeconds) return;
-    this.#slowSeconds = seconds;
-    if (seconds === 0) this.#lastSentAt = -Infinity;
-    this.#waitUntil = this.#lastSentAt + seconds * 1000;
+  /** A change of slow mode applies to the running wait. What was typed stays in the field. @param {Rules} rules */
+  setRules(rules) {
+    const { slowSeconds } = this.#rules;
+    this.#rules = rules;
+    this.#showPlaceholder();
+    this.#showCount();
+    if (rules.slowSeconds === slowSeconds) return;
+    if (rules.slowSeconds === 0) this.#lastSentAt = -Infinity;
+    this.#waitUntil = this.#lastSentAt + rules.slowSeconds * 1000;
     this.#startWait(0);
   }
 
@@ -101,9 +132,10 @@ export class Composer {
   #submit() {
     const text = this.#field.value.trim();
     if (text === '') return this.focus();
-    if (!fits(text, TEXT_GRAPHEMES, TEXT_BYTES)) {
+    if (this.#rules.closed) return this.#showHint(t(`reject.${this.#rules.closed}`), 'bad');
+    if (!fits(text, this.#rules.maxLength, TEXT_BYTES)) {
       this.#field.setAttribute('aria-invalid', 'true');
-      return this.#showHint(t('reject.text_too_long'), 'bad');
+      return this.#showHint(t('composer.too_long', { n: this.#rules.maxLength }), 'bad');
     }
     if (this.#secondsLeft() > 0) return this.#showWait();
     const ref = this.#connection.post({ text, ...this.#style() });
@@ -115,9 +147,9 @@ export class Composer {
 
   /** @param {{post?: Post}} outcome */
   #onAccepted({ post }) {
-    if (!post || this.#slowSeconds === 0) return;
+    if (!post || this.#rules.slowSeconds === 0) return;
     this.#lastSentAt = performance.now();
-    this.#startWait(this.#slowSeconds);
+    this.#startWait(this.#rules.slowSeconds);
   }
 
   /** @param {{post?: Post, code: string, message: string, retryAfter: number | null}} outcome */
@@ -148,8 +180,9 @@ export class Composer {
 
   #showCount() {
     const count = countGraphemes(this.#field.value);
-    this.#count.textContent = count === 0 ? '' : `${count}/${TEXT_GRAPHEMES}`;
-    this.#count.dataset.level = count > TEXT_GRAPHEMES ? 'over' : count >= NEAR_LIMIT ? 'near' : '';
+    const { maxLength } = this.#rules;
+    this.#count.textContent = count === 0 ? '' : `${count}/${maxLength}`;
+    this.#count.dataset.level = count > maxLength ? 'over' : count >= NEAR_LIMIT * maxLength ? 'near' : '';
   }
 
   /** @param {string} text */

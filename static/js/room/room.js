@@ -5,7 +5,7 @@ import { RenderScheduler } from '../page/render-scheduler.js';
 import { attachPopover } from '../page/popover.js';
 import { takeTokenFromAddress } from './address-token.js';
 import { CommentMenu } from './comment-menu.js';
-import { Composer, rejectionText } from './composer.js';
+import { Composer, rulesFor, rejectionText } from './composer.js';
 import { DelayedRows } from './delayed-rows.js';
 import { Connection } from '../connection/connection.js';
 import { showDroppedCount } from './dropped-counter.js';
@@ -62,7 +62,7 @@ let filterApplied = false;
 function applySettings(changed) {
   settings = changed;
   find('room-title').textContent = settings.title || room;
-  composer.setSlow(role === 'viewer' ? (settings.slow_mode ?? 0) : 0);
+  composer.setRules(rulesFor({ user, role }, settings));
   configureStage();
   video.load(settings.video_url ?? '');
 }

@@ -1,0 +1,54 @@
+"""A room's rules for posts: who may post, and which texts are accepted.
+
+The rules are fields of the room's settings. Only viewers have to keep to those about texts; staff
+are exempt. docs/moderation.md has the table. Waits are in ``limits.py``.
+"""
+
+from __future__ import annotations
+
+import re
+
+from chat.core.comment import reject_length
+from chat.core.folding import fold
+from chat.core.graphemes import count_graphemes
+from chat.core.reject import Code, Rejection, reject
+from chat.core.room_settings import Links, RoomSettings, WhoMayPost
+
+# The domains that spam uses most, and those of the sites that people link to. A name that ends with
+# another one is only a link behind a scheme or "www.", or before a path.
+_DOMAINS = (
+    "com|net|org|info|biz|app|dev|online|site|shop|store|live|club|link|click|top|vip|xyz|icu|pro"
+    "|cn|tv|gg|me|io|co|cc|ru|de|uk|jp|kr|tk|ly|to|be|fr|us|in|tw|hk"
+)
+_LINK = re.compile(
+    r"(?:[a-z][a-z0-9+.-]*://|www\.)[^\s]"
+    rf"|(?<![\w@.])(?:[\w-]+\.)+(?:(?:{_DOMAINS})(?![\w.-])|[a-z][a-z0-9-]+[:/][^\s])"
+    r"|(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}[:/]\S"
+)
+
+
+def check_author(settings: RoomSettings, *, is_guest: bool, is_staff: bool) -> Rejection | None:
+    """Return why a user may not post in the room now."""
+    if settings.who_may_post is WhoMayPost.MODERATORS and not is_staff:
+        return reject(Code.FROZEN)
+    if settings.who_may_post is WhoMayPost.SIGNED_IN and is_guest:
+        return reject(Code.SIGN_IN_NEEDED)
+    return None
+
+
+def check_text(settings: RoomSettings, text: str) -> Rejection | None:
+    """Return why a viewer's clean text is not accepted in the room."""
+    # A grapheme is at least one code point.
+    limit = settings.max_length
+    if len(text) > limit and count_graphemes(text) > limit:
+        return reject_length(limit)
+    if settings.links is Links.REJECT and has_link(text):
+        return reject(Code.LINKS)
+    return None
+
+
+def has_link(text: str) -> bool:
+    """Return whether a text contains an address of the web, with or without a scheme."""
+    # Most texts have none of these.
+    folded = fold(text)
+    return ("." in folded or "://" in folded) and _LINK.search(folded) is not None
