@@ -290,12 +290,12 @@ def test_open_read_transaction_is_logged_and_the_write_ahead_log_shrinks_afterwa
         viewer.post("a comment")
         write(server, "CREATE TABLE many AS SELECT randomblob(20000000)")  # as long as many are
         wait_until(lambda: read_gauge() > 16 << 20, 10)
-        wait_until(lambda: any("grows" in line for line in server.log), 10)
+        wait_until(lambda: any("has grown" in line for line in server.log), 10)
         viewer.post("another")
         reader.execute("COMMIT")
         wait_until(lambda: log.stat().st_size <= 8 << 20, 10)
         wait_until(lambda: read_gauge() <= 8 << 20, 10)
-    (line,) = server.take_log("write-ahead log .* grows")
+    (line,) = server.take_log("write-ahead log .* has grown")
     assert "another program holds a transaction open" in line
 
 
