@@ -18,13 +18,14 @@ from tests.support.certificates import Certificate
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 20
 STOP_SECONDS = 10
+LOG_SECONDS = 10
 _BAD = re.compile(r"\b(WARNING|ERROR|CRITICAL|Traceback)\b")
 
 
 class ServerProcess:
     """``python server.py`` on a free port; the same port again after ``restart``.
 
-    What it logs as a warning or worse fails the test at ``close``, unless the test took it with
+    What it logs as a warning or worse fails the test at ``close``, unless the test expects it with
     ``take_log``. ``wrapper`` is a command that starts the program which is its last argument.
     """
 
@@ -44,10 +45,13 @@ class ServerProcess:
         self.certificate = certificate
         self.wrapper = wrapper or []
         self.port = 0
-        self.log: list[str] = []
         self.process: subprocess.Popen[str] | None = None
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._readers: list[threading.Thread] = []
+        # What the server has logged, over all its starts; a thread appends, a test waits for it.
+        self._log: list[str] = []
+        self._log_changed = threading.Condition()
+        self._expected: list[str] = []
 
     @property
     def url(self) -> str:
@@ -102,7 +106,9 @@ class ServerProcess:
 
     def _read_log(self, stream) -> None:
         for line in stream:
-            self.log.append(line.rstrip())
+            with self._log_changed:
+                self._log.append(line.rstrip())
+                self._log_changed.notify_all()
 
     def send_signal(self, number: signal.Signals) -> None:
         assert self.process is not None
@@ -131,14 +137,38 @@ class ServerProcess:
         """Return what an ended server has printed after its first line."""
         return list(iter(self._lines.get, None))
 
+    @property
+    def log(self) -> list[str]:
+        """What was read of the log so far; all of it once the server has ended."""
+        with self._log_changed:
+            return self._log.copy()
+
     def take_log(self, pattern: str) -> list[str]:
-        """Return the log's lines that match, and expect them."""
-        taken = [line for line in self.log if re.search(pattern, line)]
-        self.log = [line for line in self.log if line not in taken]
-        return taken
+        """Wait for a line that matches and return all that do; expect them, and later ones."""
+        self._expected.append(pattern)
+
+        def find() -> list[str]:
+            return [line for line in self._log if re.search(pattern, line)]
+
+        is_running = self.process is not None and self.process.poll() is None
+        with self._log_changed:
+            lines = self._log_changed.wait_for(find, LOG_SECONDS if is_running else 0)
+            assert lines, f"no line matches {pattern!r}:\n" + "\n".join(self._log)
+        return lines
+
+    @property
+    def unexpected_log(self) -> list[str]:
+        """The warnings and worse that no test expects."""
+        return [
+            line
+            for line in self.log
+            if _BAD.search(line) and not any(re.search(pattern, line) for pattern in self._expected)
+        ]
 
     def close(self) -> None:
-        if self.process is not None and self.process.poll() is None:
-            assert self.stop() == 0, "\n".join(self.log)
-        unexpected = [line for line in self.log if _BAD.search(line)]
-        assert not unexpected, "the server logged:\n" + "\n".join(self.log)
+        if self.process is None:
+            return
+        is_running = self.process.poll() is None
+        code = self.stop() if is_running else self.wait()
+        assert code == 0 or not is_running, "\n".join(self.log)
+        assert not self.unexpected_log, "the server logged:\n" + "\n".join(self.log)
