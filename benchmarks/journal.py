@@ -35,7 +35,7 @@ TEXT = "What a goal! 这球太帅了 " + "w" * 60
 async def measure_alone(folder: Path) -> None:
     """Print the latency of single comments, next to the bare calls on the same disk."""
     journal = LocalJournal(Archive(f"sqlite:///{folder}/alone.db"), Metrics())
-    journal.start(lambda room, first, bodies: None, lambda room, last: None)
+    journal.start(lambda room, entries, acts: None, lambda room, last: None)
     await journal.open_room("demo")
     times: dict[str, list[float]] = {"bare fdatasync": [], "bare commit": [], "ack": []}
 
@@ -79,9 +79,9 @@ async def measure(database: Path, waiting: int, seconds: float) -> float:
     journal = LocalJournal(Archive(f"sqlite:///{database}"), metrics)
     delivered = 0
 
-    def deliver(_room: str, _first: int, bodies: Sequence[bytes]) -> None:
+    def deliver(_room: str, entries: Sequence[object], _acts: Sequence[object]) -> None:
         nonlocal delivered
-        delivered += len(bodies)
+        delivered += len(entries)
 
     journal.start(deliver, lambda room, last: None)
     await journal.open_room("demo")

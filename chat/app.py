@@ -32,6 +32,7 @@ from chat.journal.local import JournalLimits, LocalJournal
 from chat.load import LoadMonitor
 from chat.log import configure_logging
 from chat.metrics import Metrics
+from chat.moderation import Moderation
 from chat.settings import Settings
 from chat.web.callers import Callers
 from chat.web.certificate import REREAD_SECONDS, Certificate, CertificateError
@@ -192,6 +193,7 @@ class Server:
             clock=clock,
             callers=Callers(settings),
             hub=self._hub,
+            moderation=Moderation(self._metrics, self._clock),
             room_list=RoomList(self._hub, clock),
             metrics=metrics,
             connections=self.connections,

@@ -316,13 +316,13 @@ class Hub:
         return room.post(author, post, self._clock.monotonic(), at=self._clock.unix_ms())
 
     async def change_settings(
-        self, room: Room, patch: SettingsPatch
+        self, room: Room, patch: SettingsPatch, author: Author
     ) -> wire.SettingsChanged | Rejection:
-        """Change a room's settings; returns once they are durable."""
+        """Change a room's settings, as ``author``; returns once they are durable."""
         if self.is_stopping:
             return reject(Code.RESTARTING, retry_after=BUSY_SECONDS)
         room.used_at = self._clock.monotonic()
-        return await room.change_settings(patch, at=self._clock.unix_ms())
+        return await room.change_settings(patch, author, at=self._clock.unix_ms())
 
     # --- stopping -------------------------------------------------------------------------------
 

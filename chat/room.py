@@ -10,14 +10,16 @@ from msgspec import Raw
 
 from chat.core import wire
 from chat.core.comment import Comment
-from chat.core.entry import NumberedEntry, decode_entry
+from chat.core.entry import AnyEntry, Entry, NumberedEntry, decode_entry
+from chat.core.moderation.acts import Act, NumberedAct, SettingsAct
 from chat.core.reject import Code, Rejection, reject
-from chat.core.retraction import Retraction, encode_retracted
+from chat.core.retraction import Removal, Retraction, encode_retracted, removes
 from chat.core.room_settings import SettingsChange, SettingsPatch, change
 from chat.core.room_state import Author, Duplicate, RoomState
 from chat.environment import Clock
 from chat.fanout.audience import Audience
 from chat.fanout.recipient import Recipient
+from chat.fanout.staff_feed import StaffFeed, StaffMember
 from chat.fanout.waves import Fanout
 from chat.journal import AppendFailed, AppendResult, Busy, Journal
 from chat.metrics import Metrics
@@ -40,7 +42,7 @@ class Room:
     """One open room. Its state and its audience process an entry in the same step.
 
     ``delivery_rate`` is in comments a second, 0 for no limit. ``used_at`` is when the room was last
-    used, on the monotonic clock.
+    used, on the monotonic clock. ``acts`` is the number of the newest act.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Room:
         delivery_rate: float,
         poller_limit: int,
         clock: Clock,
+        acts: int = 0,
     ) -> None:
         self._state = state
         self.name = state.name
@@ -65,6 +68,8 @@ class Room:
         self._history = state.history
         # The posts in flight that have a ref, by user and ref.
         self._pending: dict[tuple[str, str], _PendingPost] = {}
+        self.acts = acts
+        self._staff = StaffFeed()
         self._settings_lock = asyncio.Lock()
         self._appending = 0  # posts and changes of settings that wait for the journal
         self._audience = Audience(
@@ -129,10 +134,10 @@ class Room:
 
     # --- entries --------------------------------------------------------------------------------
 
-    def apply(self, entries: Sequence[NumberedEntry]) -> None:
-        """Add new entries from the journal, and schedule a wave for them.
+    def apply(self, entries: Sequence[NumberedEntry], acts: Sequence[NumberedAct] = ()) -> None:
+        """Add new entries from the journal and schedule a wave for them; send new acts to staff.
 
-        Entries that were applied before are ignored: the journal repeats a delivery that failed.
+        What was applied before is ignored: the journal repeats a delivery that failed.
         """
         comments = 0
         new = [numbered for numbered in entries if numbered.entry.seq > self.head]
@@ -140,18 +145,58 @@ class Room:
             entry = numbered.entry
             self._history.append(entry.seq, numbered.body)
             comments += isinstance(entry, Comment)
-            if isinstance(entry, Retraction):
-                self._retract(entry.target)
+            if isinstance(entry, Removal):
+                self._remove(entry)
             elif isinstance(entry, SettingsChange):
                 self._state.settings = entry.settings
         self._metrics.accepted.inc(comments)
         self._audience.add_entries(new)
+        done = [one for one in acts if one.id > self.acts]
+        if done:
+            self.acts = done[-1].id
+            self._staff.send(done)
 
-    def _retract(self, target: int) -> None:
-        # Only a comment can be retracted; the archive checks the same.
-        body = self._history.get(target)
-        if body is not None and isinstance(decode_entry(body).entry, Comment):
-            self._history.replace(target, encode_retracted(target))
+    def _remove(self, removal: Removal) -> None:
+        """Replace the comments that a removal removes, in the history and in what was encoded."""
+        history = self._history
+        if isinstance(removal, Retraction):
+            first, last = removal.target, removal.target
+        else:
+            first, last = history.first, removal.before
+        for seq in range(max(first, history.first), min(last, history.head) + 1):
+            entry = decode_entry(history.slice(seq, seq)[0]).entry
+            # Only comments are removed; the archive checks the same.
+            if isinstance(entry, Comment) and removes(removal, seq, entry.user):
+                history.replace(seq, encode_retracted(seq))
+        self._audience.clear_cache()
+
+    async def find_entry(self, seq: int) -> AnyEntry | None:
+        """Return the entry ``seq``, None if there is none; raises ReadFailed."""
+        body = self._history.get(seq)
+        if body is None and 1 <= seq <= self.head:
+            body = next(iter(await self._journal.read(self.name, seq - 1, 1)), None)
+        return None if body is None else decode_entry(body).entry
+
+    async def append_act(
+        self, entry: Entry, act: Act, ref: str | None = None
+    ) -> AppendResult | Rejection:
+        """Store what a moderator does: the entry, and the act in the staff stream.
+
+        Returns once they are durable.
+        """
+        self._appending += 1
+        try:
+            return await self._journal.append(self.name, entry, ref, act)
+        except Busy:
+            return reject(Code.BUSY, retry_after=BUSY_SECONDS)
+        except AppendFailed:
+            return reject(Code.NOT_KEPT, retry_after=BUSY_SECONDS)
+        finally:
+            self._appending -= 1
+
+    async def read_acts(self, after: int, limit: int) -> list[bytes]:
+        """Return the bodies of the acts after a number, oldest first; raises ReadFailed."""
+        return await self._journal.read_acts(self.name, after, limit)
 
     def shorten_history(self, size: int) -> int:
         """Drop all but the newest ``size`` entries from memory; return how many bytes were freed.
@@ -262,7 +307,7 @@ class Room:
         return wire.Ack(post.ref, self.epoch, result.seq, result.dup)
 
     async def change_settings(
-        self, patch: SettingsPatch, at: int
+        self, patch: SettingsPatch, author: Author, at: int
     ) -> wire.SettingsChanged | Rejection:
         """Change the settings; returns once they are durable. ``at`` in Unix milliseconds.
 
@@ -273,22 +318,31 @@ class Room:
             if not self._journal.is_consistent(self.name):
                 # An earlier change may be stored although it failed; this one would undo it.
                 return reject(Code.BUSY, retry_after=BUSY_SECONDS)
-            settings = change(self._state.settings, patch)
+            before = self._state.settings
+            settings = change(before, patch)
             if isinstance(settings, Rejection):
                 return settings
-            if settings == self._state.settings:
+            if settings == before:
                 return wire.SettingsChanged(self.epoch, self.head, settings)
-            entry = SettingsChange(seq=0, settings=settings, at=at)
-            self._appending += 1
-            try:
-                result = await self._journal.append(self.name, entry, None)
-            except Busy:
-                return reject(Code.BUSY, retry_after=BUSY_SECONDS)
-            except AppendFailed:
-                return reject(Code.NOT_KEPT, retry_after=BUSY_SECONDS)
-            finally:
-                self._appending -= 1
+            result = await self.append_act(
+                SettingsChange(seq=0, settings=settings, at=at),
+                SettingsAct(
+                    at=at, by=author.user, by_name=author.name, before=before, settings=settings
+                ),
+            )
+        if isinstance(result, Rejection):
+            return result
         return wire.SettingsChanged(self.epoch, result.seq, settings)
+
+    # --- staff ----------------------------------------------------------------------------------
+
+    def add_staff(self, member: StaffMember) -> None:
+        """Send new acts to a moderator or host, until ``remove_staff``."""
+        self._staff.add(member)
+
+    def remove_staff(self, member: StaffMember) -> None:
+        """Send no more acts to a member of the staff; does nothing if it got none."""
+        self._staff.remove(member)
 
     # --- viewers --------------------------------------------------------------------------------
 

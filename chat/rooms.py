@@ -15,6 +15,7 @@ from chat.core import wire
 from chat.core.entry import NumberedEntry
 from chat.core.history import HISTORY_LIMIT, History
 from chat.core.limits import RateLimit
+from chat.core.moderation.acts import NumberedAct
 from chat.core.reject import Code, Rejection, reject
 from chat.core.room_state import REF_LIMIT, RoomState
 from chat.environment import Clock
@@ -152,6 +153,7 @@ class Rooms:
             delivery_rate=self._settings.delivery_rate,
             poller_limit=self._limits.pollers,
             clock=self._clock,
+            acts=found.acts,
         )
         self._history_bytes += history.size
         self._wake(self._awaited.pop(name, set()))
@@ -242,11 +244,13 @@ class Rooms:
 
     # --- from the journal -----------------------------------------------------------------------
 
-    def deliver(self, name: str, entries: Sequence[NumberedEntry]) -> None:
-        """Pass new entries to their room."""
+    def deliver(
+        self, name: str, entries: Sequence[NumberedEntry], acts: Sequence[NumberedAct]
+    ) -> None:
+        """Pass new entries and acts to their room."""
         room = self._rooms.get(name)
         if room is not None:
-            room.apply(entries)
+            room.apply(entries, acts)
 
     def trim(self, name: str, last: int) -> None:
         """Drop the entries of a room up to ``last``, which are no longer stored."""

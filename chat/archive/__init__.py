@@ -6,20 +6,22 @@ entries, so that a batch that fails leaves no gap.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from itertools import takewhile
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
+from chat.archive.acts import has_old_acts, read_acts, store_acts, trim_acts
+from chat.archive.batch import StoredEntry, UnsavedEntry
 from chat.archive.database import CHECKPOINT_PAGES, Database
 from chat.archive.file import ArchiveError
 from chat.archive.identity import FileReplaced
+from chat.archive.removals import VISIBLE_BODY, find_clear, overwrite_cleared, store_removals
+from chat.archive.rows import Row, encode_rows, insert_rows, unpack
 from chat.archive.schema import entries, rooms
-from chat.core.comment import Comment
-from chat.core.entry import Entry, NumberedEntry, number_entry
-from chat.core.retraction import Retraction, encode_retracted
+from chat.core.entry import number_entry
 from chat.core.room_settings import RoomSettings, SettingsChange
 
 __all__ = ["Archive", "ArchiveError", "FileReplaced", "RoomRecord", "StoredEntry", "UnsavedEntry"]
@@ -28,55 +30,18 @@ _PAGE_BYTES = 4_096
 
 
 class RoomRecord(msgspec.Struct, frozen=True):
-    """A room in the archive: its key, epoch, newest seq and settings."""
+    """A room in the archive: its key, epoch, newest seq, settings and number of acts."""
 
     room_id: int
     epoch: str
     head: int
     settings: RoomSettings = RoomSettings()
-
-
-class UnsavedEntry(msgspec.Struct, frozen=True):
-    """An entry that waits for its number; ``ref`` is its sender's own id for it."""
-
-    room_id: int
-    entry: Entry
-    ref: str | None = None
-
-    @property
-    def user(self) -> str:
-        """The sender; a ref belongs to its sender."""
-        return self.entry.user if isinstance(self.entry, Comment) else ""
-
-
-class StoredEntry(msgspec.Struct, frozen=True):
-    """The result for one entry of a batch: its number, and the entry unless it is a duplicate."""
-
-    seq: int
-    entry: NumberedEntry | None
-
-    @property
-    def dup(self) -> bool:
-        """Whether an earlier entry with the same sender and ref has this number."""
-        return self.entry is None
-
-
-def _unpack(parameter: str, columns: Sequence[str]) -> tuple[Any, list[Any]]:
-    """Read rows from one JSON parameter.
-
-    One statement for a whole batch: the sqlite3 module releases the GIL at every statement, and
-    one statement per row would compete with the event loop for it thousands of times a second.
-    """
-    rows = sa.func.json_each(sa.bindparam(parameter)).table_valued("value", name="rows")
-    return rows, [
-        sa.func.json_extract(rows.c.value, f"$[{place}]").label(name)
-        for place, name in enumerate(columns)
-    ]
+    acts: int = 0
 
 
 _COLUMNS = ["room_id", "seq", "at", "kind", "user", "ref", "body"]
-_INSERT = sa.insert(entries).from_select(_COLUMNS, sa.select(*_unpack("rows", _COLUMNS)[1]))
-_, (_ROOM, _USER, _REF) = _unpack("refs", ["room_id", "user", "ref"])
+_INSERT = insert_rows(entries, _COLUMNS)
+_ROOM, _USER, _REF = unpack("refs", ["room_id", "user", "ref"])
 _FIND_REFS = sa.select(entries.c.room_id, entries.c.user, entries.c.ref, entries.c.seq).where(
     entries.c.room_id == _ROOM, entries.c.user == _USER, entries.c.ref == _REF
 )
@@ -89,17 +54,8 @@ _MOVE_HEAD = (
 _SET = (
     sa.update(rooms).where(rooms.c.id == sa.bindparam("key")).values(settings=sa.bindparam("set"))
 )
-_OVERWRITE = (
-    sa.update(entries)
-    .where(
-        entries.c.room_id == sa.bindparam("key"),
-        entries.c.seq == sa.bindparam("target"),
-        entries.c.kind == "comment",
-    )
-    .values(kind="retracted", body=sa.bindparam("placeholder"))
-)
 _READ = (
-    sa.select(entries.c.seq, entries.c.body)
+    sa.select(entries.c.seq, VISIBLE_BODY.label("body"))
     .where(entries.c.room_id == sa.bindparam("key"), entries.c.seq > sa.bindparam("after"))
     .order_by(entries.c.seq)
     .limit(sa.bindparam("limit"))
@@ -120,21 +76,17 @@ class Archive(Database):
     """One SQL database. ``url`` is ``sqlite:///FILE``, or ``sqlite://`` for memory only.
 
     Raises ArchiveError when it cannot be opened, and leaves no file behind then. Methods that write
-    belong to one thread: ``load_or_create_room``, ``append``, ``trim``, ``checkpoint`` and
-    ``scrub``. Those that read may be called from others, unless ``in_memory``. All of them raise
-    SQLAlchemyError, or FileReplaced when the file is not the one that was opened.
+    belong to one thread: ``load_or_create_room``, ``append``, ``overwrite_cleared``, ``trim``,
+    ``trim_acts``, ``checkpoint`` and ``scrub``. Those that read may be called from others, unless
+    ``in_memory``. All of them raise SQLAlchemyError, or FileReplaced when the file is not the one
+    that was opened.
     """
 
     def find_rooms(self, names: Collection[str]) -> dict[str, RoomRecord]:
         """Return those of these rooms that exist."""
         with self._reading() as connection:
             found = connection.execute(_FIND_ROOMS, {"names": list(names)}).all()
-        return {
-            row.name: RoomRecord(
-                row.id, row.epoch, row.head, msgspec.json.decode(row.settings, type=RoomSettings)
-            )
-            for row in found
-        }
+        return {row.name: _read_record(row) for row in found}
 
     def open_rooms(
         self, wanted: Mapping[str, str | None], recent: int
@@ -175,18 +127,18 @@ class Archive(Database):
             key = connection.execute(made).inserted_primary_key
             assert key is not None
             return RoomRecord(key[0], new_epoch, 0)
-        settings = msgspec.json.decode(row.settings, type=RoomSettings)
-        return RoomRecord(row.id, row.epoch, row.head, settings)
+        return _read_record(row)
 
     def append(self, batch: Iterable[UnsavedEntry]) -> list[StoredEntry]:
         """Number and store a batch, which is durable when this returns; raises SQLAlchemyError.
 
-        In the same transaction, a retraction overwrites its target, and a change of settings
-        replaces the room's settings.
+        In the same transaction, acts are stored, removals applied (``removals.py``), and a change
+        of settings replaces the room's settings.
         """
         batch = list(batch)
         stored: list[StoredEntry] = []
-        rows: list[tuple[Any, ...]] = []
+        rows: list[Row] = []
+        fresh: list[tuple[UnsavedEntry, int]] = []
         size = 0
         with self._writing() as connection:
             heads = {
@@ -215,9 +167,10 @@ class Archive(Database):
                         numbered.body.decode(),
                     )
                 )
+                fresh.append((unsaved, seq))
                 stored.append(StoredEntry(seq, numbered))
             if rows:
-                encoded = msgspec.json.encode(rows).decode()
+                encoded = encode_rows(rows)
                 size = len(encoded)
                 connection.execute(_INSERT, {"rows": encoded})
                 moved = [
@@ -226,8 +179,9 @@ class Archive(Database):
                     if head != before[room]
                 ]
                 connection.execute(_MOVE_HEAD, moved)
-            self._overwrite_retracted(connection, batch)
+            store_removals(connection, fresh)
             self._store_settings(connection, batch)
+            stored = self._store_acts(connection, batch, stored)
         self.written_pages += 4 + 2 * size // _PAGE_BYTES
         return stored
 
@@ -240,18 +194,20 @@ class Archive(Database):
         found = connection.execute(_FIND_REFS, {"refs": msgspec.json.encode(keys).decode()})
         return {(row.room_id, row.user, row.ref): row.seq for row in found}
 
-    def _overwrite_retracted(self, connection: sa.Connection, batch: list[UnsavedEntry]) -> None:
-        targets = [
-            {
-                "key": unsaved.room_id,
-                "target": unsaved.entry.target,
-                "placeholder": encode_retracted(unsaved.entry.target).decode(),
-            }
-            for unsaved in batch
-            if isinstance(unsaved.entry, Retraction)
+    def _store_acts(
+        self, connection: sa.Connection, batch: list[UnsavedEntry], stored: list[StoredEntry]
+    ) -> list[StoredEntry]:
+        """Store the acts of the entries that are no duplicates; return the results with them."""
+        done = [
+            (place, unsaved.room_id, unsaved.act)
+            for place, unsaved in enumerate(batch)
+            if unsaved.act is not None and not stored[place].dup
         ]
-        if targets:
-            connection.execute(_OVERWRITE, targets)
+        stored = list(stored)
+        numbered = store_acts(connection, [(room_id, act) for _, room_id, act in done])
+        for (place, _, _), act in zip(done, numbered, strict=True):
+            stored[place] = msgspec.structs.replace(stored[place], act=act)
+        return stored
 
     def _store_settings(self, connection: sa.Connection, batch: list[UnsavedEntry]) -> None:
         # With the room, because entries are trimmed.
@@ -268,6 +224,27 @@ class Archive(Database):
         with self._reading() as connection:
             found = connection.execute(_READ, {"key": room_id, "after": after, "limit": limit})
             return [(row.seq, row.body.encode()) for row in found]
+
+    def read_acts(self, room_id: int, after: int, limit: int) -> list[bytes]:
+        """Return the bodies of the next ``limit`` acts after a number, oldest first."""
+        with self._reading() as connection:
+            return read_acts(connection, room_id, after, limit)
+
+    # --- removing texts ---------------------------------------------------------------------------
+
+    def overwrite_cleared(self, limit: int) -> bool:
+        """Overwrite the texts of some cleared comments; return whether there are more.
+
+        One step looks at ``limit`` entries.
+        """
+        with self._reading() as connection:
+            if find_clear(connection) is None:
+                return False
+        with self._writing() as connection:
+            overwrite_cleared(connection, limit)
+        self.written_pages += CHECKPOINT_PAGES // 10
+        with self._reading() as connection:
+            return find_clear(connection) is not None
 
     # --- trimming ---------------------------------------------------------------------------------
 
@@ -298,8 +275,23 @@ class Archive(Database):
                     return 0, 0
                 after, passed = rows[-1].seq, passed + len(rows)
 
+    def has_old_acts(self, room_id: int, cutoff: int) -> bool:
+        """Return whether acts of a room are older than ``cutoff``, in Unix milliseconds."""
+        with self._reading() as connection:
+            return has_old_acts(connection, room_id, cutoff)
+
+    def trim_acts(self, room_id: int, cutoff: int) -> None:
+        """Delete the acts of a room that are older than ``cutoff``."""
+        with self._writing() as connection:
+            trim_acts(connection, room_id, cutoff)
+
     def trim(self, room_id: int, last: int) -> None:
         """Delete a room's entries up to ``last``, with their refs; its head does not change."""
         with self._writing() as connection:
             connection.execute(_TRIM, {"key": room_id, "last": last})
         self.written_pages += CHECKPOINT_PAGES // 10
+
+
+def _read_record(row: Any) -> RoomRecord:
+    settings = msgspec.json.decode(row.settings, type=RoomSettings)
+    return RoomRecord(row.id, row.epoch, row.head, settings, row.acts)

@@ -29,6 +29,7 @@ rooms = sa.Table(
     sa.Column("epoch", sa.Text, nullable=False),
     sa.Column("head", sa.Integer, nullable=False),
     sa.Column("settings", sa.Text, nullable=False),
+    sa.Column("acts", sa.Integer, nullable=False),
 )
 entries = sa.Table(
     "entries",
@@ -40,6 +41,24 @@ entries = sa.Table(
     sa.Column("user", sa.Text, nullable=False),
     sa.Column("ref", sa.Text),
     sa.Column("body", sa.Text, nullable=False),
+)
+acts = sa.Table(
+    "acts",
+    _metadata,
+    sa.Column("room_id", sa.Integer, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+)
+# Clears whose texts are not all overwritten: those of the comments up to ``done`` are.
+clears = sa.Table(
+    "clears",
+    _metadata,
+    sa.Column("room_id", sa.Integer, primary_key=True),
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("before", sa.Integer, nullable=False),
+    sa.Column("user", sa.Text),
+    sa.Column("done", sa.Integer, nullable=False),
 )
 
 

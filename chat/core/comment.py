@@ -68,6 +68,10 @@ class Role(StrEnum):
         return self is not Role.VIEWER
 
 
+MODERATORS = (Role.MODERATOR, Role.HOST)
+"""The roles that may do what moderators do."""
+
+
 class Comment(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="comment"
 ):

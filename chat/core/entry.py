@@ -10,10 +10,10 @@ import msgspec
 from msgspec import Raw
 
 from chat.core.comment import Comment
-from chat.core.retraction import Retracted, Retraction
+from chat.core.retraction import Clear, ClearUser, Retracted, Retraction
 from chat.core.room_settings import SettingsChange
 
-Entry = Comment | Retraction | SettingsChange
+Entry = Comment | Retraction | Clear | ClearUser | SettingsChange
 """What can be appended to a journal; ``seq`` is 0 until it is numbered."""
 
 AnyEntry = Entry | Retracted

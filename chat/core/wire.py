@@ -16,10 +16,11 @@ from chat.core.comment import WHITE, Mode, Role, Size
 from chat.core.entry import join_bodies
 from chat.core.explain import DECODE_ERRORS, explain
 from chat.core.reject import Code, Rejection, reject
-from chat.core.room_settings import RoomSettings, SettingsPatch
+from chat.core.room_settings import RoomSettings
 
 MAX_MESSAGE_BYTES = 8 * 1024
 MAX_REF_LENGTH = 64
+MAX_USER_LENGTH = 64
 
 Color = Annotated[str, Meta(pattern=r"^#[0-9a-fA-F]{6}\Z")]
 # No control characters: SQLite may end a string at a NUL, and two refs would become equal.
@@ -107,32 +108,7 @@ Incoming = Post | Auth | Rename | Pause | Resume | Ping
 INCOMING = (Post, Auth, Rename, Pause, Resume, Ping)
 
 
-class HttpPost(Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of ``POST /api/rooms/{room}/comments``: a post, and the author's name."""
-
-    text: str
-    ref: Ref | None = None
-    mode: Mode = Mode.SCROLL
-    color: Color = WHITE
-    size: Size = Size.NORMAL
-    name: str | None = None
-    type: Literal["post"] = "post"
-
-    def to_post(self) -> Post:
-        """Return the post alone."""
-        return Post(self.text, self.ref, self.mode, self.color, self.size)
-
-
-class GuestRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """The body of ``POST /api/session``: the name of a new guest."""
-
-    name: str | None = None
-
-
 _incoming = msgspec.json.Decoder(Incoming)
-_http_post = msgspec.json.Decoder(HttpPost)
-_guest_request = msgspec.json.Decoder(GuestRequest)
-_settings_patch = msgspec.json.Decoder(SettingsPatch)
 
 
 def decode(data: bytes) -> Incoming | Rejection:
@@ -142,30 +118,6 @@ def decode(data: bytes) -> Incoming | Rejection:
         return message
     except DECODE_ERRORS:
         return explain(data, INCOMING)
-
-
-def decode_http_post(data: bytes) -> HttpPost | Rejection:
-    """Decode the body of a request that posts a comment."""
-    try:
-        return _http_post.decode(data)
-    except DECODE_ERRORS:
-        return explain(data, [HttpPost])
-
-
-def decode_guest_request(data: bytes) -> GuestRequest | Rejection:
-    """Decode the body of a request for a session; it may be empty."""
-    try:
-        return _guest_request.decode(data or b"{}")
-    except DECODE_ERRORS:
-        return explain(data, [GuestRequest])
-
-
-def decode_settings_patch(data: bytes) -> SettingsPatch | Rejection:
-    """Decode the body of a request that changes a room's settings."""
-    try:
-        return _settings_patch.decode(data)
-    except DECODE_ERRORS:
-        return explain(data, [SettingsPatch])
 
 
 def find_ref(data: bytes) -> str | None:
@@ -248,6 +200,14 @@ class Skip(_Outgoing, frozen=True, tag="skip"):
     settings: Raw
 
 
+class Staff(_Outgoing, frozen=True, tag="staff"):
+    """The acts ``first..last`` of the room's staff stream; sent to moderators and hosts only."""
+
+    first: int
+    last: int
+    entries: Raw
+
+
 class Identity(_Outgoing, frozen=True, tag="identity", omit_defaults=True):
     """The viewer's identity has changed.
 
@@ -274,7 +234,7 @@ class Bye(_Outgoing, frozen=True, tag="bye"):
     reconnect_after: float | None
 
 
-Outgoing = Welcome | Batch | Ack | Reject | Viewers | Skip | Identity | Pong | Bye
+Outgoing = Welcome | Batch | Ack | Reject | Viewers | Skip | Staff | Identity | Pong | Bye
 
 _encoder = msgspec.json.Encoder()
 
@@ -345,6 +305,19 @@ class SettingsChanged(Struct, frozen=True):
     epoch: str
     seq: int
     settings: RoomSettings
+
+
+class Done(Struct, frozen=True):
+    """The response to an act of a moderator: the place of the entry that it caused."""
+
+    epoch: str
+    seq: int
+
+
+class Log(Struct, frozen=True):
+    """The response to ``GET /api/rooms/{room}/log``: acts, oldest first."""
+
+    log: Raw
 
 
 class Failure(Struct, frozen=True):

@@ -14,6 +14,7 @@ from typing import Protocol
 import msgspec
 
 from chat.core.entry import Entry, NumberedEntry
+from chat.core.moderation.acts import Act, NumberedAct
 from chat.core.room_settings import RoomSettings
 
 
@@ -25,12 +26,16 @@ class AppendResult(msgspec.Struct, frozen=True):
 
 
 class JournalRoom(msgspec.Struct, frozen=True):
-    """A room's stored state: epoch, newest seq, settings, and recent bodies, oldest first."""
+    """A room's stored state: epoch, newest seq, settings, recent bodies, oldest first; its acts.
+
+    ``acts`` is the number of the newest act.
+    """
 
     epoch: str
     head: int
     settings: RoomSettings
     recent: list[bytes]
+    acts: int = 0
 
 
 class JournalError(Exception):
@@ -49,8 +54,8 @@ class Busy(Exception):
     """The journal's queue of entries or of rooms to open is full."""
 
 
-Deliver = Callable[[str, Sequence[NumberedEntry]], None]
-"""(room, entries): the next entries of a room, in order."""
+Deliver = Callable[[str, Sequence[NumberedEntry], Sequence[NumberedAct]], None]
+"""(room, entries, acts): the next entries of a room and of its staff stream, in order."""
 
 Trimmed = Callable[[str, int], None]
 """(room, last seq): a room's entries up to this one are no longer stored."""
@@ -81,12 +86,15 @@ class Journal(Protocol):
     def close_room(self, name: str) -> None:
         """Stop delivering a room."""
 
-    def append(self, room: str, entry: Entry, ref: str | None) -> asyncio.Future[AppendResult]:
-        """Number and store an entry of an open room.
+    def append(
+        self, room: str, entry: Entry, ref: str | None, act: Act | None = None
+    ) -> asyncio.Future[AppendResult]:
+        """Number and store an entry of an open room, and the act that caused it.
 
         The future has the entry's number once it is durable, or raises AppendFailed. Busy is
-        raised at once. A retraction also removes its target's text from the archive. A change of
-        settings also replaces the settings stored with the room.
+        raised at once. The texts that a removal removes cannot be read from then on, and are
+        overwritten in the archive. A change of settings also replaces the settings stored with the
+        room. If the ref was used before, neither is stored.
         """
 
     def is_consistent(self, room: str) -> bool:
@@ -98,8 +106,11 @@ class Journal(Protocol):
         Empty if the next entry was trimmed; a range never begins later.
         """
 
+    async def read_acts(self, room: str, after: int, limit: int) -> list[bytes]:
+        """Return the bodies of the next ``limit`` acts after a number; raises ReadFailed."""
+
     async def trim(self, cutoff: int) -> int:
-        """Delete entries of all rooms older than ``cutoff``, in Unix milliseconds.
+        """Delete entries and acts of all rooms older than ``cutoff``, in Unix milliseconds.
 
         Works in small steps, between which commits run; heads do not change. Returns the number of
         deleted entries; raises JournalError.

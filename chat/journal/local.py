@@ -16,7 +16,8 @@ import msgspec
 
 from chat.archive import Archive, StoredEntry, UnsavedEntry
 from chat.core.entry import Entry, NumberedEntry, decode_entry
-from chat.core.retraction import Retraction
+from chat.core.moderation.acts import Act, NumberedAct, decode_act
+from chat.core.retraction import Removal
 from chat.environment import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock
 from chat.journal import (
     AppendFailed,
@@ -60,10 +61,18 @@ class JournalLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _RoomPosition(msgspec.Struct):
-    """An open room's key in the archive, and the last seq that was delivered."""
+    """An open room's key in the archive, and the last seq and act that were delivered."""
 
     room_id: int
     delivered: int
+    acts: int
+
+
+class _Fresh(msgspec.Struct, frozen=True):
+    """What a commit has stored in one room: entries in order, and acts in order."""
+
+    entries: list[NumberedEntry]
+    acts: list[NumberedAct]
 
 
 class _Pending(msgspec.Struct, frozen=True):
@@ -109,7 +118,7 @@ class LocalJournal:
         self._closing = self._is_closed = False
         self._committed_at = 0.0
         self._task: asyncio.Task[None] | None = None
-        self._deliver: Deliver = lambda room, entries: None
+        self._deliver: Deliver = lambda room, entries, acts: None
         self._trimmed: Trimmed = lambda room, last: None
         metrics.watch(
             "danmaku_pending_comments",
@@ -178,8 +187,8 @@ class LocalJournal:
             room = None
             if (one := found.get(opening.name)) is not None:
                 record, bodies = one
-                self._rooms[opening.name] = _RoomPosition(record.room_id, record.head)
-                room = JournalRoom(record.epoch, record.head, record.settings, bodies)
+                self._rooms[opening.name] = _RoomPosition(record.room_id, record.head, record.acts)
+                room = JournalRoom(record.epoch, record.head, record.settings, bodies, record.acts)
             if not opening.result.done():
                 opening.result.set_result(room)
 
@@ -188,12 +197,14 @@ class LocalJournal:
         self._rooms.pop(name, None)
         self._inconsistent.discard(name)
 
-    def append(self, room: str, entry: Entry, ref: str | None) -> asyncio.Future[AppendResult]:
+    def append(
+        self, room: str, entry: Entry, ref: str | None, act: Act | None = None
+    ) -> asyncio.Future[AppendResult]:
         """Add an entry to the next commit."""
         if self._closing or len(self._pending) >= self._limits.pending:
             raise Busy
         result: asyncio.Future[AppendResult] = asyncio.get_running_loop().create_future()
-        unsaved = UnsavedEntry(self._rooms[room].room_id, entry, ref)
+        unsaved = UnsavedEntry(self._rooms[room].room_id, entry, ref, act)
         self._pending.append(_Pending(room, unsaved, result))
         self._wake.set()
         return result
@@ -210,8 +221,13 @@ class LocalJournal:
             return []
         return [body for _, body in found]
 
+    async def read_acts(self, room: str, after: int, limit: int) -> list[bytes]:
+        """Read from the archive, concurrently with the writer."""
+        room_id = self._rooms[room].room_id
+        return await self._threads.read(lambda: self._archive.read_acts(room_id, after, limit))
+
     async def trim(self, cutoff: int) -> int:
-        """Delete old entries in steps."""
+        """Delete old entries and acts in steps."""
         archive, count = self._archive, 0
         now = self._clock.unix_ms()
         for room_id in await self._threads.read(archive.room_ids):
@@ -225,6 +241,8 @@ class LocalJournal:
                     self._trimmed(room, last)
                 count += found
                 await asyncio.sleep(self._limits.trim_pause)
+            if await self._threads.read(partial(archive.has_old_acts, room_id, cutoff)):
+                await self._threads.write(partial(archive.trim_acts, room_id, cutoff))
         if count:
             self._upkeep.scrub_soon()
         return count
@@ -293,27 +311,30 @@ class LocalJournal:
             return
         self._metrics.commit_seconds.observe(self._clock.monotonic() - started)
         self._publish(batch, stored)
-        if any(isinstance(pending.unsaved.entry, Retraction) for pending in batch):
-            self._upkeep.scrub_soon()
+        if any(isinstance(pending.unsaved.entry, Removal) for pending in batch):
+            self._upkeep.overwrite_soon()
         with contextlib.suppress(JournalError):
             await self._upkeep.checkpoint_if_needed()
 
     def _publish(self, batch: list[_Pending], stored: list[StoredEntry]) -> None:
         """Deliver a committed batch, then resolve its futures."""
-        fresh: dict[str, list[NumberedEntry]] = {}
+        fresh: dict[str, _Fresh] = {}
         for pending, result in zip(batch, stored, strict=True):
             if result.entry is not None:
-                fresh.setdefault(pending.room, []).append(result.entry)
+                of_room = fresh.setdefault(pending.room, _Fresh([], []))
+                of_room.entries.append(result.entry)
+                if result.act is not None:
+                    of_room.acts.append(result.act)
         reissued = set()
-        for room, entries in fresh.items():
-            position = self._rooms.get(room)
-            if position is not None and entries[0].seq <= position.delivered:
+        for room, new in fresh.items():
+            position, first = self._rooms.get(room), new.entries[0].seq
+            if position is not None and first <= position.delivered:
                 reissued.add(room)
                 self._inconsistent.add(room)
-                _log.error("%s: number %d was assigned twice", room, entries[0].seq)
+                _log.error("%s: number %d was assigned twice", room, first)
                 continue
             # If an earlier delivery is still due, these follow it from the archive.
-            if room in self._inconsistent or not self._deliver_next(room, entries):
+            if room in self._inconsistent or not self._deliver_next(room, new):
                 self._inconsistent.add(room)
         for pending, result in zip(batch, stored, strict=True):
             if pending.result.done():
@@ -323,23 +344,28 @@ class LocalJournal:
             else:
                 pending.result.set_result(AppendResult(result.seq, result.dup))
 
-    def _deliver_next(self, room: str, entries: list[NumberedEntry]) -> bool:
+    def _deliver_next(self, room: str, new: _Fresh) -> bool:
         position = self._rooms.get(room)
         if position is None:
             return True
-        if entries[0].seq != position.delivered + 1:
-            # Another process wrote to the archive. The missing entries are read from it.
-            _log.error(
-                "%s: entry %d does not follow entry %d", room, entries[0].seq, position.delivered
-            )
-            return False
+        for kind, numbers, last in (
+            ("entry", [one.seq for one in new.entries[:1]], position.delivered),
+            ("act", [one.id for one in new.acts[:1]], position.acts),
+        ):
+            if numbers and numbers[0] != last + 1:
+                # Another process wrote to the archive. What is missing is read from it.
+                _log.error("%s: %s %d does not follow %d", room, kind, numbers[0], last)
+                return False
         try:
-            self._deliver(room, entries)
+            self._deliver(room, new.entries, new.acts)
         except Exception:
             # The one task that commits must survive a bug in a receiver of deliveries.
             _log.exception("a delivery failed")
             return False
-        position.delivered = entries[-1].seq
+        if new.entries:
+            position.delivered = new.entries[-1].seq
+        if new.acts:
+            position.acts = new.acts[-1].id
         return True
 
     async def _reconcile(self) -> None:
@@ -351,14 +377,18 @@ class LocalJournal:
                 self._inconsistent.discard(room)
 
     async def _deliver_from_disk(self, room: str) -> bool:
-        """Deliver a room's undelivered entries from the archive; return whether that succeeded."""
+        """Deliver what a room is due from the archive; return whether that succeeded."""
         while (position := self._rooms.get(room)) is not None:
-            after, room_id = position.delivered, position.room_id
+            archive, key = self._archive, position.room_id
             found = await self._threads.write(
-                lambda: self._archive.read(room_id, after, RECONCILE_PAGE),  # noqa: B023
+                partial(archive.read, key, position.delivered, RECONCILE_PAGE)
             )
-            if not found:
+            acts = await self._threads.write(
+                partial(archive.read_acts, key, position.acts, RECONCILE_PAGE)
+            )
+            if not found and not acts:
                 break
-            if not self._deliver_next(room, [decode_entry(body) for _, body in found]):
+            entries = [decode_entry(body) for _, body in found]
+            if not self._deliver_next(room, _Fresh(entries, [decode_act(body) for body in acts])):
                 return False
         return True

@@ -1,10 +1,11 @@
-"""Maintains an archive's file: checks it, and truncates and scrubs its write-ahead log."""
+"""Maintains an archive: checks its file, overwrites removed texts, and scrubs its log."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import logging
+from functools import partial
 
 from chat.archive import Archive
 from chat.journal import JournalError
@@ -13,6 +14,8 @@ from chat.journal.threads import ArchiveThreads
 FILE_CHECK_SECONDS = 0.5
 LOG_WARNING_BYTES = 16 * 1_024 * 1_024
 SCRUB_PAUSE = 1.0
+OVERWRITE_STEP = 1_000
+OVERWRITE_PAUSE = 0.02
 
 _log = logging.getLogger(__name__)
 
@@ -25,6 +28,7 @@ class Upkeep:
         self._threads = threads
         self._log_is_long = False
         self._needs_scrub = False
+        self._needs_overwrite = False
         self._task: asyncio.Task[None] | None = None
         self._scrubber: asyncio.Task[None] | None = None
 
@@ -32,6 +36,8 @@ class Upkeep:
         """Start the checks; a database in memory has no file and needs none."""
         if not self._archive.in_memory:
             self._task = asyncio.get_running_loop().create_task(self._check_forever())
+            # What an earlier process did not finish.
+            self.overwrite_soon()
 
     def stop(self) -> None:
         """Stop; scrubbing that was not finished is done at the next start."""
@@ -68,16 +74,36 @@ class Upkeep:
         """Remove overwritten texts from the write-ahead log, too, as soon as possible."""
         self._needs_scrub = True
         if self._scrubber is None or self._scrubber.done():
-            self._scrubber = asyncio.get_running_loop().create_task(self._scrub())
+            self._scrubber = asyncio.get_running_loop().create_task(self._remove_texts())
 
-    async def _scrub(self) -> None:
-        # Scrubbing that is not finished at the end is done at the next start.
-        while self._needs_scrub:
-            self._needs_scrub = False
+    def overwrite_soon(self) -> None:
+        """Overwrite the texts that were removed, then scrub, as soon as possible."""
+        self._needs_overwrite = True
+        self.scrub_soon()
+
+    async def _remove_texts(self) -> None:
+        # What is not finished at the end is done at the next start.
+        while self._needs_overwrite or self._needs_scrub:
             try:
-                done = await self._threads.write(self._archive.scrub)
+                if self._needs_overwrite:
+                    await self._overwrite_step()
+                    continue
+                self._needs_scrub = False
+                self._needs_scrub = not await self._threads.write(self._archive.scrub)
             except JournalError:
-                done = False
-            if not done:
                 self._needs_scrub = True
+            if self._needs_scrub:
                 await asyncio.sleep(SCRUB_PAUSE)
+
+    async def _overwrite_step(self) -> None:
+        """Overwrite some of the texts; commits run between two steps."""
+        self._needs_overwrite = False
+        work = partial(self._archive.overwrite_cleared, OVERWRITE_STEP)
+        try:
+            has_more = await self._threads.write(work)
+        except JournalError:
+            self._needs_overwrite = True
+            raise
+        if has_more:
+            self._needs_overwrite = True
+            await asyncio.sleep(OVERWRITE_PAUSE)

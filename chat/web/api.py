@@ -12,6 +12,8 @@ from chat.core import wire
 from chat.core.comment import Role, clean_name
 from chat.core.query import read_query
 from chat.core.reject import Code, Rejection, reject
+from chat.core.requests import GuestRequest, HttpPost, decode_body
+from chat.core.room_settings import SettingsPatch
 from chat.core.room_state import Author
 from chat.web.handler import Handler, Refused
 from chat.web.request_stream import RequestStream
@@ -59,7 +61,7 @@ class ApiHandler(Handler):
 
     def options(self, *_args: str) -> None:
         """Respond to a CORS preflight."""
-        self.set_header("Access-Control-Allow-Methods", "GET, POST, PATCH")
+        self.set_header("Access-Control-Allow-Methods", "GET, POST, PATCH, DELETE")
         self.set_header("Access-Control-Allow-Headers", "Content-Type, Authorization")
         self.set_header("Access-Control-Max-Age", "3600")
         self.set_status(204)
@@ -123,10 +125,10 @@ class RoomSettingsHandler(ApiHandler):
 
     async def patch(self, name: str) -> None:
         """Respond with all settings once the change is durable."""
-        self.require(self.services.tokens.authorize(self.read_token(), name, Role.HOST))
-        patch = self.require(wire.decode_settings_patch(self.read_body()))
+        author = self.require(self.services.tokens.authorize(self.read_token(), name, Role.HOST))
+        patch = self.require(decode_body(self.read_body(), SettingsPatch))
         room = await self.open_room(name)
-        self.write_json(self.require(await self.services.hub.change_settings(room, patch)))
+        self.write_json(self.require(await self.services.hub.change_settings(room, patch, author)))
 
 
 class Entries(ApiHandler):
@@ -181,7 +183,7 @@ class Session(ApiHandler):
 
     def post(self) -> None:
         """Respond 201 with a new guest and its session."""
-        body = self.require(wire.decode_guest_request(self.read_body()))
+        body = self.require(decode_body(self.read_body() or b"{}", GuestRequest))
         guest = self.require(self.services.guests.create_guest(body.name))
         self.set_status(201)
         session = self.services.guests.sign(guest)
@@ -193,7 +195,7 @@ class Comments(ApiHandler):
 
     async def post(self, name: str) -> None:
         """Respond 201 once the comment is durable."""
-        body = self.require(wire.decode_http_post(self.read_body()))
+        body = self.require(decode_body(self.read_body(), HttpPost))
         token = self.read_token()
         author = self._find_author(token, body, name)
         if self.services.hub.find_room(name) is None:
@@ -208,7 +210,7 @@ class Comments(ApiHandler):
         offered = self.services.guests.sign(author) if is_offered else ""
         self.write_json(wire.Posted(ack.ref, ack.epoch, ack.seq, ack.dup, offered))
 
-    def _find_author(self, token: str | None, body: wire.HttpPost, room: str) -> Author:
+    def _find_author(self, token: str | None, body: HttpPost, room: str) -> Author:
         if token is None:
             guests = self.services.guests
             return self.require(guests.create_guest_for_request(self.address, room, body))

@@ -17,7 +17,7 @@ from tornado.iostream import IOStream, StreamClosedError
 
 from chat.core import frames, wire
 from chat.core.budgets import FRAGMENT_COST, POSTS_IN_FLIGHT
-from chat.core.comment import clean_name
+from chat.core.comment import MODERATORS, clean_name
 from chat.core.frames import FrameError, FrameReader, Message
 from chat.core.reject import TOO_LARGE, TOO_MANY, TOO_MANY_ERRORS, Closing, Code, Rejection, reject
 from chat.core.room_state import Author
@@ -247,6 +247,8 @@ class Connection(FrameWriter):
         if not author.is_guest:
             self._token = _Token(verified.expires_at, guest)
             self._connections.token_expiry.add(self, verified.expires_at)
+            if author.role in MODERATORS:
+                self._room.add_staff(self)
         self._send_identity()
 
     def end_token(self) -> None:
@@ -347,4 +349,5 @@ class Connection(FrameWriter):
     def _forget_token(self) -> None:
         if self._token is not None:
             self._connections.token_expiry.discard(self, self._token.expires_at)
+            self._room.remove_staff(self)
             self._token = None

@@ -19,6 +19,7 @@ from chat.core.wire import Failure, encode
 from chat.environment import Clock
 from chat.hub import Hub
 from chat.metrics import Metrics
+from chat.moderation import Moderation
 from chat.room import Room
 from chat.settings import Settings
 from chat.web.callers import Caller, Callers
@@ -48,6 +49,7 @@ class Services:
     clock: Clock
     callers: Callers
     hub: Hub
+    moderation: Moderation
     metrics: Metrics
     connections: Connections
     peers: Peers

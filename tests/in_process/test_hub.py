@@ -144,7 +144,7 @@ def test_post_rejected_for_a_full_queue_costs_no_token() -> None:
     async def steps() -> None:
         async with open_hub(journal_limits=JournalLimits(pending=1), post_burst=1) as hub:
             demo = await enter(hub, "demo")
-            await hub.change_settings(demo, SettingsPatch(slow_mode=3600))
+            await hub.change_settings(demo, SettingsPatch(slow_mode=3600), AUTHOR)
             other = hub.post(demo, Author("g-2", "Fox"), Post("first"))
             rejected = await post(hub, demo, "one")
             assert isinstance(rejected, Rejection)
@@ -164,7 +164,7 @@ def test_skip_carries_the_current_settings() -> None:
                 await hub.join(demo, viewer, AUTHOR, "", None, 0)
                 demo.pause(viewer)
                 patch = SettingsPatch(video_url="https://example.org/film.mp4")
-                await hub.change_settings(demo, patch)
+                await hub.change_settings(demo, patch, AUTHOR)
                 for _ in range(2 * HISTORY_LIMIT // 500 + 1):
                     await asyncio.gather(*(post(hub, demo, "x") for _ in range(500)))
                 demo.resume(viewer)

@@ -11,6 +11,7 @@ from typing import Any
 from chat.archive import Archive
 from chat.core.comment import Comment
 from chat.core.entry import NumberedEntry, decode_entry
+from chat.core.moderation.acts import Act, NumberedAct
 from chat.journal import Journal
 from chat.journal.local import JournalLimits, LocalJournal
 from chat.metrics import Metrics
@@ -23,11 +24,15 @@ class JournalRecorder:
         self.journal = journal
         self.metrics = metrics
         self.delivered: list[tuple[str, int, str]] = []
+        self.acts: list[tuple[str, Act]] = []
         self.trimmed_rooms: list[tuple[str, int]] = []
         self.on_delivery: Callable[[], None] = lambda: None
 
-    def deliver(self, room: str, entries: Sequence[NumberedEntry]) -> None:
+    def deliver(
+        self, room: str, entries: Sequence[NumberedEntry], acts: Sequence[NumberedAct]
+    ) -> None:
         self.on_delivery()
+        self.acts += [(room, one.act) for one in acts]
         for numbered in entries:
             entry = json.loads(numbered.body)
             assert entry["seq"] == numbered.seq

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from chat.core.comment import Comment
 from chat.core.entry import NumberedEntry
+from chat.core.moderation.acts import NumberedAct
 from chat.core.retraction import Retraction
 from tests.support.journal_harness import OpenJournal, make_opener, run
 
@@ -19,7 +20,9 @@ class Bodies:
     def __init__(self) -> None:
         self.all: list[dict] = []
 
-    def deliver(self, room: str, entries: Sequence[NumberedEntry]) -> None:
+    def deliver(
+        self, room: str, entries: Sequence[NumberedEntry], acts: Sequence[NumberedAct]
+    ) -> None:
         self.all += [json.loads(numbered.body) for numbered in entries]
 
 

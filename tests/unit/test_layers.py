@@ -16,7 +16,7 @@ LAYERS = [
     {"settings", "metrics", "load", "descriptors", "environment", "log"},
     {"archive", "migrations", "journal", "fanout", "client", "command_line"},
     {"room", "loadtest"},
-    {"rooms"},
+    {"rooms", "moderation"},
     {"hub"},
     {"web"},
     {"commands"},

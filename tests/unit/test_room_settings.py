@@ -12,13 +12,14 @@ from chat.core import wire
 from chat.core.comment import Comment
 from chat.core.entry import decode_entry, number_entry
 from chat.core.reject import Rejection
+from chat.core.requests import decode_body
 from chat.core.room_settings import RoomSettings, SettingsChange, SettingsPatch, change
 
 FILM = RoomSettings(title="Film", video_url="https://e.org/a.mp4", delay=4.5, slow_mode=10)
 
 
 def apply(settings: RoomSettings, **fields: object) -> RoomSettings | Rejection:
-    patch = wire.decode_settings_patch(json.dumps(fields).encode())
+    patch = decode_body(json.dumps(fields).encode(), SettingsPatch)
     return patch if isinstance(patch, Rejection) else change(settings, patch)
 
 
@@ -57,7 +58,7 @@ def test_null_and_the_default_itself_leave_no_trace(name: str, empty: str | None
 
 def test_delay_of_minus_zero_or_0_0_is_none() -> None:
     for raw in (b'{"delay":0.0}', b'{"delay":-0.0}', b'{"delay":0}'):
-        patch = wire.decode_settings_patch(raw)
+        patch = decode_body(raw, SettingsPatch)
         assert isinstance(patch, SettingsPatch)
         assert "delay" not in as_json(change(FILM, patch))
 
@@ -180,7 +181,7 @@ def test_wrong_field_is_named_with_what_it_must_be(fields: dict[str, object], de
     ],
 )
 def test_body_that_is_no_change_is_rejected(body: bytes, code: str) -> None:
-    outcome = wire.decode_settings_patch(body)
+    outcome = decode_body(body, SettingsPatch)
     assert isinstance(outcome, Rejection)
     assert outcome.code == code
 
@@ -196,7 +197,7 @@ numbers = st.none() | st.floats() | st.integers()
     ).map(lambda fields: json.dumps(fields).encode())
 )
 def test_whatever_is_sent_is_a_rejection_or_settings_within_bounds(body: bytes) -> None:
-    patch = wire.decode_settings_patch(body)
+    patch = decode_body(body, SettingsPatch)
     outcome = patch if isinstance(patch, Rejection) else change(FILM, patch)
     if isinstance(outcome, Rejection):
         return

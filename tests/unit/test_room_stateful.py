@@ -1,7 +1,8 @@
 """Room, history, archive and resume against a model: a list of bodies, and how many are trimmed.
 
-Posts, retractions, settings, trims, closing and reopening happen in random order. A viewer with a
-cursor gets exactly what the list has after it, or the reason why not.
+Posts, retractions, clears, settings, trims, closing and reopening happen in random order. A viewer
+with a cursor gets exactly what the list has after it, or the reason why not. The acts of moderators
+are compared with a list, too.
 """
 
 from __future__ import annotations
@@ -16,16 +17,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from chat.archive import Archive
+from chat.core.comment import Role
 from chat.core.reject import Rejection
-from chat.core.retraction import Retraction
 from chat.core.room_settings import SettingsPatch
 from chat.core.room_state import Author
-from chat.core.wire import Ack, Cursor, Post
+from chat.core.wire import Ack, Cursor, Done, Post
 from chat.fanout.recipient import Position, ViewerState
 from chat.fanout.waves import Fanout
 from chat.hub import Hub, HubLimits
 from chat.journal.local import JournalLimits, LocalJournal
 from chat.metrics import Metrics
+from chat.moderation import Moderation
 from chat.room import Room
 from chat.settings import Settings
 
@@ -34,6 +36,8 @@ JOURNAL_LIMITS = JournalLimits(recent=3, trim_step=2, trim_pause=0)
 HUB_LIMITS = HubLimits(resume=RESUME_LIMIT, history=4)
 titles = st.sampled_from([None, "", "a", "b"])
 delays = st.sampled_from([None, 0.0, 2.0])
+KNOWN = ("kind", "text", "target", "before", "settings")
+MODERATOR = Author("mia", "Mia", Role.MODERATOR)
 OLD = 10**13  # later than any comment's time: all of them are old
 
 
@@ -74,6 +78,10 @@ class RoomMachine(RuleBasedStateMachine):
         self.epoch = self.room.epoch
         self.model: list[dict[str, Any]] = []
         self.forgotten = 0
+        self.moderation = Moderation(metrics)
+        self.retracted: dict[int, int] = {}
+        self.acts: list[dict[str, Any]] = []
+        self.forgotten_acts = 0
         self.refs: dict[tuple[str, str], int] = {}
         self.chosen: dict[str, Any] = {}
         self.texts = itertools.count(1)
@@ -99,7 +107,7 @@ class RoomMachine(RuleBasedStateMachine):
         if known:
             assert (ack.seq, ack.dup) == (known, True)
             return
-        self.model.append({"kind": "comment", "text": text})
+        self.model.append({"kind": "comment", "text": text, "user": user})
         assert (ack.epoch, ack.seq, ack.dup) == (self.epoch, len(self.model), False)
         if ref:
             self.refs[user, ref] = ack.seq
@@ -108,19 +116,35 @@ class RoomMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def retract(self, data: st.DataObject) -> None:
         target = data.draw(st.integers(1, len(self.model)))
+        outcome = self.runner.run(self.moderation.retract(self.room, target, MODERATOR, "spam"))
+        removed = self.model[target - 1]
+        if target <= self.forgotten or removed["kind"] not in ("comment", "retracted"):
+            assert isinstance(outcome, Rejection)
+            assert outcome.code == "not_found"
+            return
+        if target not in self.retracted:
+            self.model[target - 1] = {"kind": "retracted", "user": removed["user"]}
+            self.model.append({"kind": "retract", "target": target})
+            self.retracted[target] = len(self.model)
+            self.acts.append({"kind": "retract", "seq": target, "reason": "spam"})
+        assert outcome == Done(self.epoch, self.retracted[target])
 
-        async def steps() -> int:
-            entry = Retraction(seq=0, target=target, at=1)
-            return (await self.journal.append("demo", entry, None)).seq
-
-        if self.model[target - 1]["kind"] == "comment":
-            self.model[target - 1] = {"kind": "retracted"}
-        self.model.append({"kind": "retract", "target": target})
-        assert self.runner.run(steps()) == len(self.model)
+    @rule(user=st.sampled_from([None, "a", "b"]))
+    def clear(self, user: str | None) -> None:
+        before = len(self.model)
+        outcome = self.runner.run(self.moderation.clear(self.room, user, MODERATOR))
+        for place, entry in enumerate(self.model):
+            if entry["kind"] == "comment" and user in (None, entry["user"]):
+                self.model[place] = {"kind": "retracted", "user": entry["user"]}
+        self.model.append({"kind": "clear_user" if user else "clear", "before": before})
+        self.acts.append({"kind": "clear", "before": before})
+        assert outcome == Done(self.epoch, len(self.model))
 
     @rule(patch=st.fixed_dictionaries({}, optional={"title": titles, "delay": delays}))
     def set_room(self, patch: dict[str, Any]) -> None:
-        changed = self.runner.run(self.hub.change_settings(self.room, SettingsPatch(**patch)))
+        changed = self.runner.run(
+            self.hub.change_settings(self.room, SettingsPatch(**patch), Author("h", "Host"))
+        )
         assert not isinstance(changed, Rejection)
         merged = {**self.chosen, **patch}
         chosen = {name: value for name, value in merged.items() if value}
@@ -129,6 +153,7 @@ class RoomMachine(RuleBasedStateMachine):
             return
         self.chosen = chosen
         self.model.append({"kind": "settings", "settings": self.chosen})
+        self.acts.append({"kind": "settings"})
         assert (changed.epoch, changed.seq) == (self.epoch, len(self.model))
 
     @rule()
@@ -147,6 +172,8 @@ class RoomMachine(RuleBasedStateMachine):
         self.hub.release_rooms(float("inf"))
         self.room = self.open()
         self.refs.clear()
+        self.forgotten_acts = len(self.acts)
+        self.retracted.clear()
 
     @rule(
         back=st.integers(-2, 2 * RESUME_LIMIT),
@@ -170,7 +197,7 @@ class RoomMachine(RuleBasedStateMachine):
         else:
             assert welcome.recovered
             assert seqs == list(range(cursor.seq + 1, head + 1))
-            assert bodies == self.model[cursor.seq :]
+            assert bodies == self.without_users(self.model[cursor.seq :])
             return
         assert (welcome.recovered, welcome.reason) == (False, reason)
         self.check_recent(seqs, bodies, recent)
@@ -184,7 +211,10 @@ class RoomMachine(RuleBasedStateMachine):
         head = len(self.model)
         assert len(seqs) <= recent
         assert seqs == list(range(head - len(seqs) + 1, head + 1))
-        assert bodies == self.model[head - len(seqs) :]
+        assert bodies == self.without_users(self.model[head - len(seqs) :])
+
+    def without_users(self, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [{key: entry[key] for key in KNOWN if key in entry} for entry in entries]
 
     def join(self, cursor: Cursor | None, recent: int) -> Any:
         async def steps() -> Any:
@@ -199,9 +229,18 @@ class RoomMachine(RuleBasedStateMachine):
     def read(self, welcome: Any) -> tuple[list[int], list[dict[str, Any]]]:
         bodies = json.loads(bytes(welcome.entries))
         assert json.loads(bytes(welcome.settings)) == self.chosen
-        known = ("kind", "text", "target", "settings")
-        short = [{key: body[key] for key in known if key in body} for body in bodies]
-        return [body["seq"] for body in bodies], short
+        return [body["seq"] for body in bodies], self.without_users(bodies)
+
+    @rule(limit=st.integers(1, 5))
+    def read_log(self, limit: int) -> None:
+        after = self.forgotten_acts
+        assert self.room.acts == len(self.acts)
+        log = self.runner.run(self.moderation.read_log(self.room, after, limit))
+        acts = json.loads(bytes(log))
+        for number, act in enumerate(acts, after):
+            assert act["id"] == number + 1
+            assert self.acts[number].items() <= act.items()
+        assert len(acts) == min(limit, len(self.acts) - after)
 
     @invariant()
     def head_is_the_models(self) -> None:

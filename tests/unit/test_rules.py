@@ -69,7 +69,12 @@ def try_rule(rule: str, author: Author) -> str | None:
 
 def exemptions() -> list[tuple[str, str, bool]]:
     """Return for each rule and kind of user in the documentation whether a post is accepted."""
-    table = (DOCS / "moderation.md").read_text().split("Who has to keep to which rule:")[1]
+    table = (
+        (DOCS / "moderation.md")
+        .read_text()
+        .split("Who has to keep to which rule:")[1]
+        .split("##")[0]
+    )
     lines = [line.strip("|").split("|") for line in table.splitlines() if line.startswith("|")]
     head, _, *rows = [[cell.strip() for cell in line] for line in lines]
     return [

@@ -13,6 +13,7 @@ from chat.core import wire
 from chat.core.comment import Comment, Mode, Role, Size
 from chat.core.entry import number_entry
 from chat.core.reject import REJECTIONS, Code, Rejection, reject
+from chat.core.requests import HttpPost, decode_body
 from chat.core.wire import Cursor
 
 BAD_MESSAGES = [
@@ -86,7 +87,7 @@ def test_sentence_names_the_field(data: bytes, named: str) -> None:
 
 @given(st.binary(max_size=200))
 def test_no_bytes_make_decoding_raise(data: bytes) -> None:
-    for outcome in (wire.decode(data), wire.decode_http_post(data)):
+    for outcome in (wire.decode(data), decode_body(data, HttpPost)):
         assert not isinstance(outcome, Rejection) or outcome.code in REJECTIONS
     wire.find_ref(data)
 
@@ -144,8 +145,8 @@ def test_message_is_read(data: bytes, message: wire.Incoming) -> None:
 
 
 def test_posting_request_is_a_post_that_may_name_its_author() -> None:
-    body = wire.decode_http_post(b'{"text":"hi","name":"Owl","ref":"k1"}')
-    assert isinstance(body, wire.HttpPost)
+    body = decode_body(b'{"text":"hi","name":"Owl","ref":"k1"}', HttpPost)
+    assert isinstance(body, HttpPost)
     assert body.name == "Owl"
     assert body.to_post() == wire.Post("hi", "k1")
 

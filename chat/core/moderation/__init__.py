@@ -1,1 +1,4 @@
-"""Decides what may be posted: word filters. Pure, like the rest of the core."""
+"""Moderation: rules and filters for posts, names that look alike, and the acts of moderators.
+
+Pure, like the rest of the core.
+"""

@@ -13,8 +13,8 @@ import msgspec
 
 from chat.core.comment import clean_name, guest_name
 from chat.core.reject import Rejection
+from chat.core.requests import HttpPost
 from chat.core.room_state import GUEST_PREFIX, Author
-from chat.core.wire import HttpPost
 from chat.environment import SYSTEM_RANDOM
 from chat.web.identity.keys import Keys
 from chat.web.identity.tokens import GUEST_NAMES

@@ -18,6 +18,7 @@ from chat.core.comment import Role, clean_name, guest_name
 from chat.core.explain import DECODE_ERRORS
 from chat.core.reject import Code, Rejection, reject
 from chat.core.room_state import GUEST_PREFIX, Author
+from chat.core.wire import MAX_USER_LENGTH
 from chat.environment import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock
 from chat.web.identity.keys import Keys
 
@@ -25,7 +26,6 @@ AUDIENCE = "danmaku"
 PERMIT_AUDIENCE = "danmaku:room"
 ANY_ROOM = "*"
 GUEST_NAMES = 1 << 32
-MAX_USER_LENGTH = 64
 
 _GUEST = re.compile(re.escape(GUEST_PREFIX) + r"[!-~]{1,62}")
 

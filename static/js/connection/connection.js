@@ -191,6 +191,8 @@ export class Connection extends EventTarget {
         return this.#onReject(message);
       case 'identity':
         return this.#onIdentity(message);
+      case 'staff':
+        return void this.#emit('staff', message);
       case 'viewers':
         return this.#emit('viewers', message);
     }

@@ -19,8 +19,9 @@
  *
  * @typedef {{kind: 'retract', seq: number, target: number}} RetractEntry
  * @typedef {{kind: 'clear', seq: number, before: number}} ClearEntry
+ * @typedef {{kind: 'clear_user', seq: number, user: string, before: number}} ClearUserEntry
  * @typedef {{kind: 'settings', seq: number, settings: RoomSettings}} SettingsEntry
- * @typedef {CommentEntry | RetractEntry | ClearEntry | SettingsEntry} Entry
+ * @typedef {CommentEntry | RetractEntry | ClearEntry | ClearUserEntry | SettingsEntry} Entry
  *
  * @typedef {object} RoomSettings the settings that hosts change; a missing one has its default
  * @property {string} [title]
@@ -53,9 +54,11 @@
  * @typedef {{type: 'viewers', count: number}} Viewers
  * @typedef {{type: 'skip', first: number, last: number, why: string, settings?: RoomSettings}} Skip
  * @typedef {{type: 'identity', user: string, name: string, role: string, session?: string, reason?: string}} Identity
+ * @typedef {{type: 'staff', first: number, last: number, entries: Act[]}} Staff sent to moderators and hosts
+ * @typedef {{id: number, kind: string, at: number, by: string, by_name: string, reason?: string} & Record<string, unknown>} Act
  * @typedef {{type: 'bye', code: number, message: string, reconnect_after: number | null}} Bye
  * @typedef {{type: 'pong'}} Pong
- * @typedef {Welcome | Batch | Ack | Reject | Viewers | Skip | Identity | Bye | Pong} ServerMessage
+ * @typedef {Welcome | Batch | Ack | Reject | Viewers | Skip | Identity | Staff | Bye | Pong} ServerMessage
  *
  * @typedef {{type: 'post', ref: string} & Post} PostMessage
  * @typedef {{type: 'auth', token: string, user?: import('./user-token.js').Claims | null}} AuthMessage user: not sent

@@ -8,6 +8,7 @@ import { SERVER } from '../page/server.js';
 import { Connection } from '../connection/connection.js';
 import { stageSettings } from './look.js';
 import { Stage } from '../stage/stage.js';
+import { removedBy } from '../connection/removals.js';
 
 /** @typedef {import('../connection/wire.js').Entry} Entry */
 
@@ -86,9 +87,9 @@ export class OverlayViewer {
   /** @param {Entry[]} entries @param {string} source */
   #applyEntries(entries, source) {
     for (const entry of source === 'history' ? [] : entries) {
-      if (entry.kind === 'comment') this.stage.add(entry);
-      else if (entry.kind === 'retract') this.stage.remove(entry.target);
-      else if (entry.kind === 'clear') this.stage.clear(entry.before);
+      const isRemoved = removedBy(entry);
+      if (isRemoved) this.stage.removeWhere(isRemoved);
+      else if (entry.kind === 'comment') this.stage.add(entry);
     }
   }
 }

@@ -8,6 +8,7 @@ import { CommentMenu } from './comment-menu.js';
 import { Composer, rulesFor, rejectionText } from './composer.js';
 import { DelayedRows } from './delayed-rows.js';
 import { Connection } from '../connection/connection.js';
+import { removedBy } from '../connection/removals.js';
 import { showDroppedCount } from './dropped-counter.js';
 import { find } from '../page/dom.js';
 import { makeFilter } from './filters.js';
@@ -95,7 +96,7 @@ function isOwn({ seq, user: by }) {
   return (user !== '' && by === user) || ownSeqs.has(seq);
 }
 
-/** Removes comments wherever they are shown. @param {(comment: {seq: number}) => boolean} test */
+/** Removes comments wherever they are shown. @param {(comment: {seq: number, user?: string}) => boolean} test */
 function removeWhere(test) {
   stage.removeWhere(test);
   rows.removeWhere(test);
@@ -105,15 +106,14 @@ function removeWhere(test) {
 /** @param {Entry[]} entries @param {string} source */
 function applyEntries(entries, source) {
   for (const entry of entries) {
+    const isRemoved = removedBy(entry);
+    if (isRemoved) removeWhere(isRemoved);
     if (entry.kind === 'comment') {
       const own = isOwn(entry);
       // The stage first, since it measures before it writes: the other way round the page would be laid out twice.
       if (source !== 'history' && !isHidden(entry)) stage.add(entry, { own });
       rows.add(entry, { own });
-    } else if (entry.kind === 'retract') {
-      removeWhere(({ seq }) => seq === entry.target);
     } else if (entry.kind === 'clear') {
-      removeWhere(({ seq }) => seq <= entry.before);
       transcript.note(t('transcript.cleared'));
     }
   }

@@ -85,16 +85,6 @@ export class Transcript extends EventTarget {
     this.#empty.dataset.loaded = 'true';
   }
 
-  /** @param {number} seq */
-  remove(seq) {
-    this.removeWhere((entry) => entry.seq === seq);
-  }
-
-  /** Removes every comment up to and including `lastSeq`; without it, all. @param {number} [lastSeq] */
-  clear(lastSeq = Infinity) {
-    this.removeWhere((entry) => entry.seq <= lastSeq);
-  }
-
   /** @param {(entry: CommentEntry) => boolean} test */
   removeWhere(test) {
     /** @param {Element} row */

@@ -1,0 +1,39 @@
+"""What is appended to an archive, and what comes of it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from chat.core.comment import Comment
+from chat.core.entry import Entry, NumberedEntry
+from chat.core.moderation.acts import Act, NumberedAct
+
+
+class UnsavedEntry(msgspec.Struct, frozen=True):
+    """An entry that waits for its number; ``ref`` is its sender's own id for it.
+
+    ``act``, if a moderator caused the entry, is stored with it.
+    """
+
+    room_id: int
+    entry: Entry
+    ref: str | None = None
+    act: Act | None = None
+
+    @property
+    def user(self) -> str:
+        """The sender; a ref belongs to its sender."""
+        return self.entry.user if isinstance(self.entry, Comment) else ""
+
+
+class StoredEntry(msgspec.Struct, frozen=True):
+    """The result for one entry of a batch: its number; entry and act unless it is a duplicate."""
+
+    seq: int
+    entry: NumberedEntry | None
+    act: NumberedAct | None = None
+
+    @property
+    def dup(self) -> bool:
+        """Whether an earlier entry with the same sender and ref has this number."""
+        return self.entry is None

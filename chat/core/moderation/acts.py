@@ -1,0 +1,79 @@
+"""Acts: what moderators and hosts have done in a room, as entries of its staff stream.
+
+Only staff can read the stream. Its entries are numbered 1, 2, 3 … in each room, apart from those of
+the public one. An act is stored in one transaction with the public entry that it causes. Acts
+contain no texts of comments: what was removed is nowhere.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from chat.core.room_settings import RoomSettings
+
+MAX_REASON_GRAPHEMES = 200
+MAX_REASON_BYTES = 1_000
+
+
+class _Act(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", omit_defaults=True):
+    """``by`` and ``by_name`` are the user who acted, ``at`` is in Unix milliseconds.
+
+    ``id`` is the number in the staff stream, 0 until the journal has assigned it.
+    """
+
+    id: int = 0
+    at: int
+    by: str
+    by_name: str
+    reason: str = ""
+
+
+class RetractAct(_Act, frozen=True, kw_only=True, tag="retract"):
+    """The comment ``seq``, which ``user`` posted as ``name``, was retracted."""
+
+    seq: int
+    user: str = ""
+    name: str = ""
+
+
+class ClearAct(_Act, frozen=True, kw_only=True, tag="clear"):
+    """The comments up to ``before`` were removed: all, or those of ``user``."""
+
+    before: int
+    user: str = ""
+
+
+class SettingsAct(_Act, frozen=True, kw_only=True, tag="settings"):
+    """The room's settings were changed from ``before`` to ``settings``."""
+
+    before: RoomSettings
+    settings: RoomSettings
+
+
+Act = RetractAct | ClearAct | SettingsAct
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Act)
+
+
+class NumberedAct(msgspec.Struct, frozen=True):
+    """A durable act and its body: the JSON that is stored and sent."""
+
+    act: Act
+    body: bytes
+
+    @property
+    def id(self) -> int:
+        """The act's number in the staff stream."""
+        return self.act.id
+
+
+def number_act(act: Act, number: int) -> NumberedAct:
+    """Give an act its number and encode it."""
+    numbered = msgspec.structs.replace(act, id=number)
+    return NumberedAct(numbered, _encoder.encode(numbered))
+
+
+def decode_act(body: bytes) -> NumberedAct:
+    """Read an act's body as it was stored; raises msgspec.DecodeError when it is no such body."""
+    return NumberedAct(_decoder.decode(body), body)

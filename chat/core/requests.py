@@ -1,0 +1,68 @@
+"""The bodies of HTTP requests, and their JSON; docs/protocol.md describes them.
+
+As in ``wire.py``, decoding never raises for what a peer sent: it returns a ``Rejection``.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from chat.core.comment import WHITE, Mode, Size
+from chat.core.explain import DECODE_ERRORS, explain
+from chat.core.reject import Rejection
+from chat.core.wire import MAX_USER_LENGTH, Color, Post, Ref
+
+Body = TypeVar("Body", bound=Struct)
+
+
+class HttpPost(Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of ``POST /api/rooms/{room}/comments``: a post, and the author's name."""
+
+    text: str
+    ref: Ref | None = None
+    mode: Mode = Mode.SCROLL
+    color: Color = WHITE
+    size: Size = Size.NORMAL
+    name: str | None = None
+    type: Literal["post"] = "post"
+
+    def to_post(self) -> Post:
+        """Return the post alone."""
+        return Post(self.text, self.ref, self.mode, self.color, self.size)
+
+
+class GuestRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of ``POST /api/session``: the name of a new guest."""
+
+    name: str | None = None
+
+
+class RetractRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of ``DELETE /api/rooms/{room}/comments/{seq}``; it may be empty."""
+
+    reason: str | None = None
+
+
+class ClearRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of ``POST /api/rooms/{room}/clear``: whose comments, null for everybody's."""
+
+    user: Annotated[str, Meta(min_length=1, max_length=MAX_USER_LENGTH)] | None = None
+    reason: str | None = None
+
+
+@cache
+def _find_decoder(kind: type[Body]) -> msgspec.json.Decoder[Body]:
+    return msgspec.json.Decoder(kind)
+
+
+def decode_body(data: bytes, kind: type[Body]) -> Body | Rejection:
+    """Decode the body of a request."""
+    try:
+        body: Body = _find_decoder(kind).decode(data)
+        return body
+    except DECODE_ERRORS:
+        return explain(data, [kind])

@@ -1,0 +1,95 @@
+"""What moderators do in a room: each method is one act, stored with the entry that it causes.
+
+Who may do it is decided before, by a token; what the act changes, by the journal and the room.
+"""
+
+from __future__ import annotations
+
+from msgspec import Raw
+
+from chat.core.comment import Comment, clean_line
+from chat.core.entry import join_bodies
+from chat.core.moderation.acts import (
+    MAX_REASON_BYTES,
+    MAX_REASON_GRAPHEMES,
+    ClearAct,
+    RetractAct,
+)
+from chat.core.reject import Code, Rejection, reject
+from chat.core.retraction import Clear, ClearUser, Retracted, Retraction
+from chat.core.room_state import Author
+from chat.core.wire import Done
+from chat.environment import SYSTEM_CLOCK, Clock
+from chat.journal import ReadFailed
+from chat.metrics import Metrics
+from chat.room import BUSY_SECONDS, Room
+
+
+class Moderation:
+    """The acts of moderators. All methods return once their result is durable."""
+
+    def __init__(self, metrics: Metrics, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._metrics = metrics
+        self._clock = clock
+
+    async def retract(
+        self, room: Room, seq: int, author: Author, reason: str | None = None
+    ) -> Done | Rejection:
+        """Remove a comment for everybody; again, it returns the same place."""
+        cleaned = _clean_reason(reason)
+        if isinstance(cleaned, Rejection):
+            return cleaned
+        try:
+            comment = await room.find_entry(seq)
+        except ReadFailed:
+            return reject(Code.NOT_READ, retry_after=BUSY_SECONDS)
+        if not isinstance(comment, Comment | Retracted):
+            return reject(Code.NOT_FOUND)
+        user, name = ("", "") if isinstance(comment, Retracted) else (comment.user, comment.name)
+        at = self._clock.unix_ms()
+        result = await room.append_act(
+            Retraction(seq=0, target=seq, at=at),
+            RetractAct(
+                at=at, by=author.user, by_name=author.name, reason=cleaned,
+                seq=seq, user=user, name=name,
+            ),
+            # The comment's number makes a repeated act a duplicate, also after a restart.
+            ref=f"retract:{seq}",
+        )  # fmt: skip
+        return result if isinstance(result, Rejection) else Done(room.epoch, result.seq)
+
+    async def clear(
+        self, room: Room, user: str | None, author: Author, reason: str | None = None
+    ) -> Done | Rejection:
+        """Remove all comments that the room has now, or those of one user."""
+        cleaned = _clean_reason(reason)
+        if isinstance(cleaned, Rejection):
+            return cleaned
+        at, before = self._clock.unix_ms(), room.head
+        result = await room.append_act(
+            Clear(seq=0, before=before, at=at)
+            if user is None
+            else ClearUser(seq=0, user=user, before=before, at=at),
+            ClearAct(
+                at=at, by=author.user, by_name=author.name, reason=cleaned,
+                before=before, user=user or "",
+            ),
+        )  # fmt: skip
+        return result if isinstance(result, Rejection) else Done(room.epoch, result.seq)
+
+    async def read_log(self, room: Room, after: int | None, limit: int) -> Raw | Rejection:
+        """Return the acts after a number as a JSON array, oldest first; None for the newest."""
+        if after is None:
+            after = max(0, room.acts - limit)
+        try:
+            return join_bodies(await room.read_acts(after, limit))
+        except ReadFailed:
+            return reject(Code.NOT_READ, retry_after=BUSY_SECONDS)
+
+
+def _clean_reason(raw: str | None) -> str | Rejection:
+    reason = clean_line(raw or "", MAX_REASON_GRAPHEMES, MAX_REASON_BYTES)
+    if reason is None:
+        detail = f"reason is longer than {MAX_REASON_GRAPHEMES} characters"
+        return reject(Code.BAD_FIELD, detail=detail)
+    return reason

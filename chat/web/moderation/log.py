@@ -1,0 +1,38 @@
+"""The log of what moderators and hosts did in a room."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Raw
+
+from chat.core.wire import Log
+from chat.web.moderation.handler import ModeratorHandler
+
+LOG_DEFAULT = 100
+MAX_LOG = 1_000
+MAX_NUMBER = 2**53
+LINES = "application/x-ndjson"
+
+_bodies = msgspec.json.Decoder(list[Raw])
+
+
+class LogHandler(ModeratorHandler):
+    """``GET /api/rooms/{room}/log?after=&limit=``: the acts after a number, or the newest."""
+
+    PARAMETERS = ("after", "limit")
+
+    async def get(self, name: str) -> None:
+        """Respond with a JSON object, or with a line for each act if the client accepts that."""
+        self.authorize(name)
+        limit = int(self.read_number("limit", LOG_DEFAULT, 1, MAX_LOG, whole=True))
+        after = int(self.read_number("after", -1, -1, MAX_NUMBER, whole=True))
+        room = await self.open_existing_room(name)
+        moderation = self.services.moderation
+        log = self.require(await moderation.read_log(room, None if after < 0 else after, limit))
+        self.set_header("Vary", "Origin, Accept")
+        if self.request.headers.get("Accept") != LINES:
+            self.write_json(Log(log))
+            return
+        self.set_header("Content-Type", LINES)
+        self.set_header("Cache-Control", "no-store")
+        self.finish(b"".join(bytes(act) + b"\n" for act in _bodies.decode(log)))
