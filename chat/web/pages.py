@@ -19,12 +19,13 @@ _FILE_ERRORS = {405: Code.METHOD_NOT_ALLOWED, 500: Code.INTERNAL}
 _POLICY = (
     "default-src 'self'; script-src 'self'; style-src {style}; img-src 'self' data:; "
     "media-src * blob:; connect-src *; object-src 'none'; base-uri 'none'; form-action 'self'; "
-    "frame-ancestors {ancestors}; require-trusted-types-for 'script'; trusted-types {types}"
+    "require-trusted-types-for 'script'; trusted-types {types}"
 )
-_PAGE_POLICY = _POLICY.format(style="'self'", ancestors="'none'", types="'none'")
-# Any site may frame the overlay. OBS adds the operator's own style, older versions of it by
-# ``innerHTML``: ``overlay/obs-trusted-types.js`` has a Trusted Types policy only for that.
-_OVERLAY_POLICY = _POLICY.format(style="'self' 'unsafe-inline'", ancestors="*", types="default")
+_PAGE_POLICY = _POLICY.format(style="'self'", types="'none'") + "; frame-ancestors 'none'"
+# Any page may frame the overlay, also one of a file, which ``frame-ancestors *`` would exclude. OBS
+# adds the operator's own style, older versions of it by ``innerHTML``: a Trusted Types policy in
+# ``overlay/obs-trusted-types.js`` is only for that.
+_OVERLAY_POLICY = _POLICY.format(style="'self' 'unsafe-inline'", types="default")
 
 
 class PageHandler(Handler):

@@ -83,7 +83,12 @@ export class DanmakuStage extends HTMLElement {
     element.dataset.role = 'stage';
     this.#root.append(element);
     const server = parseServer(this.getAttribute('src') || SERVER);
-    const viewer = new OverlayViewer(element, { room, server, look: this.#look() });
+    const viewer = new OverlayViewer(element, {
+      room,
+      server,
+      look: this.#look(),
+      ended: ({ reason, message }) => console.warn(`danmaku-stage: the server refused this page, so it stays empty: ${message || reason}`),
+    });
     this.#viewer = viewer;
     viewer.stage.addEventListener('comment-click', (event) => {
       this.dispatchEvent(new CustomEvent('comment-click', { detail: /** @type {CustomEvent} */ (event).detail }));

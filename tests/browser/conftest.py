@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.browser.media_site import MediaSite
+from tests.browser.overlay_page import OtherSite
 from tests.browser.stage_page import StageFiles
 
 FLAGS = [
@@ -90,3 +91,13 @@ def page(stage_url: str, new_page: Callable[..., Page]) -> Page:
     page.goto(stage_url)
     page.wait_for_function("() => window.ready")
     return page
+
+
+@pytest.fixture
+def other_site() -> Iterator[str]:
+    """A site of another origin that serves ``OtherSite.page``."""
+    site = http.server.ThreadingHTTPServer(("127.0.0.1", 0), OtherSite)
+    threading.Thread(target=site.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{site.server_port}"
+    site.shutdown()
+    site.server_close()

@@ -1,21 +1,16 @@
-"""The overlay for OBS, the page that composes its address, and the stage on other sites."""
+"""The overlay for OBS and iframes, and the page that composes its address."""
 
 from __future__ import annotations
 
-import http.server
-import threading
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any
 
-import msgspec
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, WebSocketRoute, expect
 
+from tests.browser.overlay_page import OtherSite, post, post_until_shown
 from tests.browser.room_page import ON_STAGE, block_websocket
-from tests.support.room_admin import change_settings
+from tests.support.server_process import ServerProcess
 
 NewPage = Callable[..., Page]
 StartServer = Callable[..., Any]
@@ -26,28 +21,6 @@ OBS_INJECTS = """(css) => {
     style.appendChild(document.createTextNode(css));
     document.querySelector('head').appendChild(style);
 }"""
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "embed.html"
-
-
-def post(url: str, room: str, text: str, **more: str) -> None:
-    """Post to a room over HTTP."""
-    body = msgspec.json.encode({"text": text, **more})
-    request = urllib.request.Request(f"{url}/api/rooms/{room}/comments", body)
-    request.add_header("Content-Type", "application/json")
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        assert answer.status == 201
-
-
-def post_until_shown(page: Page, url: str, room: str, text: str, **more: str) -> None:
-    """Post until the comment is shown: an overlay does not show whether it is connected."""
-    for _ in range(20):
-        post(url, room, text, **more)
-        try:
-            page.locator(ON_STAGE, has_text=text).first.wait_for(state="attached", timeout=1000)
-        except Exception:
-            continue
-        return
-    pytest.fail(f"{text!r} was never shown")
 
 
 def test_overlay_is_transparent_also_with_the_css_of_obs(
@@ -156,108 +129,6 @@ def test_overlay_composer_starts_from_its_query_parameters(
     )
 
 
-class OtherSite(http.server.BaseHTTPRequestHandler):
-    """The page of another site: the example, with the address of the server under test."""
-
-    page: ClassVar[str] = ""
-
-    @classmethod
-    def embed(cls, server: Any, room: str) -> None:
-        """Let the page embed this room."""
-        example = EXAMPLE.read_text().replace("http://127.0.0.1:8888", server.url)
-        cls.page = example.replace('"demo"', f'"{room}"')
-
-    def do_GET(self) -> None:
-        """Respond to every request with the page."""
-        body = self.page.encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Log no requests."""
-
-
-@pytest.fixture
-def other_site() -> Iterator[str]:
-    """A site of another origin that serves ``OtherSite.page``."""
-    site = http.server.ThreadingHTTPServer(("127.0.0.1", 0), OtherSite)
-    threading.Thread(target=site.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{site.server_port}"
-    site.shutdown()
-    site.server_close()
-
-
-def test_embedded_stage_covers_the_video_of_another_site(
-    start_server: StartServer, new_page: NewPage, other_site: str, room: str
-) -> None:
-    server = start_server("--allowed-origins", other_site)
-    OtherSite.embed(server, room)
-    page = new_page()
-    page.goto(other_site)
-    stage = page.locator("danmaku-stage")
-    post_until_shown(page, server.url, room, "from elsewhere")
-    video = page.locator("video").bounding_box()
-    assert stage.bounding_box() == video
-    page.set_viewport_size({"width": 700, "height": 600})
-    page.wait_for_function(
-        """() => {
-            const [one, two] = ['video', 'danmaku-stage'].map((name) =>
-                JSON.stringify(document.querySelector(name).getBoundingClientRect()));
-            return one === two;
-        }"""
-    )
-    stage.evaluate("(element) => element.setAttribute('opacity', '0.25')")
-    plane = "document.querySelector('danmaku-stage').shadowRoot.querySelector('.stage-plane')"
-    page.wait_for_function(f"() => getComputedStyle({plane}).opacity === '0.25'")
-    stage.evaluate("(element) => element.remove()")
-
-
-def test_embedded_stage_applies_the_room_delay_and_avoids_the_video_controls(
-    start_server: StartServer, new_page: NewPage, other_site: str, room: str
-) -> None:
-    server = start_server("--allowed-origins", other_site, "--post-rate", "0")
-    OtherSite.embed(server, room)
-    page = new_page()
-    page.goto(other_site)
-    post_until_shown(page, server.url, room, "at the foot", mode="bottom")
-    foot = page.locator(ON_STAGE, has_text="at the foot").last.bounding_box()
-    video = page.locator("video").bounding_box()
-    assert foot is not None
-    assert video is not None
-    assert foot["y"] + foot["height"] <= video["y"] + video["height"] - 60
-    change_settings(server, room, delay=2.5)
-    began = time.monotonic()
-    post(server.url, room, "a goal")
-    page.locator(ON_STAGE, has_text="a goal").wait_for(state="attached")
-    assert 2.4 < time.monotonic() - began < 6
-
-
-def test_embedded_stage_stays_empty_on_an_origin_that_is_not_allowed(
-    server: Any, new_page: NewPage, other_site: str, room: str
-) -> None:
-    OtherSite.embed(server, room)
-    page = new_page()
-    with page.expect_response(lambda response: "/ws/" in response.url) as reason:
-        page.goto(other_site)
-    assert reason.value.status == 403
-    post(server.url, room, "not for you")
-    expect(page.locator(ON_STAGE)).to_have_count(0)
-
-
-def test_embedded_stage_logs_that_a_page_without_origin_is_refused(
-    server: Any, new_page: NewPage, tmp_path: Path, room: str
-) -> None:
-    OtherSite.embed(server, room)
-    file = tmp_path / "page.html"
-    file.write_text(OtherSite.page)
-    page = new_page()
-    with page.expect_console_message(lambda line: "has no origin" in line.text):
-        page.goto(file.as_uri())
-
-
 def test_overlay_in_a_sandbox_without_origin_logs_why_it_stays_empty(
     server: Any, new_page: NewPage, other_site: str, room: str
 ) -> None:
@@ -269,6 +140,77 @@ def test_overlay_in_a_sandbox_without_origin_logs_why_it_stays_empty(
     expect(notice).to_contain_text("allow-same-origin")
     page.goto(f"{server.url}/r/{room}/overlay")
     expect(page.locator("[data-role=no-origin]")).to_be_hidden()
+
+
+def no_such_room(route: Route) -> None:
+    """Respond as a server without this room does to a GET of the WebSocket's address."""
+    error = {"code": "no_such_room", "message": "No such room.", "retry_after": None}
+    route.fulfill(status=404, json={"error": error})
+
+
+@pytest.mark.parametrize("closing", [4500, 4999, 1006], ids=["4500", "4999", "refused"])
+def test_overlay_does_not_connect_again_after_a_final_refusal_and_says_why(
+    server: ServerProcess, new_page: NewPage, room: str, closing: int
+) -> None:
+    page = new_page()
+    page.clock.install()
+    dials: list[str] = []
+
+    def refuse(socket: WebSocketRoute) -> None:
+        dials.append(socket.url)
+        socket.close(**({} if closing == 1006 else {"code": closing, "reason": "No more."}))
+
+    page.route_web_socket("**/ws/**", refuse)
+    page.route("**/ws/**", no_such_room)
+    page.goto(f"{server.url}/r/{room}/overlay")
+    notice = page.locator("[data-role=ended]")
+    expect(notice).to_be_hidden()
+    with page.expect_console_message(lambda line: "not connected" in line.text):
+        page.clock.run_for(3_000)
+    reason = "does not exist" if closing == 1006 else "No more."
+    expect(notice).to_contain_text(reason)
+    page.clock.run_for(600_000)
+    assert len(dials) == 1
+
+
+@pytest.mark.parametrize("place", ["OBS", "frame"])
+def test_overlay_shows_its_audience_no_reason_why_it_is_not_connected(
+    server: ServerProcess, new_page: NewPage, other_site: str, room: str, place: str
+) -> None:
+    page = new_page()
+    page.route_web_socket("**/ws/**", lambda socket: socket.close(code=4500, reason="No more."))
+    address = f"{server.url}/r/{room}/overlay"
+    if place == "OBS":
+        page.add_init_script("window.obsstudio = {}")
+    else:
+        OtherSite.page = f'<!doctype html><iframe src="{address}"></iframe>'
+        address = other_site
+    with page.expect_console_message(lambda line: "No more." in line.text):
+        page.goto(address)
+    overlay = page if place == "OBS" else page.frame_locator("iframe")
+    expect(overlay.locator("[data-role=ended]")).to_be_hidden()
+
+
+def test_polling_goes_on_after_a_response_that_is_not_of_this_server(
+    server: ServerProcess, new_page: NewPage, room: str
+) -> None:
+    page = new_page()
+    page.clock.install()
+    block_websocket(page)
+    polls: list[str] = []
+
+    def refuse(route: Route) -> None:
+        polls.append(route.request.url)
+        route.fulfill(status=403, body="<h1>Forbidden</h1>")
+
+    page.route("**/ws/**", lambda route: route.fulfill(status=404, body="no such page"))
+    page.route("**/entries*", refuse)
+    page.goto(f"{server.url}/r/{room}/overlay")
+    for _ in range(100):
+        if len(polls) < 2:
+            page.clock.run_for(1_000)
+    assert len(polls) >= 2
+    expect(page.locator("[data-role=ended]")).to_be_hidden()
 
 
 OLD_BROWSER = """
@@ -297,92 +239,3 @@ def test_overlay_works_without_what_chromium_103_lacks(
     page.goto(f"{server.url}/r/{room}/overlay")
     assert page.evaluate("AbortSignal.any") is None
     post_until_shown(page, server.url, room, f"over {transport}")
-
-
-COVERED = """() => {
-    const [one, two] = ['video', 'danmaku-stage'].map((name) =>
-        document.querySelector(name)?.getBoundingClientRect());
-    if (!one || !two || one.width < 10) return false;
-    const sides = ['left', 'top', 'right', 'bottom'];
-    return sides.every((side) => Math.abs(one[side] - two[side]) <= 1);
-}"""
-VIDEO = '<video id="show" style="width: 400px; height: 225px; background: #123"></video>'
-STAGE = '<danmaku-stage room="{room}" for="show"></danmaku-stage>'
-LAYOUTS = {
-    "scaled": "<div style='transform: scale(.5)'>{video}{stage}</div>",
-    "scaled, stage outside": "<div style='transform: scale(.5)'>{video}</div>{stage}",
-    "turned": "<div style='rotate: 30deg; margin: 200px'>{video}{stage}</div>",
-    "turned, stage outside": "<div style='transform: rotate(20deg)'>{video}</div>{stage}",
-    "stage in another scale": "{video}<div style='transform: scale(2) rotate(10deg)'>{stage}</div>",
-    "zoomed": "<div style='zoom: 1.5'>{video}{stage}</div>",
-    "zoomed, stage outside": "<div style='zoom: .75'>{video}</div>{stage}",
-    "scrolled box": """<div id="box" style="height: 300px; overflow: auto; position: relative">
-        <div style="height: 200px"></div>{video}<div style="height: 900px"></div></div>{stage}""",
-    "sticky": """<div style="position: sticky; top: 0">{video}{stage}</div>
-        <div style="height: 3000px"></div>""",
-    "stage in a positioned box": """<p>words</p>{video}
-        <div style="position: absolute; left: 300px; top: 99px; border: 7px solid">{stage}</div>""",
-}
-
-
-@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
-def test_embedded_stage_covers_the_video_in_every_layout(
-    server: Any, new_page: NewPage, other_site: str, room: str, layout: str
-) -> None:
-    stage = STAGE.format(room=room)
-    script = f'<script type="module" src="{server.url}/static/js/embed.js"></script>'
-    OtherSite.page = f"<!doctype html>{layout.format(video=VIDEO, stage=stage)}{script}"
-    page = new_page()
-    page.goto(other_site)
-    page.wait_for_function(COVERED)
-    page.evaluate("document.getElementById('box')?.scrollBy(0, 150); scrollBy(0, 400)")
-    page.wait_for_function(COVERED)
-    page.evaluate("document.querySelector('video').style.transform = 'translate(90px, 30px)'")
-    page.wait_for_function(COVERED)
-
-
-def test_embedded_stage_follows_a_video_that_an_animation_moves(
-    server: Any, new_page: NewPage, other_site: str, room: str
-) -> None:
-    script = f'<script type="module" src="{server.url}/static/js/embed.js"></script>'
-    OtherSite.page = f"<!doctype html>{VIDEO}{STAGE.format(room=room)}{script}"
-    page = new_page()
-    page.goto(other_site)
-    page.wait_for_function(COVERED)
-    apart = page.evaluate(
-        f"""async () => {{
-            const paint = (done) => requestAnimationFrame(() => setTimeout(done));
-            const frame = () => new Promise(paint);
-            const video = document.querySelector('video');
-            const path = [{{ transform: 'none' }}, {{ transform: 'translate(500px, 200px)' }}];
-            const animation = video.animate(path, {{ duration: 1500, fill: 'forwards' }});
-            const covered = {COVERED};
-            while (animation.currentTime < 400) await frame(); // noticed within 200 ms
-            let samples = 0, apart = 0;
-            for (; animation.playState === 'running'; samples += 1) {{
-                await frame();
-                if (!covered()) apart += 1;
-            }}
-            return [samples, apart];
-        }}"""
-    )
-    assert apart[0] > 10
-    assert apart[1] == 0
-    page.wait_for_function(COVERED)
-
-
-def test_embedded_stage_covers_a_video_that_comes_later_or_is_replaced(
-    server: Any, new_page: NewPage, other_site: str, room: str
-) -> None:
-    script = f'<script type="module" src="{server.url}/static/js/embed.js"></script>'
-    OtherSite.page = f"<!doctype html><main></main>{STAGE.format(room=room)}{script}"
-    page = new_page()
-    page.goto(other_site)
-    page.wait_for_function("() => document.querySelector('danmaku-stage').stage")
-    page.evaluate(f"document.querySelector('main').innerHTML = `{VIDEO}`")
-    page.wait_for_function(COVERED)
-    page.evaluate(
-        f"document.querySelector('main').innerHTML = `<h1>Title</h1>{VIDEO}`.replace('400', '620')"
-    )
-    page.wait_for_function(COVERED)
-    assert page.locator("danmaku-stage").bounding_box()["width"] == 620

@@ -59,7 +59,7 @@ export function openPolling(address, listener) {
   function end(error) {
     if (ended.signal.aborted) return;
     ended.abort();
-    if (error instanceof ErrorResponse) {
+    if (error instanceof ErrorResponse && error.code) { // without a code it is somebody else's response, such as a proxy's
       listener.ended({ type: 'refused', status: error.status, code: error.code, retry_after: error.retryAfter }, error.message);
     } else listener.ended({ type: 'closed', code: 0 }, '');
   }

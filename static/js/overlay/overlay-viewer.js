@@ -1,6 +1,7 @@
 /**
  * A viewer without a user interface: a room's comments on a stage. It only reads, recovers from every interruption by itself, and
- * connects after a random delay, so that many overlays of one server do not connect at the same time.
+ * connects after a random delay, so that many overlays of one server do not connect at the same time. A final refusal ends it:
+ * the caller is told why.
  */
 
 import { RenderScheduler } from '../page/render-scheduler.js';
@@ -13,32 +14,39 @@ import { removedBy } from '../connection/removals.js';
 /** @typedef {import('../connection/wire.js').Entry} Entry */
 
 const START_WITHIN_MS = 2000;
-const RETRY_AFTER_MS = 60_000; // after an error that is final for this server: it may have been replaced by then
 
 export class OverlayViewer {
   #connection;
   #look;
   #roomDelay = 0;
   #abort = new AbortController();
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
   /**
    * @param {HTMLElement} element the `[data-role=stage]` element
-   * @param {{room: string, server?: string, look: import('./look.js').Look, serverClock?: import('../stage/server-clock.js').ServerClock, startWithinMs?: number}} options
+   * @param {object} options
+   * @param {string} options.room
+   * @param {string} [options.server]
+   * @param {import('./look.js').Look} options.look
+   * @param {import('../stage/server-clock.js').ServerClock} [options.serverClock]
+   * @param {(why: {reason: string, message: string}) => void} options.ended  the server refused the viewer for good: a code or '',
+   *   and the server's sentence or ''
    */
-  constructor(element, { room, server = SERVER, look, serverClock, startWithinMs = START_WITHIN_MS }) {
+  constructor(element, { room, server = SERVER, look, serverClock, ended }) {
     this.#look = look;
     this.stage = new Stage(element, { scheduler: new RenderScheduler(), settings: stageSettings(look), serverClock });
     this.#connection = new Connection({ room, server, history: 0, readOnly: true });
     this.#on('settings', ({ settings }) => this.#applySettings(settings));
     this.#on('entries', ({ entries, source }) => this.#applyEntries(entries, source));
     this.#on('lost', ({ restarted }) => restarted && this.stage.clear());
-    this.#on('state', ({ state, detail }) => {
-      if (state === 'offline' && detail === 'ended') this.#startWithin(2 * RETRY_AFTER_MS, RETRY_AFTER_MS);
+    this.#on('state', ({ detail, reason, message }) => {
+      if (detail === 'ended' && !this.#abort.signal.aborted) ended({ reason, message });
     });
     document.addEventListener('visibilitychange', () => this.#followVisibility(), { signal: this.#abort.signal });
-    this.#startWithin(startWithinMs);
+    this.#timer = setTimeout(() => {
+      this.#followVisibility();
+      this.#connection.start();
+    }, Math.random() * START_WITHIN_MS);
   }
 
   /** @param {import('./look.js').Look} look */
@@ -53,19 +61,6 @@ export class OverlayViewer {
     clearTimeout(this.#timer);
     this.#connection.stop();
     this.stage.destroy();
-  }
-
-  /** @param {number} max @param {number} [min] milliseconds */
-  #startWithin(max, min = 0) {
-    clearTimeout(this.#timer);
-    if (this.#abort.signal.aborted) return;
-    this.#timer = setTimeout(
-      () => {
-        this.#followVisibility();
-        this.#connection.start();
-      },
-      min + Math.random() * (max - min),
-    );
   }
 
   #followVisibility() {

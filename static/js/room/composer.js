@@ -5,7 +5,8 @@
 
 import { find } from '../page/dom.js';
 import { countGraphemes, fits } from './graphemes.js';
-import { hasText, t } from '../page/i18n.js';
+import { t } from '../page/i18n.js';
+import { rejectionText } from '../page/rejection-text.js';
 import { isComposed, onComplete } from '../page/text-entry.js';
 import { TEXT_BYTES, TEXT_GRAPHEMES } from '../connection/wire.js';
 
@@ -30,11 +31,6 @@ export function rulesFor({ user, role }, { who_may_post: who, slow_mode: slow = 
   if (role !== 'viewer') return { slowSeconds: 0, maxLength: TEXT_GRAPHEMES, closed: '' };
   const mustSignIn = who === 'signed_in' && (user === '' || user.startsWith('g-'));
   return { slowSeconds: slow, maxLength: most, closed: who === 'moderators' ? 'frozen' : mustSignIn ? 'sign_in_needed' : '' };
-}
-
-/** The message of a rejection in the page's language. @param {{code: string, message: string}} rejection */
-export function rejectionText({ code, message }) {
-  return hasText(`reject.${code}`) ? t(`reject.${code}`) : message || t('reject.other');
 }
 
 export class Composer {
