@@ -7,7 +7,7 @@ NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 HLS := chat/vendor/hls.min.mjs
 NPM_CI := npm ci --silent --no-audit --no-fund
 
-.PHONY: run test faults check format screenshots bench lock clean help setup-browser setup-tracer setup-nginx setup-php
+.PHONY: run test faults simulate check format screenshots bench lock clean help setup-browser setup-tracer setup-nginx setup-php
 
 help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ test: .venv/dev.stamp node_modules/dev.stamp $(HLS) setup-browser setup-tracer s
 
 faults: .venv/dev.stamp setup-tracer  ## Run the long fault tests: 100 kills, 2 h of churn (CHURN_MINUTES=10)
 	@FAULTS=long $(BIN)/python -m pytest tests/faults $(ARGS)
+
+simulate: .venv/dev.stamp  ## Live through days of a simulated world; make simulate SEEDS=10000 BASE=1
+	@$(BIN)/python -m tests.simulation --seeds $(or $(SEEDS),1000) --base $(or $(BASE),1) $(ARGS)
 
 check: .venv/dev.stamp node_modules/dev.stamp  ## Check format, lint, types and layers; changes nothing
 	@$(BIN)/ruff format --check .

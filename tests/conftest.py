@@ -69,7 +69,15 @@ def room() -> str:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # Unit tests first: what they find explains what the others would. The browser's last: its
     # driver keeps an event loop running in this thread, and no other can be run beside it.
-    order = {"unit": 0, "in_process": 1, "integration": 1, "loadtest": 2, "faults": 3, "browser": 4}
+    order = {
+        "unit": 0,
+        "in_process": 1,
+        "integration": 1,
+        "loadtest": 2,
+        "simulation": 3,
+        "faults": 3,
+        "browser": 4,
+    }
     items.sort(key=lambda item: order.get(item.path.parent.name, 1))
 
 

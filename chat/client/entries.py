@@ -78,14 +78,18 @@ class Entries:
 
     def add_welcome(self, welcome: Welcome) -> None:
         """Add the entries of a welcome."""
+        bodies = _bodies.decode(welcome.entries)
         if self.cursor is not None and not welcome.recovered:
             first = last = 0
             if welcome.epoch == self.cursor.epoch and welcome.reason != "ahead":
                 first = self.cursor.seq + 1
-                last = welcome.seq - len(_bodies.decode(welcome.entries))
-            settings = msgspec.json.decode(welcome.settings)
-            self._append(Missed(first, last, str(welcome.reason), settings))
-        self._append_all(welcome.entries)
+                last = welcome.seq - len(bodies)
+                # The recent history may begin before the cursor.
+                bodies = bodies[max(0, self.cursor.seq - last) :]
+            if first <= last or not first:
+                settings = msgspec.json.decode(welcome.settings)
+                self._append(Missed(first, last, str(welcome.reason), settings))
+        self._append_all(bodies)
         self.cursor = Cursor(welcome.epoch, welcome.seq)
 
     def add_range(self, message: Batch | Skip) -> bool:
@@ -101,12 +105,12 @@ class Entries:
         else:
             if message.thinned:
                 self._append(Missed(message.first, message.last, "thinned"))
-            self._append_all(message.entries)
+            self._append_all(_bodies.decode(message.entries))
         self.cursor = Cursor(self.cursor.epoch, message.last)
         return True
 
-    def _append_all(self, entries: msgspec.Raw) -> None:
-        for body in _bodies.decode(entries):
+    def _append_all(self, bodies: list[msgspec.Raw]) -> None:
+        for body in bodies:
             fields = msgspec.json.decode(body)
             if fields["kind"] == "comment":
                 self._append(_comment.decode(body))

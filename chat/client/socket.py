@@ -106,7 +106,8 @@ class Socket:
     def send(self, message: bytes) -> None:
         """Send a message; does nothing if the connection has ended, which ``read`` reports."""
         with contextlib.suppress(WebSocketClosedError):
-            self._connection.write_message(message)
+            sending = asyncio.ensure_future(self._connection.write_message(message))
+            sending.add_done_callback(_ignore_error)
 
     def close(self) -> None:
         """Close it; does nothing the second time."""
@@ -121,6 +122,12 @@ class Socket:
     def _give_up(self) -> None:
         if not self._dead.done():
             self._dead.set_result(None)
+
+
+def _ignore_error(sending: asyncio.Future[None]) -> None:
+    # The connection broke before everything was written. Retrieved, or asyncio would log it.
+    if not sending.cancelled():
+        sending.exception()
 
 
 def connect_websocket(request: HTTPRequest) -> Awaitable[WebSocketClientConnection]:

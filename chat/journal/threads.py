@@ -29,6 +29,7 @@ class ArchiveThreads:
             self._writer if archive.in_memory else ThreadPoolExecutor(2, "archive-reader")
         )
         self._file_is_replaced = False
+        self._is_closing = False
 
     @property
     def is_healthy(self) -> bool:
@@ -52,6 +53,8 @@ class ArchiveThreads:
         self._set_replaced(None)
 
     async def _call(self, executor: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
+        if self._is_closing:
+            raise JournalError
         try:
             return await asyncio.get_running_loop().run_in_executor(executor, work)
         except JournalError:
@@ -80,7 +83,8 @@ class ArchiveThreads:
         self._file_is_replaced = error is not None
 
     async def close(self) -> None:
-        """Wait for running work, and close the archive."""
+        """Wait for running work, and close the archive; further work raises JournalError."""
+        self._is_closing = True
         # On the writer thread, so that the archive is not closed while work runs there.
         await asyncio.get_running_loop().run_in_executor(self._writer, self._close)
         self._writer.shutdown(wait=False)

@@ -112,11 +112,15 @@ class FrameWriter:
 
     def _on_written(self, _written: asyncio.Future[None]) -> None:
         self.progress_at = self._connections.clock.monotonic()
-        if not self.writable and self.state is not ViewerState.LEFT and not self._stream.writing():
-            self._connections.stalled.pop(self, None)
-            if not self._stream.closed():
-                self.writable = True
-                self._on_drained()
+        if self.writable or self.state is ViewerState.LEFT or self._stream.writing():
+            return
+        if self._stream.closed():
+            # The connection broke. No read reports it: a peer that does not read is not read.
+            self.abort()
+            return
+        self._connections.stalled.pop(self, None)
+        self.writable = True
+        self._on_drained()
 
     def _on_drained(self) -> None:
         """Continue when the stream has written everything."""

@@ -205,6 +205,30 @@ def test_flooding_peer_is_rejected_and_then_closed(run_scenario: RunScenario) ->
     run_scenario(scenario, messages=BUDGET)
 
 
+def test_connection_that_breaks_while_its_peer_is_not_read_is_removed(
+    run_scenario: RunScenario,
+) -> None:
+    async def scenario(server: InProcessServer) -> None:
+        peer = await server.connect("demo")
+        room = server.hub.find_room("demo")
+        peer.stop_reading()
+        while not server.connections.stalled:
+            for _ in range(AT_ONCE):
+                server.hub.post(room, AUTHOR, Post(LONG_TEXT))
+            await asyncio.sleep(0)
+        # A peer that takes nothing is not read after its next message.
+        peer.send("ping")
+        await peer.wait_until_sent()
+        await server.sweep(5)
+        peer.reset()
+        async with asyncio.timeout(10):
+            while server.read_metric("danmaku_connections"):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert server.hub.count_viewers() == 0
+
+    run_scenario(scenario)
+
+
 def test_viewer_that_answers_no_ping_is_closed_with_4009(run_scenario: RunScenario) -> None:
     async def scenario(server: InProcessServer) -> None:
         peer = await server.connect("demo")

@@ -11,7 +11,7 @@ import pytest
 
 from chat.core.entry import number_entry
 from chat.core.room_settings import RoomSettings, SettingsChange
-from chat.journal import AppendFailed, Busy
+from chat.journal import AppendFailed, Busy, ReadFailed
 from tests.support.journal_harness import OpenJournal, run
 
 
@@ -333,5 +333,20 @@ def test_exception_in_a_delivery_loses_neither_acks_nor_entries(
             assert recorder.journal.is_consistent("demo")
             assert recorder.delivered == [("demo", 1, "a"), ("demo", 2, "b")]
             assert "a delivery failed" in caplog.text
+
+    run(steps)
+
+
+def test_read_after_the_close_fails_and_is_not_logged(
+    open_journal: OpenJournal, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def steps() -> None:
+        async with open_journal() as recorder:
+            await recorder.journal.open_room("demo")
+            await recorder.append("demo", "a")
+            await recorder.journal.close()
+            with pytest.raises(ReadFailed):
+                await recorder.journal.read("demo", 0, 10)
+            assert caplog.text == ""
 
     run(steps)
