@@ -1,7 +1,6 @@
 /**
  * One viewer's connection to one room. It reconnects by itself (reconnecting-transport.js), resumes from the cursor so that no
- * entry is missed or delivered twice, and keeps posts until the server has replied. It dispatches events and never touches
- * the DOM.
+ * entry is missed or delivered twice, and keeps posts until the server has replied.
  *
  * Events, each a CustomEvent:
  *   state     {state, detail, message, reason, retryInMs}
@@ -13,6 +12,7 @@
  *   lost      {reason, restarted}                  entries are missing and will not follow; restarted: a new epoch
  *   viewers   {count}
  *   identity  {user, name, role}
+ *   staff     the wire's, for a moderator
  *   signedout {code, message}                      the user's token has ended or was refused; the viewer is a guest
  *   accepted  {ref, seq, post}
  *   rejected  {ref, code, message, retryAfter, post}
@@ -141,6 +141,11 @@ export class Connection extends EventTarget {
     this.#sendToken();
   }
 
+  /** The token of the user who is signed in; '' for a guest. */
+  get userToken() {
+    return this.#userToken.token;
+  }
+
   /** The token to sign in with: a user's, or else the guest's session. */
   get #token() {
     return this.#userToken.token || this.#session.token;
@@ -192,7 +197,7 @@ export class Connection extends EventTarget {
       case 'identity':
         return this.#onIdentity(message);
       case 'staff':
-        return void this.#emit('staff', message);
+        return this.#emit('staff', message);
       case 'viewers':
         return this.#emit('viewers', message);
     }

@@ -1,4 +1,4 @@
-/** The menu of a comment: copy its text, hide its user, or hide one of its words. */
+/** The menu of a comment: copy its text, hide its user, or hide one of its words; a moderator can remove it. */
 
 import { placePopover } from '../page/popover.js';
 import { make } from '../page/dom.js';
@@ -7,6 +7,7 @@ import { t } from '../page/i18n.js';
 
 /** @typedef {import('../page/preferences.js').Preferences} Preferences */
 /** @typedef {{seq: number, user?: string, name?: string, text: string}} Comment */
+/** What a moderator does with a comment; null for everybody else. @typedef {{remove: (comment: Comment) => void, removeAll: (comment: Comment) => void} | null} Acts */
 
 export class CommentMenu {
   #popover;
@@ -32,13 +33,13 @@ export class CommentMenu {
   /**
    * @param {Comment} comment
    * @param {Element} anchor the comment, on the stage or in the transcript
-   * @param {{own: boolean, onClose?: () => void}} options own: by this viewer, who cannot hide their own comments
+   * @param {{own: boolean, acts?: Acts, onClose?: () => void}} options own: by this viewer, who cannot hide their own comments
    */
-  open(comment, anchor, { own, onClose = () => {} }) {
+  open(comment, anchor, { own, acts = null, onClose = () => {} }) {
     const popover = this.#popover;
     if (!popover.showPopover) return onClose(); // a browser without popovers
     if (popover.matches(':popover-open')) popover.hidePopover();
-    popover.replaceChildren(...this.#fill(comment, own));
+    popover.replaceChildren(...this.#fill(comment, own), ...this.#fillActs(comment, acts));
     popover.showPopover();
     this.#comment = comment;
     placePopover(popover, anchor);
@@ -68,6 +69,15 @@ export class CommentMenu {
       this.#makeItem(t('menu.hide_text'), () => hideWord(this.#preferences, text)),
       ...(words.length ? [make('p', { class: 'menu-label meta' }, t('menu.hide_word')), make('div', { class: 'menu-words' }, ...words)] : []),
     ];
+  }
+
+  /** @param {Comment} comment @param {Acts} acts @returns {Node[]} */
+  #fillActs(comment, acts) {
+    if (!acts) return [];
+    const items = [this.#makeItem(t('menu.remove'), () => acts.remove(comment))];
+    if (comment.user) items.push(this.#makeItem(t('menu.remove_all', { name: isolate(comment.name ?? '') }), () => acts.removeAll(comment)));
+    for (const item of items) item.classList.add('danger');
+    return [make('p', { class: 'menu-label meta' }, t('menu.moderate')), ...items];
   }
 
   /** @param {string} label @param {() => void} action */

@@ -8,6 +8,7 @@ import { CommentMenu } from './comment-menu.js';
 import { Composer, rulesFor } from './composer.js';
 import { DelayedRows } from './delayed-rows.js';
 import { Connection } from '../connection/connection.js';
+import { Moderator } from '../connection/moderator.js';
 import { removedBy } from '../connection/removals.js';
 import { showDroppedCount } from './dropped-counter.js';
 import { find } from '../page/dom.js';
@@ -26,6 +27,9 @@ import { Stage } from '../stage/stage.js';
 import { startClock } from './testcard.js';
 import { Transcript } from './transcript.js';
 import { Video } from './video.js';
+
+/** The roles that moderate. */
+const MODERATORS = new Set(['moderator', 'host']);
 
 /** @typedef {import('../connection/wire.js').Entry} Entry */
 /** @typedef {import('../connection/wire.js').RoomSettings} RoomSettings */
@@ -48,6 +52,7 @@ const rows = new DelayedRows(transcript, serverClock);
 const composer = new Composer(/** @type {HTMLFormElement} */ (find('composer')), { connection, scheduler, style: () => styleOf(preferences) });
 const video = new Video({ video: /** @type {HTMLVideoElement} */ (find('video')), testcard: find('testcard') }, preferences);
 const player = new Player(find('room-main'), { preferences, stage, video, scheduler });
+const moderator = new Moderator({ server: SERVER, room, token: () => connection.userToken });
 const menu = new CommentMenu(find('comment-card'), preferences);
 
 /** @type {RoomSettings} */
@@ -95,6 +100,15 @@ async function applyFilter() {
 /** @param {{seq: number, user?: string}} entry */
 function isOwn({ seq, user: by }) {
   return (user !== '' && by === user) || ownSeqs.has(seq);
+}
+
+/** What the viewer can do with comments as a moderator. @returns {import('./comment-menu.js').Acts} */
+function acts() {
+  /** @param {Promise<unknown>} done */
+  const report = (done) => done.catch((error) => composer.warn(rejectionText({ code: error.code ?? '', message: t('menu.failed') })));
+  return MODERATORS.has(role)
+    ? { remove: ({ seq }) => report(moderator.retract(seq)), removeAll: ({ user: by = '' }) => report(moderator.clearUser(by)) }
+    : null;
 }
 
 /** Removes comments wherever they are shown. @param {(comment: {seq: number, user?: string}) => boolean} test */
@@ -174,11 +188,11 @@ document.addEventListener('fullscreenchange', configureStage);
 stage.addEventListener('comment-click', (event) => {
   const { seq, entry, element } = /** @type {CustomEvent} */ (event).detail;
   stage.hold(seq);
-  menu.open(entry, element, { own: isOwn(entry), onClose: () => stage.release(seq) });
+  menu.open(entry, element, { own: isOwn(entry), acts: acts(), onClose: () => stage.release(seq) });
 });
 transcript.addEventListener('comment-click', (event) => {
   const { entry, element } = /** @type {CustomEvent} */ (event).detail;
-  menu.open(entry, element, { own: isOwn(entry) });
+  menu.open(entry, element, { own: isOwn(entry), acts: acts() });
 });
 
 followTheme(preferences);
