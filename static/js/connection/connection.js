@@ -14,6 +14,7 @@
  *   identity  {user, name, role}
  *   staff     the wire's, for a moderator
  *   signedout {code, message}                      the user's token has ended or was refused; the viewer is a guest
+ *   posted    {ref, post}                        by this viewer; `accepted` or `rejected` follows
  *   accepted  {ref, seq, post}
  *   rejected  {ref, code, message, retryAfter, post}
  */
@@ -125,6 +126,7 @@ export class Connection extends EventTarget {
   post(post) {
     if (this.#readOnly) throw new Error('this connection is read-only');
     const ref = this.#outbox.add(post);
+    if (ref !== null) this.#emit('posted', { ref, post });
     this.#transport.handle('post');
     return ref;
   }

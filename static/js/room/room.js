@@ -26,6 +26,7 @@ import { pageServerClock } from '../stage/server-clock.js';
 import { Stage } from '../stage/stage.js';
 import { startClock } from './testcard.js';
 import { Transcript } from './transcript.js';
+import { showUnsent } from './unsent.js';
 import { Video } from './video.js';
 
 /** The roles that moderate. */
@@ -198,6 +199,7 @@ transcript.addEventListener('comment-click', (event) => {
 followTheme(preferences);
 startClock(find('testcard'), scheduler);
 showStatus(connection, scheduler);
+showUnsent(connection, scheduler);
 showDroppedCount(find('dropped'), stage, scheduler);
 fillStylePopover(find('look-card'), { preferences, rename: (name) => connection.rename(name) });
 fillSettingsPopover(find('settings-card'), preferences, room);
