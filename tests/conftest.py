@@ -12,6 +12,9 @@ import pytest
 from tests.support.certificates import Certificate, issue_certificate
 from tests.support.server_process import ServerProcess
 
+# Hundreds of processes are started from this checkout: each would compile its modules again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # The time of one example depends on the machine, which two workers share.
 hypothesis.settings.register_profile(
     "shared machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]

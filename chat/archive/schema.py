@@ -1,22 +1,19 @@
-"""The archive's tables, and the steps that bring an older database there.
+"""The archive's tables, and how a database gets them.
 
-A database that exists is copied before it is changed; one of a newer version is left alone.
+A new database is created from ``chat/migrations/schema.sql``, which is what the migrations make. An
+older one is copied, then migrated; one of a newer version is left alone.
 """
 
 from __future__ import annotations
 
 import logging
-from importlib.resources import files
+from pathlib import Path
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from chat.archive.file import ArchiveError, copy_database
 
-MIGRATIONS = str(files("chat") / "migrations")
+MIGRATIONS = Path(__file__).resolve().parents[1] / "migrations"
 
 _log = logging.getLogger(__name__)
 _metadata = sa.MetaData()
@@ -64,17 +61,20 @@ clears = sa.Table(
 
 def migrate(engine: sa.Engine, path: str | None) -> None:
     """Bring a database to the newest schema; ``path`` is its file's. Raises ArchiveError."""
-    config = Config()
-    config.set_main_option("script_location", MIGRATIONS)
-    script = ScriptDirectory.from_config(config)
-    newest = script.get_current_head()
-    with engine.connect() as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
-        connection.rollback()
+    newest = max(file.name for file in MIGRATIONS.glob("versions/[0-9]*.py")).partition("_")[0]
+    with engine.begin() as connection:
+        current = _read_revision(connection)
+        if current is None and not sa.inspect(connection).get_table_names():
+            for statement in (MIGRATIONS / "schema.sql").read_text().strip().split(";\n"):
+                connection.exec_driver_sql(statement)
+            current = _read_revision(connection)
     if current == newest:
         return
+    # Only here, because it imports Alembic.
+    from chat.archive import migration
+
     if current is not None:
-        if current not in {step.revision for step in script.walk_revisions()}:
+        if current not in migration.revisions(MIGRATIONS):
             raise ArchiveError(
                 "The database was written by a newer version of this program "
                 f"(schema {current}). Use that version, or another database."
@@ -83,6 +83,10 @@ def migrate(engine: sa.Engine, path: str | None) -> None:
             copy = f"{path}.before-{newest}"
             copy_database(path, copy, replace=True)
             _log.info("the database was copied to %s before it was changed", copy)
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    migration.upgrade(engine, MIGRATIONS)
+
+
+def _read_revision(connection: sa.Connection) -> str | None:
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()

@@ -20,27 +20,45 @@ static/js/room/hidden-words.js does.
 
 from __future__ import annotations
 
+import re
+
 from chat.core.character_tables import FOLDS, INVISIBLE, SPACES
 from chat.core.graphemes import read_ranges
+
+# A range of the invisible code points that is longer is no part of the table but of an expression:
+# the private-use planes alone would take 10 MB and, at each start, 20 ms.
+_LONGEST_RANGE = 1_000
 
 
 def _read_folds() -> dict[int, str]:
     folds: dict[int, str] = {}
     for line in FOLDS:
         first, *targets = line.split(" ")
-        for code, target in enumerate(targets, int(first, 16)):
-            folds[code] = target.replace("␣", " ")
+        if "␣" in line:
+            targets = [target.replace("␣", " ") for target in targets]
+        folds.update(enumerate(targets, int(first, 16)))
     for written, target in ((INVISIBLE, ""), (SPACES, " ")):
-        folds |= {code: target for codes in read_ranges(written) for code in codes}
+        for codes in read_ranges(written):
+            if len(codes) <= _LONGEST_RANGE:
+                folds.update(dict.fromkeys(codes, target))
     return folds
 
 
 _FOLDS = _read_folds()
+_LONG_RANGES = re.compile(
+    "["
+    + "".join(
+        f"{chr(codes[0])}-{chr(codes[-1])}"
+        for codes in read_ranges(INVISIBLE)
+        if len(codes) > _LONGEST_RANGE
+    )
+    + "]"
+)
 
 
 def fold(text: str) -> str:
     """Fold a text in NFC, in linear time; folding it again changes nothing."""
-    return text.translate(_FOLDS)
+    return _LONG_RANGES.sub("", text).translate(_FOLDS)
 
 
 def characters_folded_to(targets: str) -> list[str]:

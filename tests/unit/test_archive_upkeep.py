@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import sqlite3
@@ -11,14 +12,13 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import chat.archive.schema
 from chat.archive import Archive, ArchiveError, UnsavedEntry
 from chat.archive.file import copy_database
+from chat.archive.migration import upgrade
 from chat.core.comment import Comment
 from chat.core.retraction import Retraction
 from chat.core.room_settings import RoomSettings, SettingsChange
@@ -280,7 +280,23 @@ def add_version(monkeypatch: pytest.MonkeyPatch, folder: Path, more: str = "") -
     """Let the program be one version of the schema further."""
     shutil.copytree(chat.archive.schema.MIGRATIONS, folder)
     (folder / "versions" / "0099_colour.py").write_text(NEXT_VERSION.format(more=more))
-    monkeypatch.setattr(chat.archive.schema, "MIGRATIONS", str(folder))
+    monkeypatch.setattr(chat.archive.schema, "MIGRATIONS", folder)
+
+
+def test_new_database_has_the_schema_that_the_migrations_make(
+    open_archive: OpenArchive, path: Path, tmp_path: Path
+) -> None:
+    open_archive()
+    migrated = tmp_path / "migrated.db"
+    upgrade(sa.create_engine(f"sqlite:///{migrated}"), chat.archive.schema.MIGRATIONS)
+    assert list_schema(path) == list_schema(migrated), "run tools/make_schema.py"
+
+
+def list_schema(path: Path) -> list[str]:
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        objects = database.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")
+        revisions = database.execute("SELECT version_num FROM alembic_version")
+        return [" ".join(text.split()) for (text,) in [*objects, *revisions]]
 
 
 def test_database_is_copied_before_it_is_migrated(
@@ -311,11 +327,8 @@ def test_database_of_the_first_schema_is_migrated_without_loss(
     open_archive: OpenArchive, path: Path
 ) -> None:
     engine = sa.create_engine(f"sqlite:///{path}")
-    config = Config()
-    config.set_main_option("script_location", chat.archive.schema.MIGRATIONS)
+    upgrade(engine, chat.archive.schema.MIGRATIONS, "0001")
     with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
         connection.exec_driver_sql("INSERT INTO rooms VALUES (1, 'demo', 'e1', 7)")
         connection.exec_driver_sql("INSERT INTO entries VALUES (1,7,17,'comment','g','k1','{}')")
     engine.dispose()

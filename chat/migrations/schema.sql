@@ -1,0 +1,45 @@
+CREATE TABLE alembic_version (
+	version_num VARCHAR(32) NOT NULL,
+	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+);
+CREATE TABLE rooms (
+	id INTEGER NOT NULL,
+	name TEXT NOT NULL,
+	epoch TEXT NOT NULL,
+	head INTEGER NOT NULL, settings TEXT DEFAULT '{}' NOT NULL, acts INTEGER DEFAULT '0' NOT NULL,
+	PRIMARY KEY (id),
+	UNIQUE (name)
+);
+CREATE TABLE entries (
+	room_id INTEGER NOT NULL,
+	seq INTEGER NOT NULL,
+	at BIGINT NOT NULL,
+	kind TEXT NOT NULL,
+	user TEXT NOT NULL,
+	ref TEXT,
+	body TEXT NOT NULL,
+	PRIMARY KEY (room_id, seq),
+	FOREIGN KEY(room_id) REFERENCES rooms (id)
+)
+ WITHOUT ROWID;
+CREATE UNIQUE INDEX entries_by_ref ON entries (room_id, user, ref) WHERE ref IS NOT NULL;
+CREATE TABLE acts (
+	room_id INTEGER NOT NULL,
+	number INTEGER NOT NULL,
+	at BIGINT NOT NULL,
+	body TEXT NOT NULL,
+	PRIMARY KEY (room_id, number),
+	FOREIGN KEY(room_id) REFERENCES rooms (id)
+)
+ WITHOUT ROWID;
+CREATE TABLE clears (
+	room_id INTEGER NOT NULL,
+	seq INTEGER NOT NULL,
+	"before" INTEGER NOT NULL,
+	user TEXT,
+	done INTEGER NOT NULL,
+	PRIMARY KEY (room_id, seq),
+	FOREIGN KEY(room_id) REFERENCES rooms (id)
+)
+ WITHOUT ROWID;
+INSERT INTO alembic_version VALUES ('0003');
