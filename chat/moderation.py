@@ -8,7 +8,7 @@ from __future__ import annotations
 from msgspec import Raw
 
 from chat.core.comment import Comment, clean_line
-from chat.core.entry import join_bodies
+from chat.core.entry import decode_entry, join_bodies
 from chat.core.moderation.acts import (
     MAX_REASON_BYTES,
     MAX_REASON_GRAPHEMES,
@@ -18,11 +18,13 @@ from chat.core.moderation.acts import (
 from chat.core.reject import Code, Rejection, reject
 from chat.core.retraction import Clear, ClearUser, Retracted, Retraction
 from chat.core.room_state import Author
-from chat.core.wire import Done
+from chat.core.wire import Done, UserCard
 from chat.environment import SYSTEM_CLOCK, Clock
 from chat.journal import ReadFailed
 from chat.metrics import Metrics
 from chat.room import BUSY_SECONDS, Room
+
+CARD_COMMENTS = 20
 
 
 class Moderation:
@@ -85,6 +87,25 @@ class Moderation:
             return join_bodies(await room.read_acts(after, limit))
         except ReadFailed:
             return reject(Code.NOT_READ, retry_after=BUSY_SECONDS)
+
+    async def find_user(self, room: Room, user: str) -> UserCard | Rejection:
+        """Return what is known about a user who posted lately."""
+        try:
+            record = await room.find_user(user, CARD_COMMENTS)
+        except ReadFailed:
+            return reject(Code.NOT_READ, retry_after=BUSY_SECONDS)
+        if record is None:
+            return reject(Code.NOT_FOUND)
+        entries = [decode_entry(body).entry for body in record.newest]
+        names = [entry.name for entry in entries if isinstance(entry, Comment)]
+        return UserCard(
+            user=user,
+            name=names[-1] if names else "",
+            first_seen=record.first_seen,
+            comments=join_bodies(record.newest),
+            sanctions=join_bodies([]),
+            reports=0,
+        )
 
 
 def _clean_reason(raw: str | None) -> str | Rejection:

@@ -12,8 +12,9 @@ from chat.core import wire
 from chat.core.comment import Comment
 from chat.core.entry import AnyEntry, Entry, NumberedEntry, decode_entry
 from chat.core.moderation.acts import Act, NumberedAct, SettingsAct
+from chat.core.moderation.users import UserRecord
 from chat.core.reject import Code, Rejection, reject
-from chat.core.retraction import Removal, Retraction, encode_retracted, removes
+from chat.core.retraction import Removal
 from chat.core.room_settings import SettingsChange, SettingsPatch, change
 from chat.core.room_state import Author, Duplicate, RoomState
 from chat.environment import Clock
@@ -146,7 +147,8 @@ class Room:
             self._history.append(entry.seq, numbered.body)
             comments += isinstance(entry, Comment)
             if isinstance(entry, Removal):
-                self._remove(entry)
+                self._state.remove(entry)
+                self._audience.clear_cache()
             elif isinstance(entry, SettingsChange):
                 self._state.settings = entry.settings
         self._metrics.accepted.inc(comments)
@@ -155,20 +157,6 @@ class Room:
         if done:
             self.acts = done[-1].id
             self._staff.send(done)
-
-    def _remove(self, removal: Removal) -> None:
-        """Replace the comments that a removal removes, in the history and in what was encoded."""
-        history = self._history
-        if isinstance(removal, Retraction):
-            first, last = removal.target, removal.target
-        else:
-            first, last = history.first, removal.before
-        for seq in range(max(first, history.first), min(last, history.head) + 1):
-            entry = decode_entry(history.slice(seq, seq)[0]).entry
-            # Only comments are removed; the archive checks the same.
-            if isinstance(entry, Comment) and removes(removal, seq, entry.user):
-                history.replace(seq, encode_retracted(seq))
-        self._audience.clear_cache()
 
     async def find_entry(self, seq: int) -> AnyEntry | None:
         """Return the entry ``seq``, None if there is none; raises ReadFailed."""
@@ -197,6 +185,10 @@ class Room:
     async def read_acts(self, after: int, limit: int) -> list[bytes]:
         """Return the bodies of the acts after a number, oldest first; raises ReadFailed."""
         return await self._journal.read_acts(self.name, after, limit)
+
+    async def find_user(self, user: str, limit: int) -> UserRecord | None:
+        """Return what a user posted lately, None if nothing; raises ReadFailed."""
+        return await self._journal.find_user(self.name, user, limit)
 
     def shorten_history(self, size: int) -> int:
         """Drop all but the newest ``size`` entries from memory; return how many bytes were freed.

@@ -21,7 +21,9 @@ from chat.archive.identity import FileReplaced
 from chat.archive.removals import VISIBLE_BODY, find_clear, overwrite_cleared, store_removals
 from chat.archive.rows import Row, encode_rows, insert_rows, unpack
 from chat.archive.schema import entries, rooms
+from chat.archive.users import find_user
 from chat.core.entry import number_entry
+from chat.core.moderation.users import UserRecord
 from chat.core.room_settings import RoomSettings, SettingsChange
 
 __all__ = ["Archive", "ArchiveError", "FileReplaced", "RoomRecord", "StoredEntry", "UnsavedEntry"]
@@ -229,6 +231,11 @@ class Archive(Database):
         """Return the bodies of the next ``limit`` acts after a number, oldest first."""
         with self._reading() as connection:
             return read_acts(connection, room_id, after, limit)
+
+    def find_user(self, room_id: int, user: str, limit: int) -> UserRecord | None:
+        """Return what a user posted lately, ``limit`` comments at most; None if nothing."""
+        with self._reading() as connection:
+            return find_user(connection, room_id, user, limit)
 
     # --- removing texts ---------------------------------------------------------------------------
 

@@ -19,10 +19,12 @@ from chat.core.comment import (
     is_too_long_to_clean,
     reject_length,
 )
+from chat.core.entry import decode_entry
 from chat.core.history import History
 from chat.core.limits import RateLimit, RecentTexts, SlowMode
 from chat.core.moderation.rules import check_author, check_text
 from chat.core.reject import Code, Rejection, reject
+from chat.core.retraction import Removal, Retraction, encode_retracted, removes
 from chat.core.room_settings import RoomSettings
 from chat.core.wire import Post
 
@@ -166,6 +168,19 @@ class RoomState:
         self._slow_mode.forget(sender)
         if isinstance(text := clean_text(post.text), str):
             self._recent_texts.forget(text)
+
+    def remove(self, removal: Removal) -> None:
+        """Replace the comments that a removal removes in the history, as the archive does."""
+        history = self.history
+        if isinstance(removal, Retraction):
+            first, last = removal.target, removal.target
+        else:
+            first, last = history.first, removal.before
+        for seq in range(max(first, history.first), min(last, history.head) + 1):
+            entry = decode_entry(history.slice(seq, seq)[0]).entry
+            # Only comments are removed; the archive checks the same.
+            if isinstance(entry, Comment) and removes(removal, seq, entry.user):
+                history.replace(seq, encode_retracted(seq))
 
     def count_refs(self) -> int:
         """Return the number of refs that are remembered."""

@@ -320,6 +320,20 @@ class Log(Struct, frozen=True):
     log: Raw
 
 
+class UserCard(Struct, frozen=True):
+    """The response to ``GET /api/rooms/{room}/users/{user}``; ``comments`` are oldest first.
+
+    ``first_seen`` is in Unix milliseconds. ``name`` is empty if all comments were removed.
+    """
+
+    user: str
+    name: str
+    first_seen: int
+    comments: Raw
+    sanctions: Raw
+    reports: int
+
+
 class Failure(Struct, frozen=True):
     """The body of an HTTP error."""
 

@@ -15,6 +15,7 @@ import msgspec
 
 from chat.core.entry import Entry, NumberedEntry
 from chat.core.moderation.acts import Act, NumberedAct
+from chat.core.moderation.users import UserRecord
 from chat.core.room_settings import RoomSettings
 
 
@@ -108,6 +109,9 @@ class Journal(Protocol):
 
     async def read_acts(self, room: str, after: int, limit: int) -> list[bytes]:
         """Return the bodies of the next ``limit`` acts after a number; raises ReadFailed."""
+
+    async def find_user(self, room: str, user: str, limit: int) -> UserRecord | None:
+        """Return what a user posted lately, ``limit`` comments at most; raises ReadFailed."""
 
     async def trim(self, cutoff: int) -> int:
         """Delete entries and acts of all rooms older than ``cutoff``, in Unix milliseconds.

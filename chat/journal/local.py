@@ -17,6 +17,7 @@ import msgspec
 from chat.archive import Archive, StoredEntry, UnsavedEntry
 from chat.core.entry import Entry, NumberedEntry, decode_entry
 from chat.core.moderation.acts import Act, NumberedAct, decode_act
+from chat.core.moderation.users import UserRecord
 from chat.core.retraction import Removal
 from chat.environment import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock
 from chat.journal import (
@@ -223,8 +224,13 @@ class LocalJournal:
 
     async def read_acts(self, room: str, after: int, limit: int) -> list[bytes]:
         """Read from the archive, concurrently with the writer."""
-        room_id = self._rooms[room].room_id
-        return await self._threads.read(lambda: self._archive.read_acts(room_id, after, limit))
+        read = partial(self._archive.read_acts, self._rooms[room].room_id, after, limit)
+        return await self._threads.read(read)
+
+    async def find_user(self, room: str, user: str, limit: int) -> UserRecord | None:
+        """Read from the archive, concurrently with the writer."""
+        find = partial(self._archive.find_user, self._rooms[room].room_id, user, limit)
+        return await self._threads.read(find)
 
     async def trim(self, cutoff: int) -> int:
         """Delete old entries and acts in steps."""

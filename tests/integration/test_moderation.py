@@ -24,6 +24,7 @@ ENDPOINTS: list[tuple[str, str, Any]] = [
     ("DELETE", "comments/1", None),
     ("POST", "clear", {}),
     ("GET", "log", None),
+    ("GET", "users/g-1", None),
 ]
 endpoints = pytest.mark.parametrize(("method", "path", "body"), ENDPOINTS)
 
@@ -108,6 +109,7 @@ def test_room_that_does_not_exist_is_not_made(
         ("GET", "log?limit=0", None, "bad_parameter"),
         ("GET", "log?limit=1001", None, "bad_parameter"),
         ("GET", "log?before=1", None, "bad_parameter"),
+        ("GET", "log?format=xml", None, "bad_parameter"),
     ],
 )
 def test_wrong_field_is_named_and_nothing_is_done(
@@ -178,9 +180,11 @@ def test_clear_removes_what_is_there_and_no_later_comment(
 ) -> None:
     with Viewer(server, room) as viewer:
         viewer.post("before")
+        # A comment that is removed before it is sent is sent as its placeholder.
+        assert [entry["kind"] for entry in viewer.take(1)] == ["comment"]
         assert moderator.clear().json["seq"] == 2
         viewer.post("after")
-        assert [entry["kind"] for entry in viewer.take(3)] == ["comment", "clear", "comment"]
+        assert [entry["kind"] for entry in viewer.take(2)] == ["clear", "comment"]
     with Viewer(server, room) as later:
         kinds = [entry["kind"] for entry in later.welcome["entries"]]
         assert kinds == ["retracted", "clear", "comment"]
@@ -198,6 +202,28 @@ def test_moderators_who_act_on_one_comment_at_once_get_the_same_answer(
         assert [act["kind"] for act in moderators[0].read_log()] == ["retract"]
         for one in moderators:
             one.close()
+
+
+# --- users ----------------------------------------------------------------------------------------
+
+
+def test_card_of_a_user_has_the_name_the_first_and_the_last_comments(
+    server: ServerProcess, room: str, moderator: Moderator
+) -> None:
+    with Viewer(server, room, name="Owl") as owl, Viewer(server, room) as fox:
+        for number in range(1, 23):
+            owl.post(f"owl {number}")
+        fox.post("fox")
+        entries = fox.take(23)
+        moderator.retract(22)
+        user = owl.welcome["user"]
+        card = moderator.call("GET", f"users/{user}").json
+    comments = card.pop("comments")
+    assert comments == [*entries[2:21], {"kind": "retracted", "seq": 22}]
+    assert card == {
+        "user": user, "name": "Owl", "first_seen": entries[0]["at"], "sanctions": [], "reports": 0,
+    }  # fmt: skip
+    assert moderator.call("GET", "users/g-nobody").error["code"] == "not_found"
 
 
 # --- the log --------------------------------------------------------------------------------------
@@ -238,6 +264,7 @@ def test_log_has_who_what_whom_when_and_why_also_after_a_restart(
         lines = mia.call("GET", "log", Accept="application/x-ndjson")
         assert lines.headers.get_content_type() == "application/x-ndjson"
         assert [json.loads(line)["id"] for line in lines.body.splitlines()] == [1, 2, 3]
+        assert mia.call("GET", "log?format=jsonl").body == lines.body
         # A retraction is repeated, not done again.
         assert mia.retract(1).json["seq"] == 2
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import msgspec
 from msgspec import Raw
 
+from chat.core.reject import Code, reject
 from chat.core.wire import Log
+from chat.web.handler import Refused
 from chat.web.moderation.handler import ModeratorHandler
 
 LOG_DEFAULT = 100
@@ -17,22 +19,32 @@ _bodies = msgspec.json.Decoder(list[Raw])
 
 
 class LogHandler(ModeratorHandler):
-    """``GET /api/rooms/{room}/log?after=&limit=``: the acts after a number, or the newest."""
+    """``GET /api/rooms/{room}/log?after=&limit=``: the acts after a number, or the newest.
 
-    PARAMETERS = ("after", "limit")
+    ``format=jsonl`` or the header ``Accept`` asks for JSON lines.
+    """
+
+    PARAMETERS = ("after", "limit", "format")
 
     async def get(self, name: str) -> None:
         """Respond with a JSON object, or with a line for each act if the client accepts that."""
         self.authorize(name)
         limit = int(self.read_number("limit", LOG_DEFAULT, 1, MAX_LOG, whole=True))
         after = int(self.read_number("after", -1, -1, MAX_NUMBER, whole=True))
+        wants_lines = self._wants_lines()
         room = await self.open_existing_room(name)
         moderation = self.services.moderation
         log = self.require(await moderation.read_log(room, None if after < 0 else after, limit))
         self.set_header("Vary", "Origin, Accept")
-        if self.request.headers.get("Accept") != LINES:
+        if not wants_lines:
             self.write_json(Log(log))
             return
         self.set_header("Content-Type", LINES)
         self.set_header("Cache-Control", "no-store")
         self.finish(b"".join(bytes(act) + b"\n" for act in _bodies.decode(log)))
+
+    def _wants_lines(self) -> bool:
+        wanted = self.query.get("format")
+        if wanted not in (None, "json", "jsonl"):
+            raise Refused(reject(Code.BAD_PARAMETER, detail="format must be json or jsonl"))
+        return wanted == "jsonl" or (wanted is None and self.request.headers.get("Accept") == LINES)
