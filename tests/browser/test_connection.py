@@ -48,7 +48,7 @@ def test_comment_posted_while_offline_is_sent_after_reconnecting(
     server.stop()
     expect(page.locator('[data-role=status]:not([data-state="live"])')).to_be_visible()
     post(page, "kept for later")
-    expect(page.locator("[data-role=composer-hint]")).to_contain_text("Not connected")
+    expect(page.locator("[data-role=unsent-title]")).to_contain_text("Not connected")
     server.start()
     expect(page.locator(TEXTS)).to_have_text(["kept for later"], timeout=30_000)
     expect(page.locator("[data-role=composer-hint]")).to_be_hidden()

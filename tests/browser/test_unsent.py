@@ -8,11 +8,12 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, WebSocketRoute, expect
 
-from tests.browser.room_page import FIELD, TEXTS, enter, expect_state, post
+from tests.browser.room_page import FIELD, HINT, TEXTS, enter, expect_state, post
 from tests.support.server_process import ServerProcess
 
 NewPage = Callable[..., Page]
 
+TITLE = "[data-role=unsent-title]"
 UNSENT = "[data-role=unsent-list] li"
 RETRY = "[data-role=unsent-retry]"
 
@@ -89,12 +90,28 @@ def test_posts_without_a_connection_look_unsent_at_once_and_can_be_tried(
     post(page, "one")
     post(page, "two")
     expect(page.locator(UNSENT)).to_have_text(["one", "two"])
+    expect(page.locator(TITLE)).to_contain_text("when the connection is back")
+    expect(page.locator(HINT)).to_be_hidden()  # it would cover them, and say the same
     expect_state(page, "offline", timeout=30_000)
     server.start()
     page.locator(RETRY).click()
     expect(page.locator(TEXTS)).to_have_text(["one", "two"])
     expect(page.locator(UNSENT)).to_have_count(0)
     expect(page.locator(RETRY)).to_be_hidden()
+
+
+def test_without_the_list_of_comments_the_composer_says_that_a_post_waits(
+    start_server: Callable[..., ServerProcess], room: str, new_page: NewPage
+) -> None:
+    server = start_server()
+    page = enter(new_page(), server, room)
+    page.keyboard.press("Escape")
+    page.keyboard.press("t")
+    server.stop()
+    expect(page.locator('[data-role=status]:not([data-state="live"])')).to_be_visible()
+    post(page, "in theatre mode")
+    expect(page.locator(HINT)).to_be_visible()
+    expect(page.locator(HINT)).to_contain_text("when the connection is back")
 
 
 def test_rejected_post_returns_to_the_field_and_is_not_unsent(

@@ -38,15 +38,11 @@ export function keptName({ values: { name } }) {
   return refusalOf(name) === '' ? name : '';
 }
 
-/** Whether the viewer may choose a name: a user has the name of the token. @param {boolean} isFixed */
-export function setNameFixed(isFixed) {
-  const name = document.getElementById('own-name');
-  if (name instanceof HTMLInputElement) name.disabled = isFixed;
-}
-
 /**
+ * Returns a function that fixes the viewer's name, since a user has the name of its token; '' lets the viewer choose.
  * @param {HTMLElement} popover
  * @param {{preferences: Preferences, rename: (name: string) => void}} options
+ * @returns {(fixedName: string) => void}
  */
 export function fillStylePopover(popover, { preferences, rename }) {
   const name = make('input', { class: 'field', id: 'own-name', type: 'text', autocomplete: 'nickname', placeholder: t('look.name_guest') });
@@ -67,10 +63,12 @@ export function fillStylePopover(popover, { preferences, rename }) {
     else if (target.type === 'radio') preferences.set({ [target.name.replace('look-', '')]: target.value });
   });
 
+  let fixedName = '';
   /** @param {string} code a rejection's, or '' */
   function showRefusal(code) {
     name.setAttribute('aria-invalid', String(code !== ''));
-    nameHint.textContent = code === '' ? t('look.name_hint', { n: NAME_GRAPHEMES }) : t(`reject.${code}`);
+    const hint = fixedName ? t('look.name_fixed') : t('look.name_hint', { n: NAME_GRAPHEMES });
+    nameHint.textContent = code === '' ? hint : t(`reject.${code}`);
   }
 
   function saveName() {
@@ -97,12 +95,20 @@ export function fillStylePopover(popover, { preferences, rename }) {
     }
     customColor.value = values.color;
     customColor.closest('.swatch')?.classList.toggle('chosen', !Object.values(COLORS).includes(values.color));
-    name.value = values.name;
+    name.value = fixedName || values.name;
     letter.dataset.size = values.size;
     letter.style.setProperty('--look-color', values.color);
   }
   preferences.addEventListener('change', show);
   show();
+
+  return (fixed) => {
+    if (fixed === fixedName) return;
+    fixedName = fixed;
+    name.disabled = fixed !== '';
+    showRefusal('');
+    show();
+  };
 }
 
 /**
