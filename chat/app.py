@@ -193,7 +193,7 @@ class Server:
             clock=clock,
             callers=Callers(settings),
             hub=self._hub,
-            moderation=Moderation(self._metrics, self._clock),
+            moderation=Moderation(self._journal, self._clock),
             room_list=RoomList(self._hub, clock),
             metrics=metrics,
             connections=self.connections,

@@ -24,7 +24,7 @@ from chat.journal import Journal, ReadFailed
 from chat.load import LoadMonitor
 from chat.metrics import Metrics
 from chat.room import BUSY_SECONDS, Outcome, Room
-from chat.rooms import RoomLimits, Rooms
+from chat.rooms import OnBan, RoomLimits, Rooms
 from chat.settings import Settings
 
 RESUME_LIMIT = 300
@@ -106,6 +106,10 @@ class Hub:
     def start(self) -> None:
         """Start to receive entries from the journal."""
         self._journal.start(self._rooms.deliver, self._rooms.trim)
+
+    def on_ban(self, act: OnBan) -> None:
+        """Let this be called with the room and the user when a user is banned."""
+        self._rooms.on_ban = act
 
     # --- rooms ----------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ Who may do it is decided before, by a token; what the act changes, by the journa
 from __future__ import annotations
 
 from msgspec import Raw
+from msgspec.structs import replace
 
 from chat.core.comment import Comment, clean_line
 from chat.core.entry import decode_entry, join_bodies
@@ -13,15 +14,19 @@ from chat.core.moderation.acts import (
     MAX_REASON_BYTES,
     MAX_REASON_GRAPHEMES,
     ClearAct,
+    LiftAct,
     RetractAct,
+    SanctionAct,
+    decode_act,
 )
+from chat.core.moderation.sanctions import SANCTION_LIMIT
 from chat.core.reject import Code, Rejection, reject
+from chat.core.requests import SanctionRequest
 from chat.core.retraction import Clear, ClearUser, Retracted, Retraction
 from chat.core.room_state import Author
-from chat.core.wire import Done, UserCard
+from chat.core.wire import Done, Sanction, SanctionList, UserCard
 from chat.environment import SYSTEM_CLOCK, Clock
-from chat.journal import ReadFailed
-from chat.metrics import Metrics
+from chat.journal import Journal, ReadFailed
 from chat.room import BUSY_SECONDS, Room
 
 CARD_COMMENTS = 20
@@ -30,8 +35,8 @@ CARD_COMMENTS = 20
 class Moderation:
     """The acts of moderators. All methods return once their result is durable."""
 
-    def __init__(self, metrics: Metrics, clock: Clock = SYSTEM_CLOCK) -> None:
-        self._metrics = metrics
+    def __init__(self, journal: Journal, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._journal = journal
         self._clock = clock
 
     async def retract(
@@ -79,33 +84,93 @@ class Moderation:
         )  # fmt: skip
         return result if isinstance(result, Rejection) else Done(room.epoch, result.seq)
 
+    async def sanction(
+        self, room: Room, wanted: SanctionRequest, author: Author
+    ) -> Sanction | Rejection:
+        """Mute or ban a user; a sanction of the same kind against the user is replaced."""
+        cleaned = _clean_reason(wanted.reason)
+        if isinstance(cleaned, Rejection):
+            return cleaned
+        at = self._clock.unix_ms()
+        if len(room.sanctions) >= SANCTION_LIMIT:
+            room.sanctions.drop_expired(at)
+            if len(room.sanctions) >= SANCTION_LIMIT:
+                return reject(Code.BUSY, retry_after=BUSY_SECONDS)
+        act = SanctionAct(
+            at=at,
+            by=author.user,
+            by_name=author.name,
+            reason=cleaned,
+            sanction=wanted.kind,
+            user=wanted.user,
+            until=None if wanted.minutes is None else at + wanted.minutes * 60_000,
+        )
+        result = await room.append_act(None, act)
+        return result if isinstance(result, Rejection) else _describe(replace(act, id=result.act))
+
+    async def lift(self, room: Room, number: int, author: Author) -> Rejection | None:
+        """End a sanction; one that has ended already is left alone."""
+        at, act = self._clock.unix_ms(), room.sanctions.find(number)
+        if act is None or act.is_over(at):
+            return await self._check_was_sanction(room, number)
+        lift = LiftAct(
+            at=at,
+            by=author.user,
+            by_name=author.name,
+            lifted=number,
+            sanction=act.sanction,
+            user=act.user,
+        )
+        result = await room.append_act(None, lift)
+        return result if isinstance(result, Rejection) else None
+
+    async def _check_was_sanction(self, room: Room, number: int) -> Rejection | None:
+        try:
+            found = await self._journal.read_acts(room.name, number - 1, 1)
+        except ReadFailed:
+            return reject(Code.NOT_READ, retry_after=BUSY_SECONDS)
+        acts = [decode_act(body).act for body in found]
+        is_known = any(isinstance(act, SanctionAct) and act.id == number for act in acts)
+        return None if is_known else reject(Code.NOT_FOUND)
+
+    def list_sanctions(self, room: Room) -> SanctionList:
+        """Return the sanctions in force, oldest first."""
+        found = room.sanctions.find_all(self._clock.unix_ms())
+        return SanctionList([_describe(act) for act in found])
+
     async def read_log(self, room: Room, after: int | None, limit: int) -> Raw | Rejection:
         """Return the acts after a number as a JSON array, oldest first; None for the newest."""
         if after is None:
             after = max(0, room.acts - limit)
         try:
-            return join_bodies(await room.read_acts(after, limit))
+            return join_bodies(await self._journal.read_acts(room.name, after, limit))
         except ReadFailed:
             return reject(Code.NOT_READ, retry_after=BUSY_SECONDS)
 
     async def find_user(self, room: Room, user: str) -> UserCard | Rejection:
         """Return what is known about a user who posted lately."""
         try:
-            record = await room.find_user(user, CARD_COMMENTS)
+            record = await self._journal.find_user(room.name, user, CARD_COMMENTS)
         except ReadFailed:
             return reject(Code.NOT_READ, retry_after=BUSY_SECONDS)
-        if record is None:
+        sanctions = room.sanctions.find_of(user, self._clock.unix_ms())
+        if record is None and not sanctions:
             return reject(Code.NOT_FOUND)
-        entries = [decode_entry(body).entry for body in record.newest]
+        bodies = record.newest if record else []
+        entries = [decode_entry(body).entry for body in bodies]
         names = [entry.name for entry in entries if isinstance(entry, Comment)]
         return UserCard(
             user=user,
             name=names[-1] if names else "",
-            first_seen=record.first_seen,
-            comments=join_bodies(record.newest),
-            sanctions=join_bodies([]),
+            first_seen=record.first_seen if record else None,
+            comments=join_bodies(bodies),
+            sanctions=[_describe(act) for act in sanctions],
             reports=0,
         )
+
+
+def _describe(act: SanctionAct) -> Sanction:
+    return Sanction(act.id, act.user, act.sanction, act.until, act.reason, act.by, act.at)
 
 
 def _clean_reason(raw: str | None) -> str | Rejection:

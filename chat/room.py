@@ -11,8 +11,8 @@ from msgspec import Raw
 from chat.core import wire
 from chat.core.comment import Comment
 from chat.core.entry import AnyEntry, Entry, NumberedEntry, decode_entry
-from chat.core.moderation.acts import Act, NumberedAct, SettingsAct
-from chat.core.moderation.users import UserRecord
+from chat.core.moderation.acts import Act, LiftAct, NumberedAct, SanctionAct, SettingsAct
+from chat.core.moderation.sanctions import Sanctions
 from chat.core.reject import Code, Rejection, reject
 from chat.core.retraction import Removal
 from chat.core.room_settings import SettingsChange, SettingsPatch, change
@@ -98,6 +98,11 @@ class Room:
         return self._state.encode_settings()
 
     @property
+    def sanctions(self) -> Sanctions:
+        """Who may not post."""
+        return self._state.sanctions
+
+    @property
     def viewer_count(self) -> int:
         """The number of viewers, by any transport."""
         return len(self._audience)
@@ -155,6 +160,9 @@ class Room:
         self._audience.add_entries(new)
         done = [one for one in acts if one.id > self.acts]
         if done:
+            for one in done:
+                if isinstance(act := one.act, SanctionAct | LiftAct):
+                    self._state.sanctions.apply(act)
             self.acts = done[-1].id
             self._staff.send(done)
 
@@ -166,12 +174,9 @@ class Room:
         return None if body is None else decode_entry(body).entry
 
     async def append_act(
-        self, entry: Entry, act: Act, ref: str | None = None
+        self, entry: Entry | None, act: Act, ref: str | None = None
     ) -> AppendResult | Rejection:
-        """Store what a moderator does: the entry, and the act in the staff stream.
-
-        Returns once they are durable.
-        """
+        """Store an act of staff, and the entry that it causes; returns once they are durable."""
         self._appending += 1
         try:
             return await self._journal.append(self.name, entry, ref, act)
@@ -181,14 +186,6 @@ class Room:
             return reject(Code.NOT_KEPT, retry_after=BUSY_SECONDS)
         finally:
             self._appending -= 1
-
-    async def read_acts(self, after: int, limit: int) -> list[bytes]:
-        """Return the bodies of the acts after a number, oldest first; raises ReadFailed."""
-        return await self._journal.read_acts(self.name, after, limit)
-
-    async def find_user(self, user: str, limit: int) -> UserRecord | None:
-        """Return what a user posted lately, None if nothing; raises ReadFailed."""
-        return await self._journal.find_user(self.name, user, limit)
 
     def shorten_history(self, size: int) -> int:
         """Drop all but the newest ``size`` entries from memory; return how many bytes were freed.

@@ -7,7 +7,7 @@ need the space. Reading creates no room.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
@@ -15,7 +15,7 @@ from chat.core import wire
 from chat.core.entry import NumberedEntry
 from chat.core.history import HISTORY_LIMIT, History
 from chat.core.limits import RateLimit
-from chat.core.moderation.acts import NumberedAct
+from chat.core.moderation.acts import NumberedAct, SanctionAct, SanctionKind
 from chat.core.reject import Code, Rejection, reject
 from chat.core.room_state import REF_LIMIT, RoomState
 from chat.environment import Clock
@@ -51,8 +51,15 @@ class RoomLimits(msgspec.Struct, frozen=True, kw_only=True):
     pollers: int = POLLER_LIMIT
 
 
+OnBan = Callable[[Room, str], None]
+"""(room, user): a user was banned."""
+
+
 class Rooms:
-    """The open rooms. All methods belong to the event loop's thread."""
+    """The open rooms. All methods belong to the event loop's thread.
+
+    ``on_ban`` is called when a user is banned from an open room.
+    """
 
     def __init__(
         self,
@@ -77,6 +84,7 @@ class Rooms:
         self._history_bytes = 0
         self._full_until = 0.0
         self.is_stopping = False
+        self.on_ban: OnBan = lambda room, user: None
 
     def __iter__(self) -> Iterator[Room]:
         return iter(self._rooms.values())
@@ -144,7 +152,15 @@ class Rooms:
         for seq, body in enumerate(found.recent, history.first):
             history.append(seq, body)
         limits = RateLimit(self._settings.post_burst, self._settings.post_rate)
-        state = RoomState(name, found.epoch, history, limits, found.settings, self._limits.refs)
+        state = RoomState(
+            name,
+            found.epoch,
+            history,
+            limits,
+            found.settings,
+            self._limits.refs,
+            found.sanctions,
+        )
         room = self._rooms[name] = Room(
             state,
             journal,
@@ -249,8 +265,12 @@ class Rooms:
     ) -> None:
         """Pass new entries and acts to their room."""
         room = self._rooms.get(name)
-        if room is not None:
-            room.apply(entries, acts)
+        if room is None:
+            return
+        room.apply(entries, acts)
+        for act in (numbered.act for numbered in acts):
+            if isinstance(act, SanctionAct) and act.sanction is SanctionKind.BAN:
+                self.on_ban(room, act.user)
 
     def trim(self, name: str, last: int) -> None:
         """Drop the entries of a room up to ``last``, which are no longer stored."""

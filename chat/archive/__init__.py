@@ -20,13 +20,22 @@ from chat.archive.file import ArchiveError
 from chat.archive.identity import FileReplaced
 from chat.archive.removals import VISIBLE_BODY, find_clear, overwrite_cleared, store_removals
 from chat.archive.rows import Row, encode_rows, insert_rows, unpack
+from chat.archive.sanctions import read_sanctions, store_sanctions
 from chat.archive.schema import entries, rooms
 from chat.archive.users import find_user
 from chat.core.entry import number_entry
 from chat.core.moderation.users import UserRecord
 from chat.core.room_settings import RoomSettings, SettingsChange
 
-__all__ = ["Archive", "ArchiveError", "FileReplaced", "RoomRecord", "StoredEntry", "UnsavedEntry"]
+__all__ = [
+    "Archive",
+    "ArchiveError",
+    "FileReplaced",
+    "OpenedRoom",
+    "RoomRecord",
+    "StoredEntry",
+    "UnsavedEntry",
+]
 
 _PAGE_BYTES = 4_096
 
@@ -39,6 +48,14 @@ class RoomRecord(msgspec.Struct, frozen=True):
     head: int
     settings: RoomSettings = RoomSettings()
     acts: int = 0
+
+
+class OpenedRoom(msgspec.Struct, frozen=True):
+    """A room as it is opened: its newest bodies, oldest first, and the acts of its sanctions."""
+
+    record: RoomRecord
+    recent: list[bytes]
+    sanctions: list[bytes]
 
 
 _COLUMNS = ["room_id", "seq", "at", "kind", "user", "ref", "body"]
@@ -90,10 +107,8 @@ class Archive(Database):
             found = connection.execute(_FIND_ROOMS, {"names": list(names)}).all()
         return {row.name: _read_record(row) for row in found}
 
-    def open_rooms(
-        self, wanted: Mapping[str, str | None], recent: int
-    ) -> dict[str, tuple[RoomRecord, list[bytes]]]:
-        """Return rooms and their newest bodies, at most ``recent`` each, oldest first.
+    def open_rooms(self, wanted: Mapping[str, str | None], recent: int) -> dict[str, OpenedRoom]:
+        """Return rooms, each with at most ``recent`` bodies.
 
         A room that does not exist is created with the epoch given for it, all in one transaction.
         If the epoch is None, the room is omitted.
@@ -105,16 +120,13 @@ class Archive(Database):
                 for name, epoch in new.items():
                     records[name] = self._load_or_create(connection, name, epoch)
             self.written_pages += 4
-        return {
-            name: (
-                record,
-                [
-                    body
-                    for _, body in self.read(record.room_id, max(0, record.head - recent), recent)
-                ],
-            )
-            for name, record in records.items()
-        }
+        return {name: self._open(record, recent) for name, record in records.items()}
+
+    def _open(self, record: RoomRecord, recent: int) -> OpenedRoom:
+        found = self.read(record.room_id, max(0, record.head - recent), recent)
+        with self._reading() as connection:
+            sanctions = read_sanctions(connection, record.room_id)
+        return OpenedRoom(record, [body for _, body in found], sanctions)
 
     def load_or_create_room(self, name: str, new_epoch: str) -> RoomRecord:
         """Return the room; a new room gets the epoch ``new_epoch``."""
@@ -153,6 +165,9 @@ class Archive(Database):
                 entry, key = unsaved.entry, (unsaved.room_id, unsaved.user, unsaved.ref)
                 if unsaved.ref is not None and key in seen:
                     stored.append(StoredEntry(seen[key], None))
+                    continue
+                if entry is None:
+                    stored.append(StoredEntry(heads[unsaved.room_id], None))
                     continue
                 heads[unsaved.room_id] += 1
                 seq = seen[key] = heads[unsaved.room_id]
@@ -199,14 +214,16 @@ class Archive(Database):
     def _store_acts(
         self, connection: sa.Connection, batch: list[UnsavedEntry], stored: list[StoredEntry]
     ) -> list[StoredEntry]:
-        """Store the acts of the entries that are no duplicates; return the results with them."""
+        """Store the acts, unless they are duplicates; return the results with them."""
         done = [
             (place, unsaved.room_id, unsaved.act)
             for place, unsaved in enumerate(batch)
-            if unsaved.act is not None and not stored[place].dup
+            if unsaved.act is not None and (unsaved.entry is None or not stored[place].dup)
         ]
         stored = list(stored)
         numbered = store_acts(connection, [(room_id, act) for _, room_id, act in done])
+        keys = [room_id for _, room_id, _ in done]
+        store_sanctions(connection, list(zip(keys, numbered, strict=True)))
         for (place, _, _), act in zip(done, numbered, strict=True):
             stored[place] = msgspec.structs.replace(stored[place], act=act)
         return stored

@@ -12,11 +12,12 @@ from chat.core.moderation.acts import Act, NumberedAct
 class UnsavedEntry(msgspec.Struct, frozen=True):
     """An entry that waits for its number; ``ref`` is its sender's own id for it.
 
-    ``act``, if a moderator caused the entry, is stored with it.
+    ``act``, if a moderator caused the entry, is stored with it. An act without an entry is stored
+    alone; its result has the number of the newest entry.
     """
 
     room_id: int
-    entry: Entry
+    entry: Entry | None
     ref: str | None = None
     act: Act | None = None
 
@@ -36,4 +37,4 @@ class StoredEntry(msgspec.Struct, frozen=True):
     @property
     def dup(self) -> bool:
         """Whether an earlier entry with the same sender and ref has this number."""
-        return self.entry is None
+        return self.entry is None and self.act is None

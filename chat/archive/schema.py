@@ -57,6 +57,16 @@ clears = sa.Table(
     sa.Column("user", sa.Text),
     sa.Column("done", sa.Integer, nullable=False),
 )
+sanctions = sa.Table(
+    "sanctions",
+    _metadata,
+    sa.Column("room_id", sa.Integer, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("user", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("until", sa.BigInteger),
+    sa.Column("body", sa.Text, nullable=False),
+)
 
 
 def migrate(engine: sa.Engine, path: str | None) -> None:

@@ -31,6 +31,8 @@ class Code(StrEnum):
     TOKEN_NEEDED = "token_needed"
     WRONG_ROOM = "wrong_room"
     NOT_ALLOWED = "not_allowed"
+    MUTED = "muted"
+    BANNED = "banned"
     FROZEN = "frozen"
     SIGN_IN_NEEDED = "sign_in_needed"
     TEXT_EMPTY = "text_empty"
@@ -107,6 +109,8 @@ REJECTIONS: dict[Code, _Rule] = {
     Code.WRONG_ROOM: _Rule(403, "The token is for another room."),
     Code.NOT_ALLOWED: _Rule(403, "The token does not permit this."),
     # the room's rules
+    Code.MUTED: _Rule(403, "A moderator has muted you: you may not post in this room now."),
+    Code.BANNED: _Rule(403, "A moderator has banned you: you may not post in this room."),
     Code.FROZEN: _Rule(403, "Only moderators may post in this room now."),
     Code.SIGN_IN_NEEDED: _Rule(403, "Only users who are signed in may post in this room now."),
     Code.LINKS: _Rule(422, "Links are not accepted in this room."),
@@ -182,4 +186,5 @@ SLOW = Closing(4008, "This connection read nothing for too long.")
 SILENT = Closing(4009, "This connection did not reply to a ping.")
 TOO_MANY = Closing(4011, "Too many messages. Reconnect later and send fewer.")
 NOT_READ = Closing(4010, "Missed comments cannot be read right now.")
+BANNED = Closing(4503, "A moderator has banned you from this room.")
 TOO_MANY_ERRORS = Closing(4500, "Too many invalid messages in a row.")

@@ -13,8 +13,11 @@ from msgspec import Meta, Struct
 
 from chat.core.comment import WHITE, Mode, Size
 from chat.core.explain import DECODE_ERRORS, explain
+from chat.core.moderation.acts import SanctionKind
 from chat.core.reject import Rejection
 from chat.core.wire import MAX_USER_LENGTH, Color, Post, Ref
+
+MAX_MINUTES = 10 * 366 * 24 * 60
 
 Body = TypeVar("Body", bound=Struct)
 
@@ -51,6 +54,15 @@ class ClearRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """The body of ``POST /api/rooms/{room}/clear``: whose comments, null for everybody's."""
 
     user: Annotated[str, Meta(min_length=1, max_length=MAX_USER_LENGTH)] | None = None
+    reason: str | None = None
+
+
+class SanctionRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of ``POST /api/rooms/{room}/sanctions``; without ``minutes`` it is for good."""
+
+    user: Annotated[str, Meta(min_length=1, max_length=MAX_USER_LENGTH)]
+    kind: SanctionKind
+    minutes: Annotated[int, Meta(ge=1, le=MAX_MINUTES)] | None = None
     reason: str | None = None
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
+from collections.abc import Iterable
 
 import msgspec
 from msgspec import Raw
@@ -22,7 +23,9 @@ from chat.core.comment import (
 from chat.core.entry import decode_entry
 from chat.core.history import History
 from chat.core.limits import RateLimit, RecentTexts, SlowMode
+from chat.core.moderation.acts import SanctionAct
 from chat.core.moderation.rules import check_author, check_text
+from chat.core.moderation.sanctions import Sanctions
 from chat.core.reject import Code, Rejection, reject
 from chat.core.retraction import Removal, Retraction, encode_retracted, removes
 from chat.core.room_settings import RoomSettings
@@ -70,6 +73,7 @@ class RoomState:
         "epoch",
         "history",
         "name",
+        "sanctions",
     )
 
     def __init__(
@@ -80,6 +84,7 @@ class RoomState:
         limits: RateLimit,
         settings: RoomSettings | None = None,
         ref_limit: int = REF_LIMIT,
+        sanctions: Iterable[SanctionAct] = (),
     ) -> None:
         self.name = name
         self.epoch = epoch
@@ -89,6 +94,7 @@ class RoomState:
         self._slow_mode = SlowMode()
         self._recent_texts = RecentTexts()
         self.settings = settings or RoomSettings()
+        self.sanctions = Sanctions(sanctions)
         # (user, ref) -> (seq, when), oldest first
         self._refs: OrderedDict[tuple[str, str], tuple[int, float]] = OrderedDict()
 
@@ -123,6 +129,8 @@ class RoomState:
         if is_too_long_to_clean(post.text):
             return reject_length()
         is_staff = author.role.is_staff
+        if not is_staff and (rejection := self.sanctions.check(author.user, at)) is not None:
+            return rejection
         rejection = check_author(self._settings, is_guest=author.is_guest, is_staff=is_staff)
         if rejection is not None:
             return rejection

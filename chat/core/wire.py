@@ -320,17 +320,36 @@ class Log(Struct, frozen=True):
     log: Raw
 
 
+class Sanction(Struct, frozen=True):
+    """One sanction; ``at`` and ``until`` are in Unix milliseconds, None if it is for good."""
+
+    id: int
+    user: str
+    kind: str
+    until: int | None
+    reason: str
+    by: str
+    at: int
+
+
+class SanctionList(Struct, frozen=True):
+    """The response to ``GET /api/rooms/{room}/sanctions``: those in force, oldest first."""
+
+    sanctions: list[Sanction]
+
+
 class UserCard(Struct, frozen=True):
     """The response to ``GET /api/rooms/{room}/users/{user}``; ``comments`` are oldest first.
 
-    ``first_seen`` is in Unix milliseconds. ``name`` is empty if all comments were removed.
+    ``first_seen`` is in Unix milliseconds, None without comments. ``name`` is empty if there are
+    none, or all were removed.
     """
 
     user: str
     name: str
-    first_seen: int
+    first_seen: int | None
     comments: Raw
-    sanctions: Raw
+    sanctions: list[Sanction]
     reports: int
 
 

@@ -14,22 +14,27 @@ from typing import Protocol
 import msgspec
 
 from chat.core.entry import Entry, NumberedEntry
-from chat.core.moderation.acts import Act, NumberedAct
+from chat.core.moderation.acts import Act, NumberedAct, SanctionAct
 from chat.core.moderation.users import UserRecord
 from chat.core.room_settings import RoomSettings
 
 
 class AppendResult(msgspec.Struct, frozen=True):
-    """An entry's number; ``dup`` when an earlier post with the same ref has it."""
+    """An entry's number; ``dup`` when an earlier post with the same ref has it.
+
+    ``act``: the number of the act that was stored with it, 0 without one.
+    """
 
     seq: int
     dup: bool = False
+    act: int = 0
 
 
 class JournalRoom(msgspec.Struct, frozen=True):
     """A room's stored state: epoch, newest seq, settings, recent bodies, oldest first; its acts.
 
-    ``acts`` is the number of the newest act.
+    ``acts`` is the number of the newest act; ``sanctions`` are the acts that began those in force,
+    and perhaps expired ones.
     """
 
     epoch: str
@@ -37,6 +42,7 @@ class JournalRoom(msgspec.Struct, frozen=True):
     settings: RoomSettings
     recent: list[bytes]
     acts: int = 0
+    sanctions: Sequence[SanctionAct] = ()
 
 
 class JournalError(Exception):
@@ -88,14 +94,15 @@ class Journal(Protocol):
         """Stop delivering a room."""
 
     def append(
-        self, room: str, entry: Entry, ref: str | None, act: Act | None = None
+        self, room: str, entry: Entry | None, ref: str | None, act: Act | None = None
     ) -> asyncio.Future[AppendResult]:
         """Number and store an entry of an open room, and the act that caused it.
 
         The future has the entry's number once it is durable, or raises AppendFailed. Busy is
         raised at once. The texts that a removal removes cannot be read from then on, and are
         overwritten in the archive. A change of settings also replaces the settings stored with the
-        room. If the ref was used before, neither is stored.
+        room. If the ref was used before, neither is stored. An act without an entry is stored
+        alone.
         """
 
     def is_consistent(self, room: str) -> bool:

@@ -14,9 +14,9 @@ from random import Random
 
 import msgspec
 
-from chat.archive import Archive, StoredEntry, UnsavedEntry
-from chat.core.entry import Entry, NumberedEntry, decode_entry
-from chat.core.moderation.acts import Act, NumberedAct, decode_act
+from chat.archive import Archive, OpenedRoom, StoredEntry, UnsavedEntry
+from chat.core.entry import Entry
+from chat.core.moderation.acts import Act, SanctionAct, decode_act
 from chat.core.moderation.users import UserRecord
 from chat.core.retraction import Removal
 from chat.environment import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock
@@ -30,13 +30,13 @@ from chat.journal import (
     ReadFailed,
     Trimmed,
 )
+from chat.journal.delivery import Delivery
 from chat.journal.threads import ArchiveThreads
 from chat.journal.upkeep import Upkeep
 from chat.metrics import Metrics
 
 RECONCILE_RETRY_SECONDS = 1.0
 STOP_LOCK_SECONDS = 1.5
-RECONCILE_PAGE = 1_000
 
 _log = logging.getLogger(__name__)
 
@@ -59,21 +59,6 @@ class JournalLimits(msgspec.Struct, frozen=True, kw_only=True):
     commit_gap: float = 0.008
     trim_step: int = 500
     trim_pause: float = 0.05
-
-
-class _RoomPosition(msgspec.Struct):
-    """An open room's key in the archive, and the last seq and act that were delivered."""
-
-    room_id: int
-    delivered: int
-    acts: int
-
-
-class _Fresh(msgspec.Struct, frozen=True):
-    """What a commit has stored in one room: entries in order, and acts in order."""
-
-    entries: list[NumberedEntry]
-    acts: list[NumberedAct]
 
 
 class _Pending(msgspec.Struct, frozen=True):
@@ -110,16 +95,13 @@ class LocalJournal:
         self._limits = limits or JournalLimits()
         self._threads = ArchiveThreads(archive)
         self._upkeep = Upkeep(archive, self._threads)
-        self._rooms: dict[str, _RoomPosition] = {}
+        self._delivery = Delivery(archive, self._threads)
         self._pending: list[_Pending] = []
         self._openings: list[_Opening] = []
-        # Rooms in which a commit or a delivery failed: some stored entries may be undelivered.
-        self._inconsistent: set[str] = set()
         self._wake = asyncio.Event()
         self._closing = self._is_closed = False
         self._committed_at = 0.0
         self._task: asyncio.Task[None] | None = None
-        self._deliver: Deliver = lambda room, entries, acts: None
         self._trimmed: Trimmed = lambda room, last: None
         metrics.watch(
             "danmaku_pending_comments",
@@ -139,7 +121,7 @@ class LocalJournal:
 
     def start(self, deliver: Deliver, trimmed: Trimmed) -> None:
         """Begin to commit."""
-        self._deliver, self._trimmed = deliver, trimmed
+        self._delivery.deliver, self._trimmed = deliver, trimmed
         loop = asyncio.get_running_loop()
         self._task = loop.create_task(self._commit_forever())
         self._upkeep.start()
@@ -187,36 +169,34 @@ class LocalJournal:
         for opening in openings:
             room = None
             if (one := found.get(opening.name)) is not None:
-                record, bodies = one
-                self._rooms[opening.name] = _RoomPosition(record.room_id, record.head, record.acts)
-                room = JournalRoom(record.epoch, record.head, record.settings, bodies, record.acts)
+                self._delivery.open(opening.name, one.record)
+                room = _describe_room(one)
             if not opening.result.done():
                 opening.result.set_result(room)
 
     def close_room(self, name: str) -> None:
         """Stop delivering a room."""
-        self._rooms.pop(name, None)
-        self._inconsistent.discard(name)
+        self._delivery.close(name)
 
     def append(
-        self, room: str, entry: Entry, ref: str | None, act: Act | None = None
+        self, room: str, entry: Entry | None, ref: str | None, act: Act | None = None
     ) -> asyncio.Future[AppendResult]:
         """Add an entry to the next commit."""
         if self._closing or len(self._pending) >= self._limits.pending:
             raise Busy
         result: asyncio.Future[AppendResult] = asyncio.get_running_loop().create_future()
-        unsaved = UnsavedEntry(self._rooms[room].room_id, entry, ref, act)
+        unsaved = UnsavedEntry(self._delivery.find_key(room), entry, ref, act)
         self._pending.append(_Pending(room, unsaved, result))
         self._wake.set()
         return result
 
     def is_consistent(self, room: str) -> bool:
         """Return whether all stored entries of the room were delivered, as far as is known."""
-        return room not in self._inconsistent
+        return room not in self._delivery.inconsistent
 
     async def read(self, room: str, after: int, limit: int) -> list[bytes]:
         """Read from the archive, concurrently with the writer."""
-        room_id = self._rooms[room].room_id
+        room_id = self._delivery.find_key(room)
         found = await self._threads.read(lambda: self._archive.read(room_id, after, limit))
         if found and found[0][0] != after + 1:
             return []
@@ -224,12 +204,12 @@ class LocalJournal:
 
     async def read_acts(self, room: str, after: int, limit: int) -> list[bytes]:
         """Read from the archive, concurrently with the writer."""
-        read = partial(self._archive.read_acts, self._rooms[room].room_id, after, limit)
+        read = partial(self._archive.read_acts, self._delivery.find_key(room), after, limit)
         return await self._threads.read(read)
 
     async def find_user(self, room: str, user: str, limit: int) -> UserRecord | None:
         """Read from the archive, concurrently with the writer."""
-        find = partial(self._archive.find_user, self._rooms[room].room_id, user, limit)
+        find = partial(self._archive.find_user, self._delivery.find_key(room), user, limit)
         return await self._threads.read(find)
 
     async def trim(self, cutoff: int) -> int:
@@ -243,7 +223,7 @@ class LocalJournal:
                 if not found:
                     break
                 await self._threads.write(partial(archive.trim, room_id, last))
-                for room in [name for name, o in self._rooms.items() if o.room_id == room_id]:
+                for room in self._delivery.find_rooms(room_id):
                     self._trimmed(room, last)
                 count += found
                 await asyncio.sleep(self._limits.trim_pause)
@@ -281,14 +261,14 @@ class LocalJournal:
                     await self._commit(batch)
                 if self._openings:
                     await self._open_next()
-            if self._inconsistent:
+            if self._delivery.inconsistent:
                 await self._retry_reconcile()
 
     async def _retry_reconcile(self) -> None:
         # Not only at the next post: stored entries must be delivered even if nobody posts.
         with contextlib.suppress(JournalError):
-            await self._reconcile()
-        if self._inconsistent:
+            await self._delivery.reconcile()
+        if self._delivery.inconsistent:
             asyncio.get_running_loop().call_later(RECONCILE_RETRY_SECONDS, self._wake.set)
 
     async def _wait_for_gap(self) -> None:
@@ -302,13 +282,13 @@ class LocalJournal:
     async def _commit(self, batch: list[_Pending]) -> None:
         started = self._clock.monotonic()
         try:
-            await self._reconcile()
+            await self._delivery.reconcile()
             unsaved = [pending.unsaved for pending in batch]
             stored = await self._threads.write(lambda: self._archive.append(unsaved))
         except JournalError as error:
             # It is unknown whether they were stored: acknowledge none, and reconcile first.
             self._metrics.commit_failures.inc()
-            self._inconsistent.update(p.room for p in batch if p.room in self._rooms)
+            self._delivery.mark_inconsistent({pending.room for pending in batch})
             for pending in batch:
                 if not pending.result.done():
                     failed = AppendFailed()
@@ -324,77 +304,24 @@ class LocalJournal:
 
     def _publish(self, batch: list[_Pending], stored: list[StoredEntry]) -> None:
         """Deliver a committed batch, then resolve its futures."""
-        fresh: dict[str, _Fresh] = {}
-        for pending, result in zip(batch, stored, strict=True):
-            if result.entry is not None:
-                of_room = fresh.setdefault(pending.room, _Fresh([], []))
-                of_room.entries.append(result.entry)
-                if result.act is not None:
-                    of_room.acts.append(result.act)
-        reissued = set()
-        for room, new in fresh.items():
-            position, first = self._rooms.get(room), new.entries[0].seq
-            if position is not None and first <= position.delivered:
-                reissued.add(room)
-                self._inconsistent.add(room)
-                _log.error("%s: number %d was assigned twice", room, first)
-                continue
-            # If an earlier delivery is still due, these follow it from the archive.
-            if room in self._inconsistent or not self._deliver_next(room, new):
-                self._inconsistent.add(room)
+        reissued = self._delivery.publish([pending.room for pending in batch], stored)
         for pending, result in zip(batch, stored, strict=True):
             if pending.result.done():
                 continue
             if pending.room in reissued and not result.dup:
                 pending.result.set_exception(AppendFailed())
             else:
-                pending.result.set_result(AppendResult(result.seq, result.dup))
+                pending.result.set_result(_describe_result(result))
 
-    def _deliver_next(self, room: str, new: _Fresh) -> bool:
-        position = self._rooms.get(room)
-        if position is None:
-            return True
-        for kind, numbers, last in (
-            ("entry", [one.seq for one in new.entries[:1]], position.delivered),
-            ("act", [one.id for one in new.acts[:1]], position.acts),
-        ):
-            if numbers and numbers[0] != last + 1:
-                # Another process wrote to the archive. What is missing is read from it.
-                _log.error("%s: %s %d does not follow %d", room, kind, numbers[0], last)
-                return False
-        try:
-            self._deliver(room, new.entries, new.acts)
-        except Exception:
-            # The one task that commits must survive a bug in a receiver of deliveries.
-            _log.exception("a delivery failed")
-            return False
-        if new.entries:
-            position.delivered = new.entries[-1].seq
-        if new.acts:
-            position.acts = new.acts[-1].id
-        return True
 
-    async def _reconcile(self) -> None:
-        """After a failed commit or delivery, deliver the stored entries that were not delivered."""
-        if self._inconsistent:
-            await self._threads.write(self._archive.check_file)
-        for room in sorted(self._inconsistent):
-            if await self._deliver_from_disk(room):
-                self._inconsistent.discard(room)
+def _describe_room(opened: OpenedRoom) -> JournalRoom:
+    record = opened.record
+    begun = (decode_act(body).act for body in opened.sanctions)
+    sanctions = [act for act in begun if isinstance(act, SanctionAct)]
+    return JournalRoom(
+        record.epoch, record.head, record.settings, opened.recent, record.acts, sanctions
+    )
 
-    async def _deliver_from_disk(self, room: str) -> bool:
-        """Deliver what a room is due from the archive; return whether that succeeded."""
-        while (position := self._rooms.get(room)) is not None:
-            archive, key = self._archive, position.room_id
-            found = await self._threads.write(
-                partial(archive.read, key, position.delivered, RECONCILE_PAGE)
-            )
-            acts = await self._threads.write(
-                partial(archive.read_acts, key, position.acts, RECONCILE_PAGE)
-            )
-            if not found and not acts:
-                break
-            entries = [decode_entry(body) for _, body in found]
-            if not self._deliver_next(room, _Fresh(entries, [decode_act(body) for body in acts])):
-                return False
-        return True
+
+def _describe_result(stored: StoredEntry) -> AppendResult:
+    return AppendResult(stored.seq, stored.dup, 0 if stored.act is None else stored.act.id)

@@ -42,4 +42,17 @@ CREATE TABLE clears (
 	FOREIGN KEY(room_id) REFERENCES rooms (id)
 )
  WITHOUT ROWID;
-INSERT INTO alembic_version VALUES ('0003');
+CREATE TABLE sanctions (
+	room_id INTEGER NOT NULL,
+	number INTEGER NOT NULL,
+	user TEXT NOT NULL,
+	kind TEXT NOT NULL,
+	until BIGINT,
+	body TEXT NOT NULL,
+	PRIMARY KEY (room_id, number),
+	FOREIGN KEY(room_id) REFERENCES rooms (id)
+)
+ WITHOUT ROWID;
+CREATE INDEX sanctions_by_end ON sanctions (room_id, until);
+CREATE UNIQUE INDEX sanctions_by_user ON sanctions (room_id, user, kind);
+INSERT INTO alembic_version VALUES ('0004');

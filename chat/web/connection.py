@@ -259,6 +259,11 @@ class Connection(FrameWriter):
             self._author = guest
             self._send_identity(Code.TOKEN_EXPIRED)
 
+    def is_of(self, room: Room, user: str) -> bool:
+        """Return whether a user follows a room on this connection, and is not of its staff."""
+        author = self._author
+        return self._room is room and author.user == user and not author.role.is_staff
+
     def _send_identity(self, reason: str = "") -> None:
         author = self._author
         session = self._connections.guests.sign(author) if author.is_guest else ""

@@ -11,6 +11,7 @@ from chat.core.budgets import MESSAGES, RateBudget
 from chat.core.handshake import Upgrade, build_upgrade_response
 from chat.core.pace import is_stalled
 from chat.core.reject import (
+    BANNED,
     FULL,
     NOT_READ,
     RESTARTING,
@@ -81,6 +82,7 @@ class Connections:
         self.count = 0
         self._opened = 0
         self._tick = 0
+        hub.on_ban(self._close_banned)
         metrics.watch("danmaku_connections", "WebSocket connections", lambda: self.count)
         metrics.watch(
             "danmaku_slow_viewers",
@@ -156,6 +158,13 @@ class Connections:
     def reject_join(self, connection: Connection) -> None:
         """Close a connection whose missed entries cannot be read now; the client reconnects."""
         connection.close_gracefully(NOT_READ, self._spread())
+
+    def _close_banned(self, room: Room, user: str) -> None:
+        """Close the connections of a user who was banned from a room."""
+        for slot in self._slots:
+            for connection in list(slot):
+                if connection.is_of(room, user):
+                    connection.close_gracefully(BANNED, None)
 
     async def stop(self) -> None:
         """Close all, and wait up to half of ``close_seconds`` for their peers."""

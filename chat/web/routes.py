@@ -14,7 +14,7 @@ from tornado.web import Application, url
 
 from chat.web import api, health, pages
 from chat.web.handler import Services
-from chat.web.moderation import log, removals, users
+from chat.web.moderation import log, removals, sanctions, users
 from chat.web.pages import HLS_FILE
 from chat.web.ws import RoomSocket
 
@@ -51,6 +51,8 @@ def build_application(services: Services) -> Application:
             url(rf"{base}/api/rooms/{name}/comments/{name}", removals.CommentHandler, given),
             url(rf"{base}/api/rooms/{name}/clear", removals.ClearHandler, given),
             url(rf"{base}/api/rooms/{name}/log", log.LogHandler, given),
+            url(rf"{base}/api/rooms/{name}/sanctions", sanctions.SanctionsHandler, given),
+            url(rf"{base}/api/rooms/{name}/sanctions/{name}", sanctions.SanctionHandler, given),
             url(rf"{base}/api/rooms/{name}/users/{name}", users.UserHandler, given),
             url(rf"{base}/api/rooms/{name}/settings", api.RoomSettingsHandler, given),
             url(rf"{base}/api/rooms/{name}", api.RoomHandler, given),

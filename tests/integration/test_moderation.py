@@ -25,6 +25,9 @@ ENDPOINTS: list[tuple[str, str, Any]] = [
     ("POST", "clear", {}),
     ("GET", "log", None),
     ("GET", "users/g-1", None),
+    ("GET", "sanctions", None),
+    ("POST", "sanctions", {"user": "g-1", "kind": "mute"}),
+    ("DELETE", "sanctions/1", None),
 ]
 endpoints = pytest.mark.parametrize(("method", "path", "body"), ENDPOINTS)
 
@@ -105,6 +108,13 @@ def test_room_that_does_not_exist_is_not_made(
         ("POST", "clear", {"user": ""}, "bad_field"),
         ("POST", "clear", {"user": 7}, "bad_field"),
         ("POST", "clear", {"user": "x" * 65}, "bad_field"),
+        ("POST", "sanctions", {"kind": "mute"}, "missing_field"),
+        ("POST", "sanctions", {"user": "g-1", "kind": "kick"}, "bad_field"),
+        ("POST", "sanctions", {"user": "", "kind": "ban"}, "bad_field"),
+        ("POST", "sanctions", {"user": "g-1", "kind": "ban", "minutes": 0}, "bad_field"),
+        ("POST", "sanctions", {"user": "g-1", "kind": "ban", "minutes": 1.5}, "bad_field"),
+        ("POST", "sanctions", {"user": "g-1", "kind": "ban", "minutes": 10**9}, "bad_field"),
+        ("POST", "sanctions", {"user": "g-1", "kind": "ban", "hours": 1}, "bad_field"),
         ("GET", "log?after=x", None, "bad_parameter"),
         ("GET", "log?limit=0", None, "bad_parameter"),
         ("GET", "log?limit=1001", None, "bad_parameter"),

@@ -38,7 +38,7 @@ def test_retraction_is_numbered_and_delivered_and_its_text_is_removed(
     async def steps() -> None:
         async with open_journal() as recorder:
             bodies = Bodies()
-            recorder.journal._deliver = bodies.deliver
+            recorder.journal._delivery.deliver = bodies.deliver
             await recorder.journal.open_room("demo")
             for text in ("a", "b"):
                 await recorder.append("demo", text)
@@ -59,7 +59,7 @@ def test_retracted_text_leaves_the_file_while_the_server_runs(
 
     async def steps() -> None:
         async with open_file() as recorder:
-            recorder.journal._deliver = Bodies().deliver
+            recorder.journal._delivery.deliver = Bodies().deliver
             await recorder.journal.open_room("demo")
             for number in range(20):
                 await recorder.append("demo", f"secret-{number}.")

@@ -78,7 +78,7 @@ class RoomMachine(RuleBasedStateMachine):
         self.epoch = self.room.epoch
         self.model: list[dict[str, Any]] = []
         self.forgotten = 0
-        self.moderation = Moderation(metrics)
+        self.moderation = Moderation(self.journal)
         self.retracted: dict[int, int] = {}
         self.acts: list[dict[str, Any]] = []
         self.forgotten_acts = 0

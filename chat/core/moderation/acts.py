@@ -1,11 +1,13 @@
 """Acts: what moderators and hosts have done in a room, as entries of its staff stream.
 
 Only staff can read the stream. Its entries are numbered 1, 2, 3 … in each room, apart from those of
-the public one. An act is stored in one transaction with the public entry that it causes. Acts
-contain no texts of comments: what was removed is nowhere.
+the public one. An act is stored in one transaction with the public entry that it causes, if any.
+Acts contain no texts of comments: what was removed is nowhere.
 """
 
 from __future__ import annotations
+
+from enum import StrEnum
 
 import msgspec
 
@@ -50,7 +52,34 @@ class SettingsAct(_Act, frozen=True, kw_only=True, tag="settings"):
     settings: RoomSettings
 
 
-Act = RetractAct | ClearAct | SettingsAct
+class SanctionKind(StrEnum):
+    """What a sanctioned user may not do."""
+
+    MUTE = "mute"
+    BAN = "ban"
+
+
+class SanctionAct(_Act, frozen=True, kw_only=True, tag="sanction"):
+    """A user was muted or banned, until a time in Unix milliseconds; None for good."""
+
+    sanction: SanctionKind
+    user: str
+    until: int | None = None
+
+    def is_over(self, at: int) -> bool:
+        """Return whether it has ended by itself."""
+        return self.until is not None and self.until <= at
+
+
+class LiftAct(_Act, frozen=True, kw_only=True, tag="lift"):
+    """The sanction of the act ``lifted``, against ``user``, was ended."""
+
+    lifted: int
+    sanction: SanctionKind
+    user: str
+
+
+Act = RetractAct | ClearAct | SettingsAct | SanctionAct | LiftAct
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Act)

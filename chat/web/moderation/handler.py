@@ -9,6 +9,13 @@ from chat.room import Room
 from chat.web.api import ApiHandler
 from chat.web.handler import Refused
 
+MAX_DIGITS = 15
+
+
+def read_decimal(raw: str) -> int | None:
+    """Return the number in a part of an address, None if it is no number of an entry or act."""
+    return int(raw) if raw.isascii() and raw.isdecimal() and len(raw) <= MAX_DIGITS else None
+
 
 class ModeratorHandler(ApiHandler):
     """A handler that needs a moderator's or host's token for the room."""

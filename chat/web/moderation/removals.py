@@ -5,9 +5,7 @@ from __future__ import annotations
 from chat.core.reject import Code, reject
 from chat.core.requests import ClearRequest, RetractRequest, decode_body
 from chat.web.handler import Refused
-from chat.web.moderation.handler import ModeratorHandler
-
-MAX_SEQ_DIGITS = 18
+from chat.web.moderation.handler import ModeratorHandler, read_decimal
 
 
 class CommentHandler(ModeratorHandler):
@@ -17,13 +15,12 @@ class CommentHandler(ModeratorHandler):
         """Respond with the place of the retraction once it is durable."""
         author = self.authorize(name)
         body = self.require(decode_body(self.read_body() or b"{}", RetractRequest))
-        if not (raw_seq.isascii() and raw_seq.isdecimal() and len(raw_seq) <= MAX_SEQ_DIGITS):
+        seq = read_decimal(raw_seq)
+        if seq is None:
             raise Refused(reject(Code.NOT_FOUND))
         room = await self.open_existing_room(name)
         moderation = self.services.moderation
-        self.write_json(
-            self.require(await moderation.retract(room, int(raw_seq), author, body.reason))
-        )
+        self.write_json(self.require(await moderation.retract(room, seq, author, body.reason)))
 
 
 class ClearHandler(ModeratorHandler):
