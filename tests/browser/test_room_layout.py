@@ -24,7 +24,9 @@ def test_long_names_and_titles_do_not_make_the_page_wider_than_the_window(
     server: ServerProcess, new_page: NewPage, width: int
 ) -> None:
     room = f"{width:w>64}"
-    change_settings(server, room, title="Friday: a title that is too long " * 3)
+    change_settings(
+        server, room, title="A title that is too long for a phone and for most other windows"
+    )
     page = new_page(viewport={"width": width, "height": 844})
     enter(page, server, room)
     post(server.url, room, "W" * 100, name="W" * 24)
