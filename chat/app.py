@@ -204,7 +204,7 @@ class Server:
             strings=Strings(find_folder("templates") / "strings"),
         )
         self._pending_requests = services.pending_requests
-        self._http = FastUpgradeServer(
+        self.http = FastUpgradeServer(
             build_application(services),
             services=services,
             descriptor_limit=resources.descriptors - LAST_DESCRIPTORS,
@@ -222,7 +222,7 @@ class Server:
         """Start accepting connections, and start the background tasks."""
         self._hub.start()
         self._load.start()
-        self._http.add_sockets(self._sockets)
+        self.http.add_sockets(self._sockets)
         background_tasks = [self._sweep_forever()]
         if self.settings.keep_days:
             background_tasks.append(self._trim_forever(self.settings.keep_days * DAY))
@@ -232,7 +232,7 @@ class Server:
 
     async def stop(self) -> None:
         """Stop in order: accept nothing new, deliver what is pending, close connections."""
-        self._http.stop()
+        self.http.stop()
         self._load.stop()
         for task in self._tasks:
             task.cancel()
@@ -241,7 +241,7 @@ class Server:
         if self._pending_requests:
             # Long polls that were just woken, and posts that were just stored.
             await asyncio.wait(self._pending_requests, timeout=LAST_RESPONSE_SECONDS)
-        await self._http.close_all_connections()
+        await self.http.close_all_connections()
 
     async def _sweep_forever(self) -> None:
         due = self._clock.monotonic() + self._sweep_seconds
@@ -267,7 +267,7 @@ class Server:
         while True:
             await asyncio.sleep(self._certificate_seconds)
             certificate.reload()
-            self._http.ssl_options = certificate.context  # for connections from now on
+            self.http.ssl_options = certificate.context  # for connections from now on
 
 
 def _listen(settings: Settings) -> list[socket.socket]:

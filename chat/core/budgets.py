@@ -43,7 +43,11 @@ ADDRESS_MESSAGES = RateBudget("address_messages", "address", burst=2_000, rate=5
 
 HANDSHAKES = RateBudget("handshakes", "address", burst=500, rate=20)
 REQUESTS = RateBudget("requests", "address", burst=1_000, rate=200)
+PAGES = RateBudget("pages", "address", burst=10_000, rate=500)
+"""Pages, their files and metrics. A page loads forty files, and many people share an address."""
+
 ROOM_OPENINGS = RateBudget("room_openings", "address", burst=30, rate=1)
+HTTP_CONNECTIONS = CountBudget("http_connections", "address", limit=1_000)
 LONG_POLLS = CountBudget("long_polls", "address", limit=500)
 DELAYED_REFUSALS = CountBudget("delayed_refusals", "address", limit=100)
 USER_CONNECTIONS = CountBudget("user_connections", "user", limit=50)
@@ -54,7 +58,9 @@ BUDGETS: tuple[RateBudget | CountBudget, ...] = (
     ADDRESS_MESSAGES,
     HANDSHAKES,
     REQUESTS,
+    PAGES,
     ROOM_OPENINGS,
+    HTTP_CONNECTIONS,
     LONG_POLLS,
     DELAYED_REFUSALS,
     USER_CONNECTIONS,

@@ -43,6 +43,12 @@ class RateLimit:
             self._prune(now)
         return 0.0
 
+    def wait(self, key: str, now: float) -> float:
+        """Return the seconds until a token can be taken, 0 if one can be taken now."""
+        full_at = max(self._full_at.get(key, now), now)
+        wait = full_at - now - (self._burst - 1) * self._interval
+        return wait if wait > 1e-9 else 0.0
+
     def overdraw(self, key: str, now: float, cost: float = 1.0) -> float:
         """Take ``cost`` tokens even if fewer are left; return seconds until the debt is paid."""
         if not self._interval:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from contextlib import nullcontext
 
 from msgspec import Raw
 from msgspec.structs import replace
@@ -147,8 +148,9 @@ class Entries(ApiHandler):
         wait = self.read_number("wait", 0, 0, MAX_WAIT)
         limit = int(self.read_number("limit", PAGE_DEFAULT, 1, MAX_PAGE, whole=True))
         poller = (self.address, self._read_poller())
-        with self.services.peers.hold_long_poll(self.address) as rejection:
-            if wait and rejection is not None:
+        peers = self.services.peers
+        with peers.hold_long_poll(self.address) if wait else nullcontext() as rejection:
+            if rejection is not None:
                 raise Refused(rejection)
             hub, stream = self.services.hub, getattr(self.request.connection, "stream", None)
             self._waiting = asyncio.ensure_future(hub.read_room(name, cursor, limit, wait, poller))

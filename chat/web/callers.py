@@ -51,12 +51,16 @@ class Callers:
     def identify(self, peer: str, headers: Mapping[str, str]) -> Caller:
         """Return the sender of a request; ``headers`` must accept lower-case names."""
         address, host = peer, headers.get("host", "").lower()
-        if self._proxies and self._is_proxy(_parse_address(peer)):
+        if self.is_proxy(peer):
             address = self._find_client(peer, headers.get("x-forwarded-for", ""))
             host = _find_host(host, headers)
         return Caller(
             address, host, headers.get("origin"), headers.get("sec-fetch-site", "").lower() or None
         )
+
+    def is_proxy(self, peer: str) -> bool:
+        """Return whether a connection is from a trusted proxy, and so may be any client's."""
+        return bool(self._proxies) and self._is_proxy(_parse_address(peer))
 
     def check(self, caller: Caller) -> Rejection | None:
         """Return why a request is refused: its host, or the origin of its page."""

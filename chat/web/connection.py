@@ -129,6 +129,8 @@ class Connection(FrameWriter):
             data = await self._stream.read_bytes(READ_CHUNK, partial=True)
             self.awaits_pong = False
             for message in reader.feed(data):
+                if (turn := self._connections.loop_share.wait()) is not None:
+                    await turn
                 if self._has_left():
                     return
                 self._handle_frame(message)

@@ -33,6 +33,7 @@ from chat.web.graceful_close import read_to_end
 from chat.web.identity.expiry import TokenExpiry
 from chat.web.identity.guests import GuestSessions
 from chat.web.identity.tokens import Tokens
+from chat.web.loop_share import LoopShare
 from chat.web.peers import Peers
 
 WRITE_BUFFER_LIMIT = 1_024 * 1_024
@@ -72,6 +73,7 @@ class Connections:
         self.metrics = metrics
         self.clock = clock
         self._random = random
+        self.loop_share = LoopShare(clock.monotonic)
         # In the order in which they stalled.
         self.stalled: dict[FrameWriter, None] = {}
         self._max_viewers = max_viewers
@@ -88,6 +90,11 @@ class Connections:
             "danmaku_slow_viewers",
             "Connections with unsent bytes",
             lambda: len(self.stalled),
+        )
+        metrics.watch(
+            "danmaku_waiting_messages",
+            "Connections whose messages wait until others have been handled",
+            lambda: len(self.loop_share),
         )
         metrics.watch(
             "danmaku_signed_in_viewers",

@@ -83,6 +83,24 @@ class DeadlineHandler(RequestHandler):
             self.services.responses.watch(stream, written)
         return written
 
+    @cached_property
+    def caller(self) -> Caller:
+        """The sender of this request."""
+        return self.services.callers.identify(self.request.remote_ip or "", self.request.headers)
+
+    @property
+    def address(self) -> str:
+        """The client's IP address."""
+        return self.caller.address
+
+    async def admit_page(self) -> None:
+        """Refuse hosts that are not allowed, and addresses that request too many pages."""
+        if (rejection := self.services.callers.check_host(self.caller)) is not None:
+            raise Refused(rejection)
+        if (rejection := self.services.peers.admit_page(self.address)) is not None:
+            await self.services.peers.delay_refusal(self.address)
+            raise Refused(rejection)
+
 
 class Handler(DeadlineHandler):
     """The base of every handler except those for static files."""
@@ -105,16 +123,6 @@ class Handler(DeadlineHandler):
         if (rejection := self.services.callers.check_host(self.caller)) is not None:
             raise Refused(rejection)
         return None
-
-    @cached_property
-    def caller(self) -> Caller:
-        """The sender of this request."""
-        return self.services.callers.identify(self.request.remote_ip or "", self.request.headers)
-
-    @property
-    def address(self) -> str:
-        """The client's IP address."""
-        return self.caller.address
 
     def require(self, value: Value | Rejection) -> Value:
         """Return a value; raises Refused if it is a rejection."""

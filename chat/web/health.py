@@ -37,6 +37,10 @@ class Ready(ProbeHandler):
 class MetricsPage(Handler):
     """``GET /metrics``: the metrics, in Prometheus' text format."""
 
+    async def prepare(self) -> None:
+        """Refuse hosts that are not allowed, and addresses that request too much."""
+        await self.admit_page()
+
     def get(self) -> None:
         self.set_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
         self.finish(self.services.metrics.render())

@@ -4,8 +4,9 @@ Tornado responds to a malformed request with an empty 400 and closes the connect
 large; here both get an error as JSON. Request targets in absolute form are accepted. Errors of
 sockets are counted instead of logged with a traceback.
 
-This overrides private methods of Tornado (``_handle_events``, ``_parse_headers``, ``_read_body``,
-``_server_request_loop``, ``_handle_connection``), so pyproject.toml pins its minor version.
+This overrides private methods of Tornado (``_handle_events``, ``_do_ssl_handshake``,
+``_parse_headers``, ``_read_body``, ``_server_request_loop``, ``_handle_connection``), so
+pyproject.toml pins its minor version.
 """
 
 from __future__ import annotations
@@ -101,8 +102,25 @@ class _RequestStream(_PeerStream, RequestStream):
     pass
 
 
-class _EncryptedStream(_PeerStream, SSLIOStream):
-    pass
+class _EncryptedStream(_PeerStream, RequestStream, SSLIOStream):
+    """Begins its TLS handshake when it is its turn: the server's signature costs a millisecond."""
+
+    handshake_queue: RequestQueue
+    _turn: Awaitable[None] | None = None
+    _has_turn = False
+
+    def _do_ssl_handshake(self) -> None:
+        if not self._has_turn and self._turn is None:
+            self._turn = self.handshake_queue.wait()
+            self._has_turn = self._turn is None
+            if isinstance(self._turn, asyncio.Future):
+                # The loop reports the socket as readable again in its next iteration.
+                self._turn.add_done_callback(self._take_turn)
+        if self._has_turn:
+            super()._do_ssl_handshake()
+
+    def _take_turn(self, _turn: asyncio.Future[None]) -> None:
+        self._has_turn = True
 
 
 class _RequestConnection(HTTP1Connection):
@@ -257,8 +275,16 @@ class RequestServer(HTTPServer):
         on_error = {"on_error": staticmethod(self._count_error)}
         self._plain_stream = type("PlainStream", (_PlainStream,), on_error)
         self._request_stream = type("RequestStream", (_RequestStream,), on_error)
-        self._encrypted_stream = type("EncryptedStream", (_EncryptedStream,), on_error)
         self.request_queue = RequestQueue()
+        handshakes = RequestQueue()
+        self._encrypted_stream = type(
+            "EncryptedStream", (_EncryptedStream,), {**on_error, "handshake_queue": handshakes}
+        )
+        metrics.watch(
+            "danmaku_waiting_tls_handshakes",
+            "TLS handshakes that wait until others have been processed",
+            lambda: len(handshakes),
+        )
         metrics.watch(
             "danmaku_waiting_requests",
             "HTTP requests that wait until others have been processed",

@@ -31,6 +31,10 @@ _OVERLAY_POLICY = _POLICY.format(style="'self' 'unsafe-inline'", types="default"
 class PageHandler(Handler):
     """The base of the pages: the language, the template's variables, a strict content policy."""
 
+    async def prepare(self) -> None:
+        """Refuse hosts that are not allowed, and addresses that request too many pages."""
+        await self.admit_page()
+
     def render_page(self, template: str, **names: Any) -> None:
         """Render a template in the viewer's language."""
         strings = self.services.strings
@@ -80,8 +84,9 @@ class RoomPage(PageHandler):
 class NotFound(PageHandler):
     """All other addresses: an HTML page for a browser, JSON for a program."""
 
-    def prepare(self) -> None:
+    async def prepare(self) -> None:
         """Respond 404 to any method."""
+        await self.admit_page()
         raise Refused(reject(Code.NOT_FOUND))
 
     def write_rejection(self, rejection: Rejection) -> None:
@@ -120,6 +125,10 @@ class StaticFiles(DeadlineHandler, StaticFileHandler):
         super().initialize(path, default_filename)
         self.services = services
 
+    async def prepare(self) -> None:
+        """Refuse hosts that are not allowed, and addresses that request too many files."""
+        await self.admit_page()
+
     def set_default_headers(self) -> None:
         """Let pages of other origins load the modules of an embedded stage."""
         self.clear_header("Server")
@@ -136,9 +145,12 @@ class StaticFiles(DeadlineHandler, StaticFileHandler):
         """Make browsers revalidate: the URLs contain no version."""
         self.set_header("Cache-Control", "no-cache")
 
-    def write_error(self, status_code: int, **_kwargs: Any) -> None:
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Respond with a JSON error, like the API; a folder is treated as a missing file."""
+        _, error, _ = kwargs.get("exc_info", (None, None, None))
         rejection = reject(_FILE_ERRORS.get(status_code, Code.NOT_FOUND))
+        if isinstance(error, Refused):
+            rejection = self.services.metrics.count_rejection(error.rejection)
         self.set_status(rejection.status)
         self.set_header("Content-Type", "application/json; charset=utf-8")
         self.finish(encode(Failure(rejection)))

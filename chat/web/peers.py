@@ -12,7 +12,9 @@ from chat.core.budgets import (
     ADDRESS_MESSAGES,
     DELAYED_REFUSALS,
     HANDSHAKES,
+    HTTP_CONNECTIONS,
     LONG_POLLS,
+    PAGES,
     REQUESTS,
     ROOM_OPENINGS,
     USER_CONNECTIONS,
@@ -41,9 +43,10 @@ class Peers:
         self.clock = clock
         self._rates = {
             budget.name: RateLimit(budget.burst, budget.rate)
-            for budget in (ADDRESS_MESSAGES, HANDSHAKES, REQUESTS, ROOM_OPENINGS)
+            for budget in (ADDRESS_MESSAGES, HANDSHAKES, REQUESTS, PAGES, ROOM_OPENINGS)
         }
         self._connections: Counter[str] = Counter()
+        self._http_connections: Counter[str] = Counter()
         self._users: Counter[str] = Counter()
         self._long_polls: Counter[str] = Counter()
         self._refusals: Counter[str] = Counter()
@@ -64,13 +67,32 @@ class Peers:
         key = address_key(address)
         if key is None:
             return None
+        return self._check_connections(key) or self._take(HANDSHAKES, key)
+
+    def explain_handshake(self, address: str, *, opens_room: bool) -> Rejection | None:
+        """Return why ``admit_handshake`` or ``admit_opening`` would refuse; nothing is charged."""
+        key = address_key(address)
+        if key is None:
+            return None
+        if (rejection := self._check_connections(key)) is not None:
+            return rejection
+        for budget in (HANDSHAKES, ROOM_OPENINGS) if opens_room else (HANDSHAKES,):
+            if wait := self._rates[budget.name].wait(key, self.clock.monotonic()):
+                return self.reject(budget.name, wait)
+        return None
+
+    def _check_connections(self, key: str) -> Rejection | None:
         if 0 < self._max_per_address <= self._connections[key]:
             return self.reject("address_connections", FULL_SECONDS)
-        return self._take(HANDSHAKES, key)
+        return None
 
     def admit_request(self, address: str) -> Rejection | None:
         """Return why an address may not send one more request to the API now."""
         return self._take(REQUESTS, address_key(address))
+
+    def admit_page(self, address: str) -> Rejection | None:
+        """Return why an address may not request one more page or file now."""
+        return self._take(PAGES, address_key(address))
 
     def admit_opening(self, address: str) -> Rejection | None:
         """Return why an address may not have one more room opened now."""
@@ -105,6 +127,21 @@ class Peers:
     def remove_connection(self, key: str | None) -> None:
         """Stop counting a WebSocket connection."""
         _decrement(self._connections, key)
+
+    def add_http_connection(self, address: str) -> bool:
+        """Count a connection that is no WebSocket yet; False if its address has too many."""
+        key = address_key(address)
+        if key is None:
+            return True
+        if self._http_connections[key] >= HTTP_CONNECTIONS.limit:
+            self._metrics.budget_exceeded.labels(HTTP_CONNECTIONS.name).inc()
+            return False
+        self._http_connections[key] += 1
+        return True
+
+    def remove_http_connection(self, address: str) -> None:
+        """Stop counting a connection that has ended or become a WebSocket."""
+        _decrement(self._http_connections, address_key(address))
 
     def add_user(self, user: str) -> bool:
         """Count a connection on which a user has signed in; False if it has too many."""

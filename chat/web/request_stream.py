@@ -1,7 +1,8 @@
-"""A stream whose peer may shut down its sending side before it has the response.
+"""A stream that notices what becomes of its peer while a response is due.
 
-A client may do that once its request is sent (RFC 9112, section 9.6). Tornado's stream would close
-the connection, and the response would be lost.
+A client may shut down its sending side once its request is sent (RFC 9112, section 9.6): Tornado's
+stream would close the connection, and the response would be lost. A client may break the connection
+after it has sent more requests ahead: Tornado's stream would not notice before it reads them.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ from typing import Any
 from tornado.ioloop import IOLoop
 from tornado.iostream import IOStream
 
+AHEAD_LIMIT = 16 * 1_024
+
 
 class RequestStream(IOStream):
     """Stays open when the peer shuts down its sending side while a response is due.
 
     It is closed when the server reads the next request. A peer that has closed its socket looks the
-    same until something is written to it.
+    same until something is written to it. Up to ``AHEAD_LIMIT`` bytes of further requests are read
+    meanwhile.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -42,7 +46,7 @@ class RequestStream(IOStream):
 
     def _handle_events(self, fd: Any, events: int) -> None:
         super()._handle_events(fd, events)
-        if self._peer_has_ended and not self.closed() and not self.reading():
+        if not self._may_read_ahead() and not self.closed() and not self.reading():
             # The socket stays readable: the loop would call this handler all the time.
             state = (self._state or 0) & ~IOLoop.READ
             if state != self._state:
@@ -50,5 +54,9 @@ class RequestStream(IOStream):
                 self.io_loop.update_handler(self.fileno(), state)
 
     def _maybe_add_error_listener(self) -> None:
-        if not self._peer_has_ended:
-            super()._maybe_add_error_listener()
+        is_idle = self._state is None or self._state == IOLoop.ERROR
+        if is_idle and self._close_callback is not None and self._may_read_ahead():
+            self._add_io_state(IOLoop.READ)
+
+    def _may_read_ahead(self) -> bool:
+        return not self._peer_has_ended and self._read_buffer_size < AHEAD_LIMIT

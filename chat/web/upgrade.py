@@ -29,10 +29,16 @@ def explain_refusal(services: Services, upgrade: Upgrade, caller: Caller) -> Rej
     """Return why an upgrade would be refused, or ``not_a_websocket`` if it would not be.
 
     A browser hides the response to a failed handshake from scripts; they send a plain GET to the
-    same address to learn the reason.
+    same address to learn the reason. It charges no budget of handshakes.
     """
-    author = authorize_upgrade(services, upgrade, caller)
-    if isinstance(author, Rejection):
-        return author
-    refusal = services.hub.check_room(upgrade.room) or services.connections.check_capacity()
-    return refusal or reject(Code.NOT_A_WEBSOCKET)
+    if (rejection := services.callers.check(caller)) is not None:
+        return rejection
+    opens_room = services.hub.find_room(upgrade.room) is None
+    author = services.guests.create_guest(upgrade.name)
+    return (
+        services.peers.explain_handshake(caller.address, opens_room=opens_room)
+        or (author if isinstance(author, Rejection) else None)
+        or services.hub.check_room(upgrade.room)
+        or services.connections.check_capacity()
+        or reject(Code.NOT_A_WEBSOCKET)
+    )

@@ -46,6 +46,7 @@ class RoomSocket(Handler, WebSocketHandler):
         path, mark, query = (request.uri or "").partition("?")
         target = PREFIX + path.rpartition("/")[2] + mark + query  # without the base path
         if "upgrade" not in request.headers:
+            await self.require_budget(self.services.peers.admit_request(caller.address))
             asked = self.require(read_target(target, request.headers))
             raise Refused(explain_refusal(self.services, asked, caller))
         upgrade = self.require(read_upgrade(target, request.headers, request.version))
@@ -109,8 +110,21 @@ class FastUpgradeServer(RequestServer):
             self._services.metrics.connections_refused.inc()
             stream.close()
             return
-        if isinstance(stream, SSLIOStream) or not self._upgrade(stream, str(address[0])):
-            super().handle_stream(stream, address)
+        if not isinstance(stream, SSLIOStream) and self._upgrade(stream, str(address[0])):
+            return
+        if not self._services.callers.is_proxy(address[0]) and not (
+            self._services.peers.add_http_connection(address[0])
+        ):
+            stream.close()
+            return
+        super().handle_stream(stream, address)
+
+    def on_close(self, server_conn: Any) -> None:
+        """Tornado's hook: a connection has ended, or was detached for WebSocket."""
+        super().on_close(server_conn)
+        address = server_conn.context.address[0]
+        if not self._services.callers.is_proxy(address):
+            self._services.peers.remove_http_connection(address)
 
     def _upgrade(self, stream: IOStream, address: str) -> bool:
         """Upgrade a connection on the fast path; return False if it is for the handler."""

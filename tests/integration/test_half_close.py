@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
+import ssl
 import time
+from collections.abc import Callable
 
 from tests.support.api import Api
+from tests.support.certificates import Certificate
 from tests.support.server_process import ServerProcess
 from tests.support.viewer import Viewer
 
@@ -17,6 +21,37 @@ def ask_and_end(server: ServerProcess, request: bytes) -> bytes:
         peer.sendall(request)
         peer.shutdown(socket.SHUT_WR)
         return b"".join(iter(lambda: peer.recv(65_536), b""))
+
+
+def ask_and_end_encrypted(server: ServerProcess, request: bytes) -> bytes:
+    """Do the same over TLS, with a close_notify alert; without one the request may be cut."""
+    assert server.trust is not None
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = server.trust.wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as peer:
+
+        def run(step: Callable[[], object]) -> bool:
+            """Run a step of the protocol with what has arrived; False if it needs more."""
+            try:
+                step()
+                return True
+            except ssl.SSLWantReadError:
+                return False
+            finally:
+                peer.sendall(outgoing.read())
+
+        while not run(tls.do_handshake):
+            incoming.write(peer.recv(65_536))
+        run(lambda: tls.write(request))
+        run(tls.unwrap)
+        peer.shutdown(socket.SHUT_WR)
+        answer = b""
+        while data := peer.recv(65_536):
+            incoming.write(data)
+            with contextlib.suppress(ssl.SSLError):
+                while read := tls.read(65_536):
+                    answer += read
+        return answer
 
 
 def build_post(room: str, body: bytes) -> bytes:
@@ -36,6 +71,14 @@ def test_requests_that_were_sent_ahead_are_all_answered_after_a_half_close(
 ) -> None:
     answer = ask_and_end(server, build_post(room, b'{"text":"hi"}') * 3)
     assert answer.count(b"HTTP/1.1 201 ") == 3
+
+
+def test_post_over_tls_is_answered_after_a_half_close(
+    start_server: Callable[..., ServerProcess], certificate: Certificate, room: str
+) -> None:
+    server = start_server(certificate=certificate)
+    answer = ask_and_end_encrypted(server, build_post(room, b'{"text":"hi"}'))
+    assert answer.startswith(b"HTTP/1.1 201 ")
 
 
 def test_long_poll_is_answered_at_once_after_a_half_close(server: ServerProcess, room: str) -> None:

@@ -66,6 +66,12 @@ def test_other_site_or_host_can_neither_read_nor_post_nor_join(
     assert api.get(f"/api/rooms/{room}").json["viewers"] == 0
 
 
+@pytest.mark.parametrize("path", ["/", "/r/demo", "/static/favicon.svg", "/metrics", "/nowhere"])
+def test_no_page_or_file_is_served_for_another_host(strict: ServerProcess, path: str) -> None:
+    assert Api(strict).get(path, Host="evil.example").status == 403
+    assert Api(strict).get(path, Host="chat.example").status == (404 if path == "/nowhere" else 200)
+
+
 @pytest.mark.parametrize(
     "headers",
     [

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from typing import Any
 
+from tornado.iostream import IOStream
 from websockets.frames import Frame, Opcode
 
 from chat.app import Server, ServerLimits, open_resources
@@ -160,6 +161,11 @@ class InProcessServer:
         head = UPGRADE.format(target=f"{PREFIX}{room}", host="x", more="")
         peer.send_bytes(head.encode())
         return peer
+
+    def accept(self, connection: socket.socket, address: str) -> None:
+        """Take a connection as if it came from this address."""
+        connection.setblocking(False)
+        self.server.http.handle_stream(IOStream(connection), (address, 1))
 
     async def connect_tcp(self, port: int = 0) -> Peer:
         """Connect, and send nothing."""

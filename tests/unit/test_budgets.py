@@ -10,8 +10,10 @@ import pytest
 from chat.core.budgets import (
     BUDGETS,
     HANDSHAKES,
+    HTTP_CONNECTIONS,
     LONG_POLLS,
     MESSAGES,
+    PAGES,
     REQUESTS,
     ROOM_OPENINGS,
     USER_CONNECTIONS,
@@ -65,13 +67,16 @@ def test_budget_allows_its_burst_at_once_and_then_its_rate() -> None:
     assert overdraft(MESSAGES, full_at, now=100.0) == pytest.approx(1 / MESSAGES.rate)
 
 
-@pytest.mark.parametrize("budget", [HANDSHAKES, REQUESTS, ROOM_OPENINGS], ids=lambda b: b.name)
+@pytest.mark.parametrize(
+    "budget", [HANDSHAKES, REQUESTS, PAGES, ROOM_OPENINGS], ids=lambda b: b.name
+)
 def test_address_over_a_rate_is_rejected_with_a_time_and_others_are_not(
     peers: Peers, budget: RateBudget
 ) -> None:
     admit = {
         "handshakes": peers.admit_handshake,
         "requests": peers.admit_request,
+        "pages": peers.admit_page,
         "room_openings": peers.admit_opening,
     }[budget.name]
     outcomes = [admit(ADDRESS) for _ in range(budget.burst + 50)]
@@ -106,6 +111,31 @@ def test_address_may_connect_again_when_one_of_its_connections_has_left() -> Non
     assert rejected.retry_after
     peers.remove_connection(keys[0])
     assert peers.admit_handshake(ADDRESS) is None
+
+
+def test_explaining_a_handshake_charges_nothing_and_agrees_with_the_handshake(
+    peers: Peers,
+) -> None:
+    for _ in range(2 * HANDSHAKES.burst):
+        assert peers.explain_handshake(ADDRESS, opens_room=True) is None
+    for _ in range(ROOM_OPENINGS.burst):
+        assert peers.admit_opening(ADDRESS) is None
+    assert peers.admit_opening(ADDRESS) is not None
+    assert peers.explain_handshake(ADDRESS, opens_room=False) is None
+    rejection = peers.explain_handshake(ADDRESS, opens_room=True)
+    assert rejection is not None
+    assert rejection.code == "too_many"
+    assert peers.explain_handshake("127.0.0.1", opens_room=True) is None
+
+
+def test_http_connections_of_an_address_are_bounded_until_one_ends(peers: Peers) -> None:
+    assert all(peers.add_http_connection(ADDRESS) for _ in range(HTTP_CONNECTIONS.limit))
+    assert not peers.add_http_connection(ADDRESS)
+    assert peers.add_http_connection(OTHER)
+    assert all(peers.add_http_connection("::1") for _ in range(2 * HTTP_CONNECTIONS.limit))
+    peers.remove_http_connection(ADDRESS)
+    assert peers.add_http_connection(ADDRESS)
+    assert not peers.add_http_connection(ADDRESS)
 
 
 def test_user_has_a_bounded_number_of_connections(peers: Peers) -> None:

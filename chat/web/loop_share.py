@@ -1,0 +1,60 @@
+"""Bounds how long messages of viewers are handled in one iteration of the event loop.
+
+Each connection has a budget, but many connections may use theirs at the same moment. What is over
+the share waits for the next iterations, one message of each connection in turn, so that waves,
+timers and requests of others run in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+SHARE_SECONDS = 0.01
+TURNS_PER_ITERATION = 32
+
+
+class LoopShare:
+    """The connections that wait for their turn, first in, first out.
+
+    ``seconds`` is the share of each iteration, by ``monotonic``. Of those that wait,
+    ``TURNS_PER_ITERATION`` continue in an iteration, each with one message at least.
+    """
+
+    __slots__ = ("_ends", "_is_scheduled", "_monotonic", "_seconds", "_waiting")
+
+    def __init__(self, monotonic: Callable[[], float], seconds: float = SHARE_SECONDS) -> None:
+        self._monotonic = monotonic
+        self._seconds = seconds
+        self._ends = 0.0
+        self._is_scheduled = False
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def wait(self) -> asyncio.Future[None] | None:
+        """Return what to await before a message is handled; None if it may be handled now."""
+        now = self._monotonic()
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            self._ends = now + self._seconds
+            asyncio.get_running_loop().call_soon(self._begin_iteration)
+        if now < self._ends:
+            return None
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        return waiter
+
+    def _begin_iteration(self) -> None:
+        turns = TURNS_PER_ITERATION
+        while self._waiting and turns:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                turns -= 1
+        self._is_scheduled = bool(self._waiting)
+        self._ends = self._monotonic() + self._seconds
+        if self._is_scheduled:
+            asyncio.get_running_loop().call_soon(self._begin_iteration)
