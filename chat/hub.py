@@ -13,6 +13,7 @@ from msgspec import UNSET, Raw
 
 from chat.core import wire
 from chat.core.entry import join_bodies
+from chat.core.moderation.addresses import hash_address
 from chat.core.reject import Code, Rejection, reject
 from chat.core.room_settings import SettingsPatch
 from chat.core.room_state import Author
@@ -308,16 +309,24 @@ class Hub:
 
     # --- posting --------------------------------------------------------------------------------
 
-    def post(self, room: Room, author: Author, post: wire.Post) -> Outcome:
+    def post(
+        self, room: Room, author: Author, post: wire.Post, network: str | None = None
+    ) -> Outcome:
         """Post a comment; return a future of its ack, set once it is durable, or of a rejection.
 
-        Retries share the future: await it through ``asyncio.shield()``.
+        Retries share the future: await it through ``asyncio.shield()``. ``network`` is that of the
+        sender's address, None for loopback.
         """
         if self.is_stopping:
             return room.reject_post(reject(Code.RESTARTING, retry_after=BUSY_SECONDS))
         if self._load.is_overloaded:
             return room.reject_post(reject(Code.BUSY, retry_after=OVERLOAD_SECONDS))
-        return room.post(author, post, self._clock.monotonic(), at=self._clock.unix_ms())
+        # Staff are exempt from sanctions, so their addresses are not kept.
+        address = ""
+        if network is not None and not author.role.is_staff:
+            address = hash_address(self._journal.address_secret, network)
+        now, at = self._clock.monotonic(), self._clock.unix_ms()
+        return room.post(author, post, now, at, address)
 
     async def change_settings(
         self, room: Room, patch: SettingsPatch, author: Author

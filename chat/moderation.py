@@ -96,6 +96,9 @@ class Moderation:
             room.sanctions.drop_expired(at)
             if len(room.sanctions) >= SANCTION_LIMIT:
                 return reject(Code.BUSY, retry_after=BUSY_SECONDS)
+        address = await self._find_address(room, wanted.user) if wanted.address else ""
+        if isinstance(address, Rejection):
+            return address
         act = SanctionAct(
             at=at,
             by=author.user,
@@ -104,9 +107,17 @@ class Moderation:
             sanction=wanted.kind,
             user=wanted.user,
             until=None if wanted.minutes is None else at + wanted.minutes * 60_000,
+            address=address,
         )
         result = await room.append_act(None, act)
         return result if isinstance(result, Rejection) else _describe(replace(act, id=result.act))
+
+    async def _find_address(self, room: Room, user: str) -> str | Rejection:
+        try:
+            found = await self._journal.find_address(room.name, user)
+        except ReadFailed:
+            return reject(Code.NOT_READ, retry_after=BUSY_SECONDS)
+        return found or reject(Code.BAD_FIELD, detail="no address of this user is known")
 
     async def lift(self, room: Room, number: int, author: Author) -> Rejection | None:
         """End a sanction; one that has ended already is left alone."""
@@ -170,7 +181,10 @@ class Moderation:
 
 
 def _describe(act: SanctionAct) -> Sanction:
-    return Sanction(act.id, act.user, act.sanction, act.until, act.reason, act.by, act.at)
+    has_address = bool(act.address)
+    return Sanction(
+        act.id, act.user, act.sanction, act.until, has_address, act.reason, act.by, act.at
+    )
 
 
 def _clean_reason(raw: str | None) -> str | Rejection:

@@ -233,23 +233,26 @@ class Room:
 
     # --- posts ----------------------------------------------------------------------------------
 
-    def post(self, author: Author, post: wire.Post, now: float, at: int) -> Outcome:
+    def post(
+        self, author: Author, post: wire.Post, now: float, at: int, address: str = ""
+    ) -> Outcome:
         """Post a comment; return a future of its ack, set once it is durable, or of a rejection.
 
-        ``now`` is the monotonic clock in seconds, ``at`` the server's clock in Unix milliseconds.
-        Retries of a post in flight share one future, whose ack has ``dup``.
+        ``now`` is the monotonic clock in seconds, ``at`` the server's clock in Unix milliseconds,
+        ``address`` the hash of the sender's address. Retries of a post in flight share one future,
+        whose ack has ``dup``.
         """
         self.used_at = now
         key = None if post.ref is None else (author.user, post.ref)
         if key is not None and (pending := self._pending.get(key)) is not None:
             return self._retry(pending)
-        admitted = self._state.admit(author, post, now, at)
+        admitted = self._state.admit(author, post, now, at, address)
         if isinstance(admitted, Rejection):
             return self.reject_post(admitted)
         if isinstance(admitted, Duplicate):
             return _resolved(wire.Ack(post.ref, self.epoch, admitted.seq, dup=True))
         try:
-            appended = self._journal.append(self.name, admitted, post.ref)
+            appended = self._journal.append(self.name, admitted, post.ref, address=address)
         except Busy:
             self._state.withdraw(author, post)
             return self.reject_post(reject(Code.BUSY, retry_after=BUSY_SECONDS))

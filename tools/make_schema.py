@@ -27,6 +27,7 @@ def make_schema() -> str:
         found = connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")
         statements = [re.sub(r" *\n", "\n", sql).strip() for sql in found.scalars()]
         revision = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    statements.append("INSERT INTO keys VALUES ('addresses', randomblob(32))")
     statements.append(f"INSERT INTO alembic_version VALUES ('{revision}')")
     return "".join(f"{statement};\n" for statement in statements)
 

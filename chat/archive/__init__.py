@@ -14,6 +14,14 @@ import msgspec
 import sqlalchemy as sa
 
 from chat.archive.acts import has_old_acts, read_acts, store_acts, trim_acts
+from chat.archive.addresses import (
+    KnownAddresses,
+    find_address,
+    has_old_addresses,
+    read_secret,
+    record_addresses,
+    trim_addresses,
+)
 from chat.archive.batch import StoredEntry, UnsavedEntry
 from chat.archive.database import CHECKPOINT_PAGES, Database
 from chat.archive.file import ArchiveError
@@ -96,10 +104,24 @@ class Archive(Database):
 
     Raises ArchiveError when it cannot be opened, and leaves no file behind then. Methods that write
     belong to one thread: ``load_or_create_room``, ``append``, ``overwrite_cleared``, ``trim``,
-    ``trim_acts``, ``checkpoint`` and ``scrub``. Those that read may be called from others, unless
-    ``in_memory``. All of them raise SQLAlchemyError, or FileReplaced when the file is not the one
-    that was opened.
+    ``trim_acts``, ``trim_addresses``, ``checkpoint`` and ``scrub``. Those that read may be called
+    from others, unless ``in_memory``. All of them raise SQLAlchemyError, or FileReplaced when the
+    file is not the one that was opened.
     """
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self._addresses = KnownAddresses()
+
+    def read_address_secret(self) -> bytes:
+        """Return the secret with which addresses are hashed; each database has its own."""
+        with self._reading() as connection:
+            return read_secret(connection)
+
+    def find_address(self, room_id: int, user: str) -> str | None:
+        """Return the hash of the address from which a user posted last."""
+        with self._reading() as connection:
+            return find_address(connection, room_id, user)
 
     def find_rooms(self, names: Collection[str]) -> dict[str, RoomRecord]:
         """Return those of these rooms that exist."""
@@ -197,8 +219,12 @@ class Archive(Database):
                 ]
                 connection.execute(_MOVE_HEAD, moved)
             store_removals(connection, fresh)
+            # All entries of a batch are stored now.
+            addresses = self._addresses.find_new([one for one, _ in fresh], _newest_time(fresh))
+            record_addresses(connection, addresses)
             self._store_settings(connection, batch)
             stored = self._store_acts(connection, batch, stored)
+        self._addresses.add(addresses)
         self.written_pages += 4 + 2 * size // _PAGE_BYTES
         return stored
 
@@ -309,11 +335,26 @@ class Archive(Database):
         with self._writing() as connection:
             trim_acts(connection, room_id, cutoff)
 
+    def has_old_addresses(self, room_id: int, cutoff: int) -> bool:
+        """Return whether addresses of a room were stored before ``cutoff``."""
+        with self._reading() as connection:
+            return has_old_addresses(connection, room_id, cutoff)
+
+    def trim_addresses(self, room_id: int, cutoff: int, limit: int) -> None:
+        """Delete the addresses of a room that were stored before ``cutoff``, ``limit`` at most."""
+        with self._writing() as connection:
+            trim_addresses(connection, room_id, cutoff, limit)
+        self._addresses = KnownAddresses()
+
     def trim(self, room_id: int, last: int) -> None:
         """Delete a room's entries up to ``last``, with their refs; its head does not change."""
         with self._writing() as connection:
             connection.execute(_TRIM, {"key": room_id, "last": last})
         self.written_pages += CHECKPOINT_PAGES // 10
+
+
+def _newest_time(stored: list[tuple[UnsavedEntry, int]]) -> int:
+    return max((one.entry.at for one, _ in stored if one.entry is not None), default=0)
 
 
 def _read_record(row: Any) -> RoomRecord:

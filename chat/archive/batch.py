@@ -13,13 +13,15 @@ class UnsavedEntry(msgspec.Struct, frozen=True):
     """An entry that waits for its number; ``ref`` is its sender's own id for it.
 
     ``act``, if a moderator caused the entry, is stored with it. An act without an entry is stored
-    alone; its result has the number of the newest entry.
+    alone; its result has the number of the newest entry. ``address`` is the hash of the sender's
+    address, if it is to be kept.
     """
 
     room_id: int
     entry: Entry | None
     ref: str | None = None
     act: Act | None = None
+    address: str = ""
 
     @property
     def user(self) -> str:

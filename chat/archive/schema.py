@@ -67,6 +67,21 @@ sanctions = sa.Table(
     sa.Column("until", sa.BigInteger),
     sa.Column("body", sa.Text, nullable=False),
 )
+# From which address, as a hash, users posted last.
+users = sa.Table(
+    "users",
+    _metadata,
+    sa.Column("room_id", sa.Integer, primary_key=True),
+    sa.Column("user", sa.Text, primary_key=True),
+    sa.Column("address", sa.Text, nullable=False),
+    sa.Column("at", sa.BigInteger, nullable=False),
+)
+keys = sa.Table(
+    "keys",
+    _metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.LargeBinary, nullable=False),
+)
 
 
 def migrate(engine: sa.Engine, path: str | None) -> None:

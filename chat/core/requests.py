@@ -63,6 +63,7 @@ class SanctionRequest(Struct, frozen=True, forbid_unknown_fields=True):
     user: Annotated[str, Meta(min_length=1, max_length=MAX_USER_LENGTH)]
     kind: SanctionKind
     minutes: Annotated[int, Meta(ge=1, le=MAX_MINUTES)] | None = None
+    address: bool = False
     reason: str | None = None
 
 

@@ -114,12 +114,13 @@ class RoomState:
         return Raw(msgspec.json.encode(self._settings))
 
     def admit(
-        self, author: Author, post: Post, now: float, at: int
+        self, author: Author, post: Post, now: float, at: int, address: str = ""
     ) -> Comment | Duplicate | Rejection:
         """Decide on a post.
 
-        ``now`` is the monotonic clock in seconds, ``at`` the server's clock in Unix milliseconds.
-        A post whose ref was accepted in the last two minutes is a ``Duplicate`` and costs no token.
+        ``now`` is the monotonic clock in seconds, ``at`` the server's clock in Unix milliseconds,
+        ``address`` the hash of the sender's address. A post whose ref was accepted in the last two
+        minutes is a ``Duplicate`` and costs no token.
         """
         if post.ref is not None:
             seq, when = self._refs.get((author.user, post.ref), (0, -math.inf))
@@ -129,7 +130,7 @@ class RoomState:
         if is_too_long_to_clean(post.text):
             return reject_length()
         is_staff = author.role.is_staff
-        if not is_staff and (rejection := self.sanctions.check(author.user, at)) is not None:
+        if not is_staff and (rejection := self._check_sanctions(author, at, address)) is not None:
             return rejection
         rejection = check_author(self._settings, is_guest=author.is_guest, is_staff=is_staff)
         if rejection is not None:
@@ -161,6 +162,10 @@ class RoomState:
             size=post.size,
             role=author.role,
         )
+
+    def _check_sanctions(self, author: Author, at: int, address: str) -> Rejection | None:
+        # Users with tokens are known by name: they are not sanctioned for their address.
+        return self.sanctions.check(author.user, at, address if author.is_guest else "")
 
     def _check_text(self, text: str, known_by: object, now: float) -> Rejection | None:
         if rejection := check_text(self._settings, text):

@@ -321,12 +321,16 @@ class Log(Struct, frozen=True):
 
 
 class Sanction(Struct, frozen=True):
-    """One sanction; ``at`` and ``until`` are in Unix milliseconds, None if it is for good."""
+    """One sanction; ``at`` and ``until`` are in Unix milliseconds, None if it is for good.
+
+    ``address``: whether it also applies to the guests of the user's address.
+    """
 
     id: int
     user: str
     kind: str
     until: int | None
+    address: bool
     reason: str
     by: str
     at: int

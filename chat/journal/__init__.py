@@ -94,7 +94,12 @@ class Journal(Protocol):
         """Stop delivering a room."""
 
     def append(
-        self, room: str, entry: Entry | None, ref: str | None, act: Act | None = None
+        self,
+        room: str,
+        entry: Entry | None,
+        ref: str | None,
+        act: Act | None = None,
+        address: str = "",
     ) -> asyncio.Future[AppendResult]:
         """Number and store an entry of an open room, and the act that caused it.
 
@@ -102,7 +107,7 @@ class Journal(Protocol):
         raised at once. The texts that a removal removes cannot be read from then on, and are
         overwritten in the archive. A change of settings also replaces the settings stored with the
         room. If the ref was used before, neither is stored. An act without an entry is stored
-        alone.
+        alone. ``address`` is the hash of the sender's, to be kept with the user.
         """
 
     def is_consistent(self, room: str) -> bool:
@@ -116,6 +121,13 @@ class Journal(Protocol):
 
     async def read_acts(self, room: str, after: int, limit: int) -> list[bytes]:
         """Return the bodies of the next ``limit`` acts after a number; raises ReadFailed."""
+
+    @property
+    def address_secret(self) -> bytes:
+        """The secret with which addresses are hashed."""
+
+    async def find_address(self, room: str, user: str) -> str | None:
+        """Return the hash of the address from which a user posted last; raises ReadFailed."""
 
     async def find_user(self, room: str, user: str, limit: int) -> UserRecord | None:
         """Return what a user posted lately, ``limit`` comments at most; raises ReadFailed."""

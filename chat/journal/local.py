@@ -93,6 +93,7 @@ class LocalJournal:
         self._random = random
         self._metrics = metrics
         self._limits = limits or JournalLimits()
+        self.address_secret = archive.read_address_secret()
         self._threads = ArchiveThreads(archive)
         self._upkeep = Upkeep(archive, self._threads)
         self._delivery = Delivery(archive, self._threads)
@@ -179,13 +180,18 @@ class LocalJournal:
         self._delivery.close(name)
 
     def append(
-        self, room: str, entry: Entry | None, ref: str | None, act: Act | None = None
+        self,
+        room: str,
+        entry: Entry | None,
+        ref: str | None,
+        act: Act | None = None,
+        address: str = "",
     ) -> asyncio.Future[AppendResult]:
         """Add an entry to the next commit."""
         if self._closing or len(self._pending) >= self._limits.pending:
             raise Busy
         result: asyncio.Future[AppendResult] = asyncio.get_running_loop().create_future()
-        unsaved = UnsavedEntry(self._delivery.find_key(room), entry, ref, act)
+        unsaved = UnsavedEntry(self._delivery.find_key(room), entry, ref, act, address)
         self._pending.append(_Pending(room, unsaved, result))
         self._wake.set()
         return result
@@ -206,6 +212,11 @@ class LocalJournal:
         """Read from the archive, concurrently with the writer."""
         read = partial(self._archive.read_acts, self._delivery.find_key(room), after, limit)
         return await self._threads.read(read)
+
+    async def find_address(self, room: str, user: str) -> str | None:
+        """Read from the archive, concurrently with the writer."""
+        find = partial(self._archive.find_address, self._delivery.find_key(room), user)
+        return await self._threads.read(find)
 
     async def find_user(self, room: str, user: str, limit: int) -> UserRecord | None:
         """Read from the archive, concurrently with the writer."""
@@ -229,6 +240,11 @@ class LocalJournal:
                 await asyncio.sleep(self._limits.trim_pause)
             if await self._threads.read(partial(archive.has_old_acts, room_id, cutoff)):
                 await self._threads.write(partial(archive.trim_acts, room_id, cutoff))
+            has_old = partial(archive.has_old_addresses, room_id, cutoff)
+            while not self._closing and await self._threads.read(has_old):
+                size = self._limits.trim_step
+                await self._threads.write(partial(archive.trim_addresses, room_id, cutoff, size))
+                await asyncio.sleep(self._limits.trim_pause)
         if count:
             self._upkeep.scrub_soon()
         return count

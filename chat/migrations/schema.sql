@@ -55,4 +55,20 @@ CREATE TABLE sanctions (
  WITHOUT ROWID;
 CREATE INDEX sanctions_by_end ON sanctions (room_id, until);
 CREATE UNIQUE INDEX sanctions_by_user ON sanctions (room_id, user, kind);
-INSERT INTO alembic_version VALUES ('0004');
+CREATE TABLE users (
+	room_id INTEGER NOT NULL,
+	user TEXT NOT NULL,
+	address TEXT NOT NULL,
+	at BIGINT NOT NULL,
+	PRIMARY KEY (room_id, user),
+	FOREIGN KEY(room_id) REFERENCES rooms (id)
+)
+ WITHOUT ROWID;
+CREATE INDEX users_by_time ON users (room_id, at);
+CREATE TABLE keys (
+	name TEXT NOT NULL,
+	value BLOB NOT NULL,
+	PRIMARY KEY (name)
+);
+INSERT INTO keys VALUES ('addresses', randomblob(32));
+INSERT INTO alembic_version VALUES ('0005');

@@ -10,6 +10,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from chat.core import wire
+from chat.core.budgets import address_key
 from chat.core.comment import Role, clean_name
 from chat.core.query import read_query
 from chat.core.reject import Code, Rejection, reject
@@ -204,7 +205,9 @@ class Comments(ApiHandler):
             await self.require_budget(self.services.peers.admit_opening(self.address))
         room = await self.open_room(name)
         # Shielded: the outcome is shared with retries of the same ref.
-        outcome = asyncio.shield(self.services.hub.post(room, author, body.to_post()))
+        outcome = asyncio.shield(
+            self.services.hub.post(room, author, body.to_post(), address_key(self.address))
+        )
         ack = self.require(await outcome)
         self.set_status(201)
         # A repeated post without a session may come from someone else who saw it.

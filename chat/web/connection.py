@@ -193,7 +193,7 @@ class Connection(FrameWriter):
             self._room.resume(self)
 
     def _post(self, post: wire.Post) -> None:
-        outcome = self._connections.hub.post(self._room, self._author, post)
+        outcome = self._connections.hub.post(self._room, self._author, post, self.address_key)
         if outcome.done():
             # Rejected, or a duplicate. An accepted post is charged to the post rate instead.
             self._charge(1)

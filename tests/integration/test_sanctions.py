@@ -112,3 +112,46 @@ def test_staff_are_exempt_from_sanctions(
         for kind in ("mute", "ban"):
             assert moderator.call("POST", "sanctions", {"user": "ann", "kind": kind}).status == 201
         assert host.post("one")["type"] == "ack"
+
+
+def test_ban_of_an_address_stops_its_guests_and_nobody_else(
+    start_server: StartServer, room: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = start_server("--trusted-proxies", "127.0.0.0/8")
+
+    def enter(address: str) -> Viewer:
+        monkeypatch.setattr(Viewer, "header", [f"X-Forwarded-For: {address}"])
+        return Viewer(server, room)
+
+    def post_over_http(address: str) -> int:
+        with closing(Api(server)) as api:
+            return api.post_body(room, b'{"text":"hi"}', X_Forwarded_For=address).status
+
+    with (
+        enter("2001:db8:1::1") as owl,
+        enter("2001:db8:1::2") as same,
+        enter("2001:db8:1::3") as user,
+        enter("2001:db8:2::1") as other,
+        closing(Moderator(server, room)) as mia,
+    ):
+        ban = {"user": owl.welcome["user"], "kind": "ban", "address": True}
+        answer = mia.call("POST", "sanctions", ban)
+        assert (answer.status, answer.error["code"]) == (400, "bad_field")
+        owl.post("spam")
+        answer = mia.call("POST", "sanctions", ban)
+        assert (answer.status, answer.json["address"]) == (201, True)
+        assert owl.wait_for("bye")["code"] == 4503
+        assert same.post("one")["code"] == "banned"
+        assert post_over_http("2001:db8:1::4") == 403
+        user.send("auth", token=sign_token(server, room, Role.VIEWER, "Ann", "ann"))
+        user.wait_for("identity")
+        assert user.post("two")["type"] == "ack"
+        assert other.post("three")["type"] == "ack"
+        assert post_over_http("2001:db8:2::2") == 201
+    server.restart()
+    with closing(Moderator(server, room)) as mia:
+        assert post_over_http("2001:db8:1::4") == 403
+        assert mia.call("DELETE", f"sanctions/{answer.json['id']}").status == 204
+        assert post_over_http("2001:db8:1::4") == 201
+    for file in server.database.parent.glob(server.database.name + "*"):
+        assert b"2001:db8" not in file.read_bytes()

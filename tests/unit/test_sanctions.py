@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,9 @@ from hypothesis import strategies as st
 from sqlalchemy.exc import SQLAlchemyError
 
 from chat.archive import Archive, UnsavedEntry
+from chat.core.comment import Comment
 from chat.core.moderation.acts import Act, LiftAct, SanctionAct, SanctionKind, decode_act
+from chat.core.moderation.addresses import hash_address
 from chat.core.moderation.sanctions import Sanctions
 from chat.core.reject import Rejection
 from tests.support.journal_harness import make_opener, run
@@ -23,7 +26,7 @@ MUTE, BAN = SanctionKind.MUTE, SanctionKind.BAN
 OpenArchive = Callable[[], Archive]
 
 
-def begin(number: int, user: str = "owl", kind: SanctionKind = MUTE, **fields: int) -> SanctionAct:
+def begin(number: int, user: str = "owl", kind: SanctionKind = MUTE, **fields: Any) -> SanctionAct:
     given = {"at": 0, "until": None, **fields}
     return SanctionAct(id=number, by="mia", by_name="Mia", sanction=kind, user=user, **given)
 
@@ -61,6 +64,19 @@ def test_ban_counts_more_than_a_mute_and_each_is_lifted_alone() -> None:
     sanctions.apply(lift(4, mute))
     sanctions.apply(lift(5, mute))
     assert (check(sanctions), len(sanctions)) == (None, 0)
+
+
+def test_sanction_of_an_address_ends_with_the_sanction() -> None:
+    sanctions = Sanctions([begin(1, kind=BAN, until=9, address="x"), begin(2, "fox", address="x")])
+    assert sanctions.check("cat", 0, "y") is None
+    for at, code in ((0, "banned"), (9, "muted")):
+        found = sanctions.check("cat", at, "x")
+        assert found is not None
+        assert found.code == code
+    sanctions.apply(lift(3, begin(2, "fox")))
+    assert sanctions.check("cat", 9, "x") is None
+    sanctions.drop_expired(9)
+    assert (sanctions.check("cat", 0, "x"), len(sanctions)) == (None, 0)
 
 
 @pytest.fixture
@@ -128,6 +144,38 @@ def test_archive_and_memory_have_the_same_sanctions(
         assert in_force == memory.find_all(at)
         assert Sanctions(read(archive)).find_all(at) == in_force
     archive.close()
+
+
+def test_last_address_of_a_user_is_kept_until_it_is_old(open_archive: OpenArchive) -> None:
+    archive = open_archive()
+    demo, music = (archive.load_or_create_room(name, "e").room_id for name in ("demo", "music"))
+
+    def post(user: str, address: str, at: int = 1_000) -> None:
+        comment = Comment(seq=0, user=user, name="Owl", text="hi", at=at)
+        archive.append([UnsavedEntry(demo, comment, address=address)])
+
+    for user, address in (("owl", "x"), ("owl", "y"), ("owl", "y"), ("fox", "x"), ("cat", "")):
+        post(user, address)
+    assert [archive.find_address(demo, user) for user in ("owl", "fox", "cat")] == ["y", "x", None]
+    assert archive.find_address(music, "owl") is None
+    day = 24 * 60 * 60 * 1_000
+    post("owl", "y", at=day)
+    while archive.has_old_addresses(demo, 2_000):
+        archive.trim_addresses(demo, 2_000, 1)
+    assert [archive.find_address(demo, user) for user in ("owl", "fox")] == ["y", None]
+    post("fox", "x", at=day)
+    assert open_archive().find_address(demo, "fox") == "x"
+
+
+def test_each_database_hashes_addresses_with_a_secret_of_its_own(open_archive: OpenArchive) -> None:
+    secret = open_archive().read_address_secret()
+    assert secret == open_archive().read_address_secret()
+    other = Archive("sqlite://")
+    assert len(other.read_address_secret()) == len(secret) == 32
+    assert hash_address(secret, "198.51.100.1") == hash_address(secret, "198.51.100.1")
+    assert len({hash_address(key, ip) for key in (secret, other.read_address_secret())
+                for ip in ("198.51.100.1", "198.51.100.2")}) == 4  # fmt: skip
+    other.close()
 
 
 def test_sanction_that_cannot_be_stored_is_in_no_table(

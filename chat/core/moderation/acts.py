@@ -60,11 +60,15 @@ class SanctionKind(StrEnum):
 
 
 class SanctionAct(_Act, frozen=True, kw_only=True, tag="sanction"):
-    """A user was muted or banned, until a time in Unix milliseconds; None for good."""
+    """A user was muted or banned, until a time in Unix milliseconds; None for good.
+
+    With an ``address``, which is a hash, also every guest of that address.
+    """
 
     sanction: SanctionKind
     user: str
     until: int | None = None
+    address: str = ""
 
     def is_over(self, at: int) -> bool:
         """Return whether it has ended by itself."""

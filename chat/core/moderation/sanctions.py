@@ -22,6 +22,7 @@ class Sanctions:
     def __init__(self, acts: Iterable[SanctionAct] = ()) -> None:
         self._by_user: dict[str, dict[SanctionKind, SanctionAct]] = {}
         self._by_id: dict[int, SanctionAct] = {}
+        self._by_address: dict[str, dict[int, SanctionAct]] = {}
         for act in acts:
             self._add(act)
 
@@ -38,11 +39,12 @@ class Sanctions:
                 self._remove(other.id)
         self._add(act)
 
-    def check(self, user: str, at: int) -> Rejection | None:
-        """Return why a user may not post now."""
+    def check(self, user: str, at: int, address: str = "") -> Rejection | None:
+        """Return why a user may not post now, or a guest of an address."""
         if not self._by_user:
             return None
-        found = {act.sanction: act for act in self.find_of(user, at)}
+        acts = [*self._by_address.get(address, {}).values(), *self.find_of(user, at)]
+        found = {act.sanction: act for act in acts if not act.is_over(at)}
         for kind, code in _CODES.items():
             if (act := found.get(kind)) is not None:
                 wait = None if act.until is None else (act.until - at) / 1000
@@ -71,6 +73,8 @@ class Sanctions:
     def _add(self, act: SanctionAct) -> None:
         self._by_user.setdefault(act.user, {})[act.sanction] = act
         self._by_id[act.id] = act
+        if act.address:
+            self._by_address.setdefault(act.address, {})[act.id] = act
 
     def _remove(self, number: int) -> None:
         if (act := self._by_id.pop(number, None)) is not None:
@@ -78,3 +82,6 @@ class Sanctions:
             del of_user[act.sanction]
             if not of_user:
                 del self._by_user[act.user]
+            of_address = self._by_address.get(act.address, {})
+            if of_address.pop(number, None) is not None and not of_address:
+                del self._by_address[act.address]
