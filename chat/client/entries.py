@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
 from chat.core.comment import Comment
+from chat.core.retraction import Removal, removes
 from chat.core.wire import Batch, Cursor, Skip, Welcome
 
 BUFFER_LIMIT = 10_000
 
 _bodies = msgspec.json.Decoder(list[msgspec.Raw])
 _comment = msgspec.json.Decoder(Comment)
+_removal = msgspec.json.Decoder(Removal)
+_REMOVALS = {kind.__struct_config__.tag for kind in get_args(Removal)}
 
 
 class Missed(msgspec.Struct, frozen=True):
@@ -49,7 +52,8 @@ Entry = Comment | Other | Missed
 class Entries:
     """An asynchronous iterator over the received entries; ``cursor`` is after the last of them.
 
-    At most ``limit`` are buffered; above it the oldest ones become one ``Missed``.
+    At most ``limit`` are buffered; above it the oldest ones become one ``Missed``. A comment that is
+    removed before it is read becomes an ``Other`` of the kind ``retracted``.
     """
 
     def __init__(self, cursor: Cursor | None, limit: int = BUFFER_LIMIT) -> None:
@@ -114,8 +118,17 @@ class Entries:
             fields = msgspec.json.decode(body)
             if fields["kind"] == "comment":
                 self._append(_comment.decode(body))
-            else:
-                self._append(Other(fields["kind"], fields["seq"], fields))
+                continue
+            if fields["kind"] in _REMOVALS:
+                self._remove(_removal.decode(body))
+            self._append(Other(fields["kind"], fields["seq"], fields))
+
+    def _remove(self, removal: Removal) -> None:
+        """Replace the unread comments that an entry removes, as the server does from now on."""
+        for place, entry in enumerate(self._buffer):
+            if isinstance(entry, Comment) and removes(removal, entry.seq, entry.user):
+                fields = {"kind": "retracted", "seq": entry.seq}
+                self._buffer[place] = Other("retracted", entry.seq, fields)
 
     def _append(self, entry: Entry) -> None:
         self._buffer.append(entry)

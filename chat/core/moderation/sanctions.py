@@ -41,9 +41,10 @@ class Sanctions:
 
     def check(self, user: str, at: int, address: str = "") -> Rejection | None:
         """Return why a user may not post now, or a guest of an address."""
-        if not self._by_user:
-            return None
-        acts = [*self._by_address.get(address, {}).values(), *self.find_of(user, at)]
+        of_user, of_address = self._by_user.get(user), self._by_address.get(address)
+        if of_user is None and of_address is None:
+            return None  # as for nearly every post
+        acts = [*(of_address or {}).values(), *(of_user or {}).values()]
         found = {act.sanction: act for act in acts if not act.is_over(at)}
         for kind, code in _CODES.items():
             if (act := found.get(kind)) is not None:
