@@ -176,3 +176,25 @@ def test_any_entry_removed_from_a_stream_is_detected(seed: int) -> None:
     step = dice.choice([step for step in broken if step.__dict__.get("entries")])
     del step.entries[dice.randrange(len(step.entries))]
     assert "hole" in find(broken).split(", ")
+
+
+CLEAR = {"kind": "clear", "seq": 3, "before": 2}
+CLEAR_USER = {"kind": "clear_user", "seq": 3, "before": 2, "user": "a"}
+BY_A, BY_B = {**comment(1), "user": "a"}, {**comment(2), "user": "b"}
+
+
+def test_cleared_comments_are_no_violation_unless_they_are_sent_again() -> None:
+    archive = store(retracted(1), retracted(2), CLEAR)
+    before = [FRESH, Received(1, 2, [BY_A, BY_B]), Received(3, 3, [CLEAR])]
+    assert find(before, archive, [Acked("text 1", "e", 1)]) == ""
+    again = [Joined("e", 3, False, [BY_A, retracted(2), CLEAR])]
+    assert find(again, archive) == "retracted text again"
+
+
+def test_clear_of_a_user_removes_only_that_users_comments() -> None:
+    assert find([], store(retracted(1), BY_B, CLEAR_USER), [Acked("text 1", "e", 1)]) == ""
+    assert find([], store(BY_A, BY_B, CLEAR_USER)) == "not purged"
+    seen = [FRESH, Received(1, 2, [BY_A, BY_B])]
+    # Of a user who was not cleared: the comment must be there.
+    archive = store(retracted(1), retracted(2), CLEAR_USER)
+    assert find(seen, archive, [Acked("text 2", "e", 2)]) == "lost"

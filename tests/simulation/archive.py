@@ -14,9 +14,10 @@ import msgspec
 from sqlalchemy.exc import OperationalError
 
 from chat.archive import RoomRecord, StoredEntry, UnsavedEntry
-from chat.core.comment import Comment
 from chat.core.entry import number_entry
-from chat.core.retraction import Retraction, encode_retracted
+from chat.core.moderation.acts import number_act
+from chat.core.moderation.users import UserRecord
+from chat.core.retraction import Removal, Retraction, encode_retracted, removes
 from chat.core.room_settings import RoomSettings, SettingsChange
 
 Body = dict[str, Any]
@@ -24,9 +25,20 @@ Row = tuple[int, str, str, str | None, bytes]
 """When it was posted, its kind, user and ref, and its body."""
 
 
+@dataclass(frozen=True)
+class PendingClear:
+    """A clear whose texts are overwritten up to ``done``; reading omits all of them already."""
+
+    before: int
+    done: int
+
+
 @dataclass
 class StoredRoom:
-    """A room's row and its entries; ``trimmed`` are those that were deleted."""
+    """A room's row and its entries; ``trimmed`` are those that were deleted.
+
+    ``log`` has the acts: number, time and body.
+    """
 
     room_id: int
     name: str
@@ -36,6 +48,9 @@ class StoredRoom:
     entries: dict[int, Row] = field(default_factory=dict)
     refs: dict[tuple[str, str], int] = field(default_factory=dict)
     trimmed: dict[int, Row] = field(default_factory=dict)
+    acts: int = 0
+    log: list[tuple[int, int, bytes]] = field(default_factory=list)
+    clears: list[PendingClear] = field(default_factory=list)
 
     def copy(self) -> StoredRoom:
         """Return a copy that can be changed."""
@@ -48,6 +63,9 @@ class StoredRoom:
             dict(self.entries),
             dict(self.refs),
             dict(self.trimmed),
+            self.acts,
+            list(self.log),
+            list(self.clears),
         )
 
 
@@ -132,6 +150,23 @@ class ArchiveModel:
         found = sorted(seq for seq in room.entries if seq > after)[:limit]
         return [(seq, room.entries[seq][4]) for seq in found]
 
+    def read_acts(self, room_id: int, after: int, limit: int) -> list[bytes]:
+        self._read()
+        log = self._disk.rooms[room_id].log
+        return [body for number, _, body in log if number > after][:limit]
+
+    def find_user(self, room_id: int, user: str, limit: int) -> UserRecord | None:
+        self._read()
+        rows = self._disk.rooms[room_id].entries.values()
+        found = [row for row in rows if row[2] == user]
+        if not found:
+            return None
+        return UserRecord(min(row[0] for row in found), [row[4] for row in found][-limit:])
+
+    def has_old_acts(self, room_id: int, cutoff: int) -> bool:
+        self._read()
+        return any(at < cutoff for _, at, _ in self._disk.rooms[room_id].log)
+
     def room_ids(self) -> list[int]:
         self._read()
         return list(self._disk.rooms)
@@ -206,6 +241,30 @@ class ArchiveModel:
         )
         return result
 
+    def overwrite_cleared(self, limit: int) -> bool:
+        """Do one step of the first clear; return whether any is left."""
+        self._read()
+        clearing = next((room for room in self._disk.rooms.values() if room.clears), None)
+        if clearing is None:
+            return False
+
+        def change(rooms: dict[int, StoredRoom]) -> None:
+            room = rooms[clearing.room_id]
+            first, *others = room.clears
+            last = min(first.before, first.done + limit)
+            left = [] if last >= first.before else [PendingClear(first.before, last)]
+            room.clears = left + others
+
+        self._commit(change, [clearing.room_id])
+        return any(room.clears for room in self._disk.rooms.values())
+
+    def trim_acts(self, room_id: int, cutoff: int) -> None:
+        def change(rooms: dict[int, StoredRoom]) -> None:
+            room = rooms[room_id]
+            room.log = [act for act in room.log if act[1] >= cutoff]
+
+        self._commit(change, [room_id])
+
     def trim(self, room_id: int, last: int) -> None:
         def change(rooms: dict[int, StoredRoom]) -> None:
             room = rooms[room_id]
@@ -222,7 +281,7 @@ def failure(reason: str) -> OperationalError:
 
 
 def _record(room: StoredRoom) -> RoomRecord:
-    return RoomRecord(room.room_id, room.epoch, room.head, room.settings)
+    return RoomRecord(room.room_id, room.epoch, room.head, room.settings, room.acts)
 
 
 def _load_or_create(rooms: dict[int, StoredRoom], name: str, epoch: str) -> RoomRecord:
@@ -234,7 +293,7 @@ def _load_or_create(rooms: dict[int, StoredRoom], name: str, epoch: str) -> Room
 
 
 def _append(rooms: dict[int, StoredRoom], batch: list[UnsavedEntry]) -> list[StoredEntry]:
-    stored = []
+    stored: list[StoredEntry] = []
     for unsaved in batch:
         room, entry = rooms[unsaved.room_id], unsaved.entry
         key = None if unsaved.ref is None else (unsaved.user, unsaved.ref)
@@ -244,19 +303,29 @@ def _append(rooms: dict[int, StoredRoom], batch: list[UnsavedEntry]) -> list[Sto
         room.head += 1
         numbered = number_entry(entry, room.head)
         kind = str(entry.__struct_config__.tag)
-        user = entry.user if isinstance(entry, Comment) else ""
-        room.entries[room.head] = (entry.at, kind, user, unsaved.ref, numbered.body)
+        row = (entry.at, kind, unsaved.user, unsaved.ref, numbered.body)
+        room.entries[room.head] = row
         if key is not None:
             room.refs[key] = room.head
-        stored.append(StoredEntry(room.head, numbered))
-    for unsaved in batch:
+        act = None
+        if unsaved.act is not None:
+            room.acts += 1
+            act = number_act(unsaved.act, room.acts)
+            room.log.append((room.acts, unsaved.act.at, act.body))
+        stored.append(StoredEntry(room.head, numbered, act))
+    for unsaved, result in zip(batch, stored, strict=True):
         room, entry = rooms[unsaved.room_id], unsaved.entry
-        if isinstance(entry, Retraction):
-            target = room.entries.get(entry.target)
-            if target is not None and target[1] == "comment":
-                at, _, user, ref, _ = target
-                body = encode_retracted(entry.target)
-                room.entries[entry.target] = (at, "retracted", user, ref, body)
-        elif isinstance(entry, SettingsChange):
+        if isinstance(entry, SettingsChange):
             room.settings = entry.settings
+        elif isinstance(entry, Removal) and not result.dup:
+            _remove(room, entry)
     return stored
+
+
+def _remove(room: StoredRoom, removal: Removal) -> None:
+    for rows in (room.entries, room.trimmed):
+        for seq, (at, kind, user, ref, _) in rows.items():
+            if kind == "comment" and removes(removal, seq, user):
+                rows[seq] = (at, "retracted", user, ref, encode_retracted(seq))
+    if not isinstance(removal, Retraction):
+        room.clears.append(PendingClear(removal.before, min(room.entries, default=1) - 1))

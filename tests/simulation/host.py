@@ -16,9 +16,10 @@ from chat.web.identity.keys import Keys
 from tests.simulation.archive import ArchiveModel, Disk
 from tests.simulation.faulty_disk import FaultyDisk
 from tests.simulation.loop import SimulatedLoop
-from tests.simulation.network import Network, TlsLikeContext
+from tests.simulation.network import Network
 from tests.simulation.plan import Plan
 from tests.simulation.timeline import Timeline
+from tests.simulation.tls import TlsLikeContext
 
 FIRST_DAY_MS = 1_790_000_000_000
 DESCRIPTORS = 10_000
@@ -59,7 +60,7 @@ class Host:
         self.process: SimulatedLoop | None = None
         self.server: Server | None = None
         self.is_stopping = False
-        self.tasks_at_start = 0
+        self._background: set[str] = set()
         self.kills = 0
         self.keys = Keys([SECRET])
 
@@ -100,7 +101,13 @@ class Host:
         )
         self.server = Server(Settings(**plan.settings), resources, limits)
         self.server.start()
-        self.tasks_at_start = len(asyncio.all_tasks())
+        self._background = {task.get_coro().__qualname__ for task in asyncio.all_tasks()}
+
+    def count_background_tasks(self) -> int:
+        """Return how many of the tasks that the server began with still run."""
+        assert self.process is not None
+        tasks = asyncio.all_tasks(self.process)
+        return sum(task.get_coro().__qualname__ in self._background for task in tasks)
 
     def unix_ms(self) -> int:
         return FIRST_DAY_MS + self._clock_step + int(self._timeline.now * 1000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from chat.client import Missed
@@ -20,19 +21,38 @@ def judge(world: World) -> list[str]:
         *world.errors,
         *(problem for viewer in world.viewers for problem in viewer.problems),
         *check(histories, archive),
-        *_check_settings(world, archive),
+        *_check_answers(world, archive),
+        *_check_log(world),
         *_check_clients(world, archive),
     ]
 
 
-def _check_settings(world: World, archive: dict[Cursor, Body]) -> list[str]:
-    return [
-        f"lost: {answer}"
-        for answer in world.settings_answers
-        if answer["seq"]
-        and archive.get((answer["epoch"], answer["seq"]), {}).get("settings") != answer["settings"]
-        and not _is_unchanged(answer, archive)
-    ]
+def _check_answers(world: World, archive: dict[Cursor, Body]) -> Iterator[str]:
+    """Check that what a host was told is done is stored."""
+    for method, path, answer in world.answers:
+        stored = archive.get((answer["epoch"], answer["seq"]), {})
+        if method == "PATCH":
+            settings = answer["settings"]
+            if stored.get("settings") != settings and not _is_unchanged(answer, archive):
+                yield f"lost: {answer} is {stored}"
+        elif method == "DELETE":
+            if stored.get("kind") != "retract" or not path.endswith(f"/{stored['target']}"):
+                yield f"lost: {method} {path} is {stored}"
+        elif stored.get("kind") not in ("clear", "clear_user"):
+            yield f"lost: {method} {path} is {stored}"
+
+
+def _check_log(world: World) -> Iterator[str]:
+    """Check that each act is stored together with its entry, and numbered without gaps."""
+    for room in world.disk.rooms.values():
+        numbers = [number for number, _, _ in room.log]
+        first = numbers[0] if numbers else room.acts + 1
+        if numbers != list(range(first, room.acts + 1)):
+            yield f"hole: the acts of {room.name} are {numbers} of {room.acts}"
+        entries = room.trimmed | room.entries
+        done = [row for row in entries.values() if row[1] not in ("comment", "retracted")]
+        if len(done) != room.acts:
+            yield f"no act: {room.name} has {len(done)} entries of staff and {room.acts} acts"
 
 
 def _is_unchanged(answer: Body, archive: dict[Cursor, Body]) -> bool:

@@ -8,9 +8,7 @@ silent. Of ``socket.socket`` it has what Tornado's streams, the server and the c
 from __future__ import annotations
 
 import errno
-import math
 import socket
-import ssl
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
@@ -382,38 +380,3 @@ class Network:
         far.is_connected = True
         listener.receive(far)
         self.timeline.at(far._delay(), near.become_connected)
-
-
-class TlsLikeSocket:
-    """Takes and gives plain bytes with the interface and the errors of ``ssl.SSLSocket``."""
-
-    def __init__(self, plain: SimulatedSocket) -> None:
-        self._plain = plain
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._plain, name)
-
-    def do_handshake(self) -> None:
-        self._plain._check_open()
-
-    def recv_into(self, buffer: Any, size: int = 0) -> int:
-        try:
-            return self._plain.recv_into(buffer, size)
-        except BlockingIOError:
-            raise ssl.SSLWantReadError(ssl.SSL_ERROR_WANT_READ, "no record") from None
-
-    def send(self, data: Any) -> int:
-        try:
-            return self._plain.send(data)
-        except BlockingIOError:
-            raise ssl.SSLWantWriteError(ssl.SSL_ERROR_WANT_WRITE, "buffer full") from None
-
-
-class TlsLikeContext(ssl.SSLContext):
-    """Wraps a simulated socket, so that the server has a stream that only it can write to."""
-
-    def wrap_socket(self, sock: Any, *_args: Any, **_options: Any) -> Any:
-        return TlsLikeSocket(sock)
-
-
-FOREVER = math.inf

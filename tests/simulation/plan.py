@@ -199,6 +199,9 @@ def _draw_acts(random: Random, viewers: list[ViewerPlan], length: float) -> list
     for _ in range(random.choice([0, 0, 1, 4])):
         room = random.choice(viewers).room
         acts.append(Act(0, random.uniform(0.5, length), "retract", value=(room, random.random())))
+    for _ in range(random.choice([0, 0, 0, 2])):
+        room, whose = random.choice(viewers).room, random.choice([None, random.random()])
+        acts.append(Act(0, random.uniform(0.5, length), "clear", value=(room, whose)))
     return acts
 
 

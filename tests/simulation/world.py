@@ -8,12 +8,13 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from random import Random
 from typing import Any
 
 from chat.core.comment import Role
-from chat.core.retraction import Retraction
 from chat.core.room_state import Author
+from chat.environment import Clock
 from chat.web.identity.tokens import ANY_ROOM, Tokens
 from tests.simulation.archive import Disk
 from tests.simulation.faulty_disk import FaultyDisk
@@ -33,6 +34,7 @@ SETTLE_SECONDS = 90.0
 LEAVE_SECONDS = 60.0
 STOP_SECONDS = 10.0
 IDLE_SECONDS = 310.0
+TOKEN_SECONDS = 10_000_000.0
 KINDS: dict[str, type[Viewer]] = {
     "plain": WebSocketViewer,
     "deflated": WebSocketViewer,
@@ -78,7 +80,7 @@ class World:
         )
         self.viewers = [KINDS[viewer.kind](self, viewer) for viewer in plan.viewers]
         self.is_settling = False
-        self.settings_answers: list[dict[str, Any]] = []
+        self.answers: list[tuple[str, str, dict[str, Any]]] = []
         self.seen: Counter[str] = Counter()
         self._tasks: list[asyncio.Task[None]] = []
         self._kill_after: int | None = None
@@ -190,7 +192,7 @@ class World:
             "connections": server.connections.count,
             "long polls": self.hub._long_polls,
             "sockets": len(process.sockets) - 1,
-            "tasks": len(asyncio.all_tasks(process)) - self.host.tasks_at_start,
+            "tasks": len(asyncio.all_tasks(process)) - self.host.count_background_tasks(),
             "stalled": len(server.connections.stalled),
             "pending": len(self.hub._journal._pending),
             "requests": len(server._pending_requests),
@@ -230,9 +232,10 @@ class World:
         elif act.kind in ("rename", "pause", "resume", "ping") and viewer is not None:
             self._call(getattr(viewer, act.kind))
         elif act.kind == "settings":
-            self._tasks.append(self.client_loop.create_task(self._change_settings(*act.value)))
-        elif act.kind == "retract":
-            self._retract(*act.value)
+            room, patch = act.value
+            self._act_as_host("PATCH", f"{room}/settings", patch)
+        elif act.kind in ("retract", "clear"):
+            (self._retract if act.kind == "retract" else self._clear)(*act.value)
         elif act.kind == "kill":
             self._plan_kill(*act.value)
         elif act.kind == "stop":
@@ -290,38 +293,41 @@ class World:
     def _restart_later(self, seconds: float) -> None:
         self.timeline.at(self.timeline.now + seconds, self.host.start)
 
-    async def _change_settings(self, room: str, settings: dict[str, Any]) -> None:
-        token = Tokens(self.host.keys, _SimulatedClock(self.host)).sign(
-            Author("host", "Host", Role.HOST), ANY_ROOM, 86_400_000
-        )
-        request = build_request("PATCH", f"/api/rooms/{room}/settings", settings, token)
+    async def _ask_as_host(self, method: str, path: str, body: object = None) -> None:
+        """Do something that only a host may do; what was answered is checked in the end."""
+        clock = Clock(lambda: self.timeline.now, self.host.unix_ms)
+        host = Author("host", "Host", Role.HOST)
+        token = Tokens(self.host.keys, clock).sign(host, ANY_ROOM, TOKEN_SECONDS)
+        request = build_request(method, f"/api/rooms/{path}", body, token)
         try:
             status, answer = await fetch(self, HOST_PLAN, request, 10.0)
         except (OSError, EOFError, TimeoutError):
             return
-        self.timeline.record("settings", status)
-        if status == 200:
-            self.settings_answers.append(answer)
+        self.timeline.record("host", status)
+        if status == HTTPStatus.OK:
+            self.answers.append((method, path, answer))
+
+    def _act_as_host(self, method: str, path: str, body: object = None) -> None:
+        asking = self._ask_as_host(method, path, body)
+        self._tasks.append(self.client_loop.create_task(asking))
 
     def _retract(self, room: str, which: float) -> None:
-        """Retract a comment, as moderation will; there is no other way to it yet."""
-        stored, process, server = self.disk.named(room), self.host.process, self.host.server
-        if stored is None or process is None or server is None or not stored.entries:
-            return
-        target = sorted(stored.entries)[int(which * len(stored.entries))]
+        rows = self._rows(room)
+        if rows:
+            seq, _ = rows[int(which * len(rows))]
+            self._act_as_host("DELETE", f"{room}/comments/{seq}")
 
-        def append() -> None:
-            if self.hub.find_room(room) is None:
-                return
-            try:
-                retracting = self.hub._journal.append(
-                    room, Retraction(seq=0, target=target, at=self.host.unix_ms()), None
-                )
-            except Exception:
-                return
-            retracting.add_done_callback(lambda done: done.cancelled() or done.exception())
+    def _clear(self, room: str, whose: float | None) -> None:
+        rows = self._rows(room)
+        if rows:
+            user = None if whose is None else rows[int(whose * len(rows))][1]
+            self._act_as_host("POST", f"{room}/clear", {} if user is None else {"user": user})
 
-        process.call_soon(append)
+    def _rows(self, room: str) -> list[tuple[int, str]]:
+        """Return the seqs and users of a room's comments."""
+        stored = self.disk.named(room)
+        entries = {} if stored is None else stored.entries
+        return [(seq, row[2]) for seq, row in entries.items() if row[1] == "comment"]
 
     def _trim(self, share: float) -> None:
         process = self.host.process
@@ -361,12 +367,6 @@ class World:
                 logger.removeHandler(watch)
                 logger.propagate = propagate
                 logger.setLevel(level)
-
-
-def _SimulatedClock(host: Host) -> Any:  # noqa: N802
-    from chat.environment import Clock
-
-    return Clock(lambda: 0.0, host.unix_ms)
 
 
 def live(plan: Plan) -> Outcome:

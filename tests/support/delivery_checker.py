@@ -64,12 +64,12 @@ class History:
 
 def check(histories: list[History], archive: dict[Cursor, Body]) -> list[str]:
     """Return one sentence for each violation; ``archive`` is what is stored in the end."""
-    retractions = _find_retractions(archive)
+    retractions = _find_retractions(histories, archive)
     return [
         *_check_acks(histories, archive, retractions),
         *_check_bodies(histories, archive),
         *_check_twice(archive),
-        *_check_archive_retractions(archive),
+        *_check_archive_retractions(archive, retractions),
         *(sentence for history in histories for sentence in _check_stream(history)),
         *(
             sentence
@@ -116,11 +116,12 @@ def _check_twice(archive: dict[Cursor, Body]) -> Iterator[str]:
             yield f"stored twice: {body['text']!r} at {places[body['text']]} and {cursor}"
 
 
-def _check_archive_retractions(archive: dict[Cursor, Body]) -> Iterator[str]:
-    for (epoch, seq), body in archive.items():
-        target = archive.get((epoch, body["target"]), {}) if _retracts(body) else {}
-        if "text" in target:
-            yield f"not purged: {target} was retracted by {seq}"
+def _check_archive_retractions(
+    archive: dict[Cursor, Body], retractions: dict[Cursor, int]
+) -> Iterator[str]:
+    for cursor, seq in retractions.items():
+        if "text" in archive.get(cursor, {}):
+            yield f"not purged: {archive[cursor]} was retracted by {seq}"
 
 
 def _check_stream(history: History) -> Iterator[str]:
@@ -196,14 +197,25 @@ def _messages_of(history: History) -> Iterator[tuple[str, int, list[Body]]]:
             yield epoch, step.last, step.entries
 
 
-def _find_retractions(archive: dict[Cursor, Body]) -> dict[Cursor, int]:
-    """Map each retracted comment to the seq of its first retraction."""
+def _find_retractions(histories: list[History], archive: dict[Cursor, Body]) -> dict[Cursor, int]:
+    """Map each removed comment to the seq of the first entry that removes it."""
+    # Whose they are; None if nobody saw them before they were removed.
+    comments = {cursor: None for cursor, body in archive.items() if body["kind"] == "retracted"}
+    comments |= {
+        (epoch, body["seq"]): body.get("user")
+        for history in histories
+        for epoch, _, entries in _messages_of(history)
+        for body in entries
+        if "text" in body
+    }
+    comments |= {cursor: body.get("user") for cursor, body in archive.items() if "text" in body}
     found: dict[Cursor, int] = {}
     for (epoch, seq), body in sorted(archive.items(), key=lambda item: item[0]):
-        if _retracts(body):
+        if body["kind"] == "retract":
             found.setdefault((epoch, body["target"]), seq)
+        elif body["kind"] in ("clear", "clear_user"):
+            for cursor, user in comments.items():
+                is_before = cursor[0] == epoch and cursor[1] <= body["before"]
+                if is_before and user in (None, body.get("user", user)):
+                    found.setdefault(cursor, seq)
     return found
-
-
-def _retracts(body: Body) -> bool:
-    return body["kind"] == "retract"
