@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import queue
 import re
 import resource
 import signal
+import sqlite3
 import ssl
 import subprocess
 import sys
@@ -14,19 +17,19 @@ import threading
 from pathlib import Path
 
 from tests.support.certificates import Certificate
+from tests.support.server_log import ServerLog
 
 ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 20
 STOP_SECONDS = 10
-LOG_SECONDS = 10
-_BAD = re.compile(r"\b(WARNING|ERROR|CRITICAL|Traceback)\b")
 
 
 class ServerProcess:
     """``python server.py`` on a free port; the same port again after ``restart``.
 
-    What it logs as a warning or worse fails the test at ``close``, unless the test expects it with
-    ``take_log``. ``wrapper`` is a command that starts the program which is its last argument.
+    At ``close`` the log is checked: a warning or worse fails the test, unless it expects it with
+    ``take_log``, and so do a secret, a text of a comment, a control character, and more than a line
+    a second of a kind. ``wrapper`` is a command that starts the program which is its last argument.
     """
 
     def __init__(
@@ -45,13 +48,10 @@ class ServerProcess:
         self.certificate = certificate
         self.wrapper = wrapper or []
         self.port = 0
-        self.process: subprocess.Popen[str] | None = None
+        self.process: subprocess.Popen[bytes] | None = None
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._readers: list[threading.Thread] = []
-        # What the server has logged, over all its starts; a thread appends, a test waits for it.
-        self._log: list[str] = []
-        self._log_changed = threading.Condition()
-        self._expected: list[str] = []
+        self._log = ServerLog()
 
     @property
     def url(self) -> str:
@@ -77,14 +77,13 @@ class ServerProcess:
             command,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
             env={**os.environ, "PYTHONUNBUFFERED": "1", **self.environment},
             preexec_fn=None if self.open_files is None else self._limit,
         )
         self._lines = queue.Queue()
         self._readers = [
             threading.Thread(target=self._read_output, args=(self.process.stdout,), daemon=True),
-            threading.Thread(target=self._read_log, args=(self.process.stderr,), daemon=True),
+            threading.Thread(target=self._log.read, args=(self.process.stderr,), daemon=True),
         ]
         for reader in self._readers:
             reader.start()
@@ -101,14 +100,8 @@ class ServerProcess:
 
     def _read_output(self, stream) -> None:
         for line in stream:
-            self._lines.put(line.rstrip())
+            self._lines.put(line.decode().rstrip())
         self._lines.put(None)
-
-    def _read_log(self, stream) -> None:
-        for line in stream:
-            with self._log_changed:
-                self._log.append(line.rstrip())
-                self._log_changed.notify_all()
 
     def send_signal(self, number: signal.Signals) -> None:
         assert self.process is not None
@@ -140,30 +133,17 @@ class ServerProcess:
     @property
     def log(self) -> list[str]:
         """What was read of the log so far; all of it once the server has ended."""
-        with self._log_changed:
-            return self._log.copy()
+        return self._log.lines
 
     def take_log(self, pattern: str) -> list[str]:
         """Wait for a line that matches and return all that do; expect them, and later ones."""
-        self._expected.append(pattern)
-
-        def find() -> list[str]:
-            return [line for line in self._log if re.search(pattern, line)]
-
         is_running = self.process is not None and self.process.poll() is None
-        with self._log_changed:
-            lines = self._log_changed.wait_for(find, LOG_SECONDS if is_running else 0)
-            assert lines, f"no line matches {pattern!r}:\n" + "\n".join(self._log)
-        return lines
+        return self._log.take(pattern, is_running=is_running)
 
     @property
     def unexpected_log(self) -> list[str]:
         """The warnings and worse that no test expects."""
-        return [
-            line
-            for line in self.log
-            if _BAD.search(line) and not any(re.search(pattern, line) for pattern in self._expected)
-        ]
+        return self._log.unexpected
 
     def close(self) -> None:
         if self.process is None:
@@ -172,3 +152,27 @@ class ServerProcess:
         code = self.stop() if is_running else self.wait()
         assert code == 0 or not is_running, "\n".join(self.log)
         assert not self.unexpected_log, "the server logged:\n" + "\n".join(self.log)
+        self._log.check(self._read_secrets(), self._read_texts())
+
+    def _read_secrets(self) -> list[str]:
+        """Return what signs the tokens of this server: given by a flag, or generated."""
+        given = [
+            secret
+            for flag, value in itertools.pairwise(self.flags)
+            if flag == "--secret"
+            for secret in value.split(",")
+        ]
+        file = Path(f"{self.database}.secret")
+        return [*given, file.read_text().strip()] if file.exists() else given
+
+    def _read_texts(self) -> list[str]:
+        """Return the texts of the comments; none if a test has damaged the database."""
+        if not self.database.exists():
+            return []
+        with (
+            contextlib.suppress(sqlite3.Error),
+            contextlib.closing(sqlite3.connect(self.database)) as archive,
+        ):
+            found = archive.execute("SELECT json_extract(body, '$.text') FROM entries")
+            return [text for (text,) in found if text]
+        return []
