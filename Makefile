@@ -7,7 +7,7 @@ NODE := PATH="$(CURDIR)/$(BIN):$$PATH"
 HLS := chat/vendor/hls.min.mjs
 NPM_CI := npm ci --silent --no-audit --no-fund
 
-.PHONY: run test faults simulate check format screenshots bench lock clean help setup-browser setup-tracer setup-nginx setup-php
+.PHONY: run test faults simulate check format screenshots bench lock clean help setup-browser setup-tracer setup-nginx setup-caddy setup-php
 
 help:  ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,7 +15,7 @@ help:  ## Show the targets
 run: .venv/run.stamp $(HLS)  ## Start the server; make run ARGS="--port 9000" passes flags
 	@exec $(BIN)/python server.py $(ARGS)
 
-test: .venv/dev.stamp node_modules/dev.stamp $(HLS) setup-browser setup-tracer setup-nginx setup-php  ## Run all tests
+test: .venv/dev.stamp node_modules/dev.stamp $(HLS) setup-browser setup-tracer setup-nginx setup-caddy setup-php  ## Run all tests
 	@$(BIN)/python -m pytest $(or $(ARGS),-n 3 --dist loadscope --no-loadscope-reorder)
 
 faults: .venv/dev.stamp setup-tracer  ## Run the long fault tests: 100 kills, 2 h of churn (CHURN_MINUTES=10)
@@ -88,6 +88,9 @@ setup-browser: .venv/dev.stamp
 
 setup-nginx:
 	@sh tools/find-nginx.sh
+
+setup-caddy:
+	@sh tools/find-caddy.sh
 
 setup-php:
 	@sh tools/find-php.sh

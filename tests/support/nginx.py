@@ -5,19 +5,20 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
-import socket
-import ssl
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from tests.support.certificates import Certificate
-from tests.support.server_process import ROOT, ServerProcess
+from tests.support.reverse_proxy import (
+    Front,
+    find_free_port,
+    read_blocks,
+    wait_until_listening,
+)
+from tests.support.server_process import ServerProcess
 
 PROGRAM = shutil.which("nginx") or shutil.which("/usr/sbin/nginx")
-START_SECONDS = 10
 CONFIGURATION = """
 daemon off;
 {user}
@@ -34,34 +35,6 @@ http {{
     {sites}
 }}
 """
-
-
-class Front(NamedTuple):
-    """A site of nginx, as a viewer reaches it; ``prefix`` is the path that the server has there."""
-
-    port: int
-    trust: ssl.SSLContext
-    prefix: str
-
-    @property
-    def url(self) -> str:
-        return f"https://127.0.0.1:{self.port}"
-
-    @property
-    def ws_url(self) -> str:
-        return f"wss://127.0.0.1:{self.port}"
-
-
-def read_blocks(page: str, language: str) -> list[str]:
-    """Return the code blocks of a page of the docs."""
-    text = (ROOT / "docs" / page).read_text()
-    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-
-
-def find_free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
 
 
 class Nginx:
@@ -117,16 +90,3 @@ class Nginx:
         finally:
             running.terminate()
             running.communicate(timeout=10)
-
-
-def wait_until_listening(port: int, running: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except ConnectionRefusedError:
-            assert running.poll() is None, running.communicate()[1]
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        else:
-            return

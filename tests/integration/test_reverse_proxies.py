@@ -1,7 +1,8 @@
-"""The server behind nginx, with the configuration that docs/operations.md gives."""
+"""The server behind nginx and Caddy, with the configurations that docs/operations.md gives."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import socket
@@ -13,20 +14,22 @@ from typing import NamedTuple
 import pytest
 import websocket
 
+from tests.support import caddy, nginx
 from tests.support.api import Api
+from tests.support.caddy import Caddy
 from tests.support.certificates import Certificate
-from tests.support.nginx import PROGRAM, Front, Nginx, read_blocks
+from tests.support.nginx import Nginx
+from tests.support.reverse_proxy import Front, read_blocks
 from tests.support.server_process import ServerProcess
 from tests.support.viewer import Viewer
 
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="nginx is not installed")
-
 BASE = "/danmaku"
-FRONTS = ("keepalive", "no keepalive", "path passed on", "path removed", "port forwarded")
+NGINX = ("keepalive", "no keepalive", "path passed on", "path removed", "port forwarded")
+CADDY = ("caddy", "caddy under a path")
 
 
 class Site(NamedTuple):
-    """The server that is under no path, and the sites of nginx by what is special about them."""
+    """The server that is under no path, and the sites of the proxies by what is special there."""
 
     server: ServerProcess
     fronts: dict[str, Front]
@@ -40,37 +43,54 @@ def site(tmp_path_factory: pytest.TempPathFactory, certificate: Certificate) -> 
     under_path = ServerProcess(folder / "path.db", *flags, "--base-path", BASE)
     with ThreadPoolExecutor() as pool:
         list(pool.map(ServerProcess.start, (plain, under_path)))
-    nginx = Nginx(folder, certificate)
+    proxy = Nginx(folder, certificate)
     (location,) = [block for block in read_blocks("operations.md", "nginx") if f"{BASE}/" in block]
     host = "proxy_set_header Host $http_host;"
     forwarded_host = "    proxy_set_header X-Forwarded-Host $http_host;\n"
     port = 'proxy_set_header X-Forwarded-Port "";'
     fronts = {
-        "keepalive": nginx.add(plain),
-        "no keepalive": nginx.add(plain, ("    keepalive 64;\n", "")),
-        "path passed on": nginx.add(under_path, location=location, prefix=BASE),
-        "path removed": nginx.add(
+        "keepalive": proxy.add(plain),
+        "no keepalive": proxy.add(plain, ("    keepalive 64;\n", "")),
+        "path passed on": proxy.add(under_path, location=location, prefix=BASE),
+        "path removed": proxy.add(
             under_path,
             location=location.replace("http://danmaku;", "http://danmaku/;"),
             prefix=BASE,
         ),
-        "port forwarded": nginx.add(
+        "port forwarded": proxy.add(
             plain,
             (host, "proxy_set_header Host $host;"),
             (forwarded_host, ""),
             (port, "proxy_set_header X-Forwarded-Port $server_port;"),
         ),
-        "port lost": nginx.add(plain, (host, "proxy_set_header Host $host;"), (forwarded_host, "")),
+        "port lost": proxy.add(plain, (host, "proxy_set_header Host $host;"), (forwarded_host, "")),
     }
-    with nginx.run(list(fronts.values())):
-        yield Site(plain, fronts)
+    other_proxy = Caddy(folder, certificate)
+    other_fronts = {
+        "caddy": other_proxy.add(plain),
+        "caddy under a path": other_proxy.add(under_path, prefix=BASE),
+    }
+    with contextlib.ExitStack() as running:
+        if nginx.PROGRAM:
+            running.enter_context(proxy.run(list(fronts.values())))
+        if caddy.PROGRAM:
+            running.enter_context(other_proxy.run(list(other_fronts.values())))
+        yield Site(plain, fronts | other_fronts)
     plain.close()
     under_path.close()
 
 
-@pytest.fixture(params=FRONTS)
+def find_front(site: Site, name: str) -> Front:
+    """Return a site; the test is skipped if its proxy is not installed."""
+    program, proxy = (caddy.PROGRAM, "Caddy") if name in CADDY else (nginx.PROGRAM, "nginx")
+    if program is None:
+        pytest.skip(f"{proxy} is not installed")
+    return site.fronts[name]
+
+
+@pytest.fixture(params=NGINX + CADDY)
 def front(request: pytest.FixtureRequest, site: Site) -> Front:
-    return site.fronts[request.param]
+    return find_front(site, request.param)
 
 
 def test_pages_and_all_that_they_refer_to_are_served(front: Front) -> None:
@@ -112,7 +132,7 @@ def test_long_poll_is_answered_as_soon_as_there_is_a_comment(front: Front, room:
 def test_limits_of_an_address_apply_to_the_client_and_not_to_the_proxy(
     site: Site, room: str
 ) -> None:
-    front = site.fronts["keepalive"]
+    front = find_front(site, "keepalive")
 
     def enter(address: str, source: str) -> websocket.WebSocket:
         plain = socket.create_connection(("127.0.0.1", front.port), 15, (source, 0))
@@ -137,10 +157,32 @@ def test_limits_of_an_address_apply_to_the_client_and_not_to_the_proxy(
         connection.close()
 
 
+def test_forged_addresses_do_not_pass_caddy(site: Site, room: str) -> None:
+    front = find_front(site, "caddy")
+
+    def enter() -> websocket.WebSocket:
+        return websocket.create_connection(
+            f"{front.ws_url}/ws/{room}",
+            timeout=15,
+            suppress_origin=True,
+            header=["X-Forwarded-For: 203.0.113.7"],
+            sslopt={"context": front.trust},
+        )
+
+    for connection in [enter(), enter()]:  # of a forged address one connection is allowed
+        connection.close()
+
+
+def test_bare_path_leads_to_the_lobby_behind_caddy(site: Site) -> None:
+    front = find_front(site, "caddy under a path")
+    answer = Api(front).get(BASE)
+    assert (answer.status, answer.headers["Location"]) == (302, f"{BASE}/")
+
+
 def test_proxy_that_drops_the_port_is_named_in_the_response_and_in_the_log(
     site: Site, room: str
 ) -> None:
-    front = site.fronts["port lost"]
+    front = find_front(site, "port lost")
     with pytest.raises(websocket.WebSocketBadStatusException) as caught:
         Viewer(front, room, origin=front.url)
     assert caught.value.status_code == 403
