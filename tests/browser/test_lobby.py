@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.support.server_process import ServerProcess
 
@@ -41,6 +41,33 @@ def test_card_of_a_live_room_shows_viewers_and_latest_comments(
     expect(card.locator(".card-comments")).to_have_text("what a film", timeout=10_000)
     card.locator("a").click()
     expect(lobby).to_have_url(f"{server.url}/r/cinema")
+
+
+def test_card_loses_a_retracted_comment_with_the_next_poll_and_no_other_moves(
+    server: ServerProcess, new_page: NewPage
+) -> None:
+    said = [
+        {"kind": "comment", "seq": seq, "user": "g-1", "name": "Mika", "text": text, "at": 1}
+        for seq, text in enumerate(["decent", "nasty", "fine"], 1)
+    ]
+    retraction = {"kind": "retract", "seq": 4, "target": 2, "at": 2}
+    latest = [said]
+
+    def respond(route: Route) -> None:
+        room = {"room": "cinema", "viewers": 1, "title": "", "last": latest[-1]}
+        route.fulfill(json={"rooms": [room], "now": 1_795_000_000_000})
+
+    page = new_page()
+    page.clock.install()
+    page.route("**/api/rooms", respond)
+    page.goto(server.url)
+    comments = page.locator(f"{CARD} .card-comments span")
+    expect(comments).to_have_text(["decent", "nasty", "fine"])
+    page.evaluate(f"window.first = document.querySelector('{CARD} .card-comments span')")
+    latest.append([said[0], said[2], retraction])
+    page.clock.run_for(5_000)
+    expect(comments).to_have_text(["decent", "fine"])
+    assert page.evaluate("window.first.isConnected")  # its animation has not begun again
 
 
 def test_server_clock_ticks(server: ServerProcess, new_page: NewPage) -> None:

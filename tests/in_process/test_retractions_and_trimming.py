@@ -8,6 +8,8 @@ import time
 
 from chat.core.retraction import Retraction
 from chat.core.wire import Ack
+from chat.environment import Clock
+from chat.web.room_list import RoomList
 from tests.support.hub_harness import enter, open_hub, poll, post, run
 
 
@@ -27,6 +29,23 @@ def test_retracted_text_is_in_no_history_and_no_page() -> None:
                 assert [entry.get("text") for entry in entries] == ["decent", None, "fine", None]
                 hub.release_rooms(float("inf"))  # and from the archive
                 room = await enter(hub, "demo")
+
+    run(steps)
+
+
+def test_retracted_comment_leaves_the_list_of_rooms_when_it_is_next_made() -> None:
+    async def steps() -> None:
+        now = [0.0]
+        async with open_hub(post_rate=0) as hub:
+            rooms = RoomList(hub, Clock(monotonic=lambda: now[0]))
+            room = await enter(hub, "demo")
+            for text in ("decent", "nasty"):
+                await post(hub, room, text)
+            assert b"nasty" in rooms.read(10)
+            await hub._journal.append("demo", Retraction(seq=0, target=2, at=1), None)
+            now[0] += 1
+            assert b"nasty" not in rooms.read(10)
+            assert b"decent" in rooms.read(10)
 
     run(steps)
 
