@@ -122,6 +122,28 @@ def test_stream_whose_server_stops_answering_comes_back(
     expect_video(page, "playing")
 
 
+def test_comments_fly_over_a_live_stream_that_buffers_and_the_page_says_so(
+    server: ServerProcess, room: str, new_page: NewPage, media: MediaSite, live: LiveStream
+) -> None:
+    page = watch(server, room, new_page(), f"{media.url}/live.m3u8")
+    assert wait_in_page(page, MOVES, BACK_SECONDS)
+    expect(page.locator(NOTICE)).to_be_hidden()
+    media.answers.clear()
+    expect_video(page, "waiting")
+    expect(page.locator(NOTICE)).to_be_visible()
+    expect(page.locator(NOTICE)).to_contain_text("Buffering…")
+    expect(page.locator(RETRY)).to_be_hidden()
+    post(page, "while it buffers")
+    flying = page.locator("[data-role=stage] [data-role=comment]")
+    expect(flying).to_have_count(1)
+    left = "document.querySelector('[data-role=comment]').getBoundingClientRect().left"
+    assert wait_in_page(page, f"{left} < {page.evaluate(left)} - 50")
+    assert page.evaluate("document.querySelector('video').readyState") < 3  # it still waits
+    media.answers.set()
+    expect_video(page, "playing")
+    expect(page.locator(NOTICE)).to_be_hidden()
+
+
 def test_stream_that_restarts_after_its_end_is_played_again(
     server: ServerProcess, room: str, new_page: NewPage, media: MediaSite, live: LiveStream
 ) -> None:

@@ -102,16 +102,18 @@ export class Player {
 
   #update() {
     const { danmaku, theatre, volume } = this.#preferences.values;
-    const { shown, paused, playback, live, muted, failure } = this.#video;
+    const { shown, paused, playback, live, muted, notice: message, state } = this.#video;
     const fullscreen = document.fullscreenElement !== null;
     this.#main.classList.toggle('theatre', theatre);
     this.#stage.setVisible(danmaku);
     this.#stage.setPlayback(playback, { live });
     const notice = find('video-notice', this.#main);
-    find('video-notice-text', notice).textContent = failure;
-    notice.hidden = failure === '';
-    /** @type {HTMLButtonElement} */ (find('video-retry', notice)).disabled = this.#video.state === 'retrying';
-    this.#main.dataset.video = this.#video.state;
+    find('video-notice-text', notice).textContent = message;
+    notice.hidden = message === '';
+    const retry = /** @type {HTMLButtonElement} */ (find('video-retry', notice));
+    retry.disabled = state === 'retrying';
+    retry.hidden = state === 'waiting';
+    this.#main.dataset.video = state;
     for (const role of ['play', 'mute', 'volume']) find(role, this.#main).hidden = !shown;
     /** @type {HTMLInputElement} */ (find('volume', this.#main)).value = muted ? '0' : String(volume);
     setButton(find('play', this.#main), paused ? 'play' : 'pause', t('player.play'), '', !paused);

@@ -5,7 +5,7 @@
  * Events: `change`, when its state, its sound or whether it is live may have changed; `time`, while it plays.
  */
 
-import { t } from '../page/i18n.js';
+import { hasText, t } from '../page/i18n.js';
 import { NO_MEDIA, STUCK_MS, hasPicture, step } from './media-state.js';
 import { VideoSource, isStreaming } from './video-source.js';
 
@@ -89,10 +89,10 @@ export class Video extends EventTarget {
     return this.shown && this.#source.live;
   }
 
-  /** A message while the video cannot be played, '' otherwise. */
-  get failure() {
+  /** What the viewer is told while the video does not play by itself: that it waits for data, or why it failed. */
+  get notice() {
     if (this.#media.unsupported) return t('video.no_hls');
-    return this.state === 'failed' || this.state === 'retrying' ? t(`video.${this.state}`) : '';
+    return hasText(`video.${this.state}`) ? t(`video.${this.state}`) : '';
   }
 
   /** Plays `url`; '' shows the test card. @param {string} url */
