@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, WebSocketRoute, expect
 
-from tests.browser.room_page import TEXTS, block_websocket, enter, post
+from tests.browser.room_page import ROWS, TEXTS, block_websocket, enter, post
 from tests.support.server_process import ServerProcess
 
 
@@ -41,6 +41,20 @@ def test_guest_keeps_the_user_id_over_reload_and_server_restart(
     page.reload()
     post_and_see(enter(page, server, room), ["first", "second", "third"])
     assert len(set(authors(server, room))) == 1
+
+
+def test_own_comments_are_still_marked_after_a_reload(
+    server: ServerProcess, room: str, new_context: Callable[..., BrowserContext]
+) -> None:
+    page = enter(new_context().new_page(), server, room)
+    other = enter(new_context().new_page(), server, room)
+    post_and_see(page, ["mine"])
+    post_and_see(other, ["mine", "another's"])
+    own = page.locator(f"{ROWS}.own")
+    expect(own.locator(".text")).to_have_text(["mine"])
+    page.reload()
+    expect(page.locator(ROWS)).to_have_count(2)
+    expect(own.locator(".text")).to_have_text(["mine"])
 
 
 def test_session_of_another_server_is_replaced_without_a_message(

@@ -27,10 +27,10 @@ export class DelayedRows {
     this.#showDue();
   }
 
-  /** @param {CommentEntry} entry @param {{own?: boolean}} [options] */
-  add(entry, { own = false } = {}) {
-    const tooMany = this.#delayed.add(entry, own, unixNow());
-    if (tooMany) this.#transcript.add(tooMany.entry, tooMany);
+  /** @param {CommentEntry} entry */
+  add(entry) {
+    const tooMany = this.#delayed.add(entry, false, unixNow());
+    if (tooMany) this.#transcript.add(tooMany.entry);
     this.#showDue();
   }
 
@@ -43,7 +43,7 @@ export class DelayedRows {
   #showDue = () => {
     clearTimeout(this.#timer);
     const now = unixNow();
-    for (const { entry, own } of this.#delayed.takeDue(now)) this.#transcript.add(entry, { own });
+    for (const { entry } of this.#delayed.takeDue(now)) this.#transcript.add(entry);
     const wait = this.#delayed.msUntilNext(now);
     if (Number.isFinite(wait)) this.#timer = setTimeout(this.#showDue, wait);
   };

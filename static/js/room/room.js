@@ -128,7 +128,7 @@ function applyEntries(entries, source) {
       const own = isOwn(entry);
       // The stage first, since it measures before it writes: the other way round the page would be laid out twice.
       if (source !== 'history' && !isHidden(entry)) stage.add(entry, { own });
-      rows.add(entry, { own });
+      rows.add(entry);
     } else if (entry.kind === 'clear') {
       transcript.note(t('transcript.cleared'));
     }
@@ -163,6 +163,7 @@ on('identity', (/** @type {import('../connection/wire.js').Identity} */ identity
   user = identity.user;
   role = identity.role;
   composer.setName(identity.name);
+  transcript.markOwn(isOwn); // the history came before
   setFixedName(user === '' || user.startsWith(GUEST_PREFIX) ? '' : identity.name);
   applySettings(settings);
 });
@@ -175,7 +176,10 @@ on('lost', (/** @type {{reason: string, restarted: boolean}} */ { reason, restar
   }
   transcript.note(hasText(`lost.${reason}`) ? t(`lost.${reason}`) : t('lost.other'));
 });
-on('accepted', (/** @type {{seq: number}} */ { seq }) => ownSeqs.add(seq));
+on('accepted', (/** @type {{seq: number}} */ { seq }) => {
+  ownSeqs.add(seq);
+  if (user === '') transcript.markOwn(isOwn); // over HTTP the comment may come before its ack
+});
 on('rejected', forgetRefusedName);
 on('refused', forgetRefusedName);
 
@@ -217,6 +221,7 @@ registerShortcuts(
   find('keys-card'),
 );
 
+transcript.markOwn(isOwn);
 if (document.hidden) connection.pause();
 applyPreferences().finally(() => connection.start()); // no hidden word is shown while the filter loads
 if (matchMedia('(hover: hover)').matches) composer.focus(); // on a phone the on-screen keyboard would cover the picture

@@ -29,6 +29,8 @@ export class Transcript extends EventTarget {
   #entries = new WeakMap();
   /** @type {(entry: CommentEntry) => boolean} */
   #isHidden = () => false;
+  /** @type {(entry: CommentEntry) => boolean} */
+  #isOwn = () => false;
   /** @type {Set<Element>} rows below what the viewer has seen */
   #unseen = new Set();
   #following = true;
@@ -64,9 +66,9 @@ export class Transcript extends EventTarget {
     new ResizeObserver(() => this.#following && this.#scheduler.request(this.#flush)).observe(list);
   }
 
-  /** @param {CommentEntry} entry @param {{own?: boolean}} [options] */
-  add(entry, { own = false } = {}) {
-    const row = makeRow(entry, own);
+  /** @param {CommentEntry} entry */
+  add(entry) {
+    const row = makeRow(entry, this.#isOwn(entry));
     row.hidden = this.#isHidden(entry);
     this.#entries.set(row, entry);
     this.#queue(row);
@@ -110,6 +112,17 @@ export class Transcript extends EventTarget {
       }
       for (const row of this.#unseen) if (row instanceof HTMLElement && row.hidden) this.#unseen.delete(row);
       this.#write();
+    });
+  }
+
+  /** Marks present and future comments for which `test` is true as the viewer's own, and no others. @param {(entry: CommentEntry) => boolean} test */
+  markOwn(test) {
+    this.#isOwn = test;
+    this.#scheduler.request(() => {
+      for (const row of [...this.#rows(), ...this.#pending]) {
+        const entry = this.#entries.get(row);
+        if (entry) row.classList.toggle('own', this.#isOwn(entry));
+      }
     });
   }
 
