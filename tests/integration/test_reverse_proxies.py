@@ -14,10 +14,11 @@ from typing import NamedTuple
 import pytest
 import websocket
 
-from tests.support import caddy, nginx
 from tests.support.api import Api
+from tests.support.caddy import PROGRAM as CADDY_PROGRAM
 from tests.support.caddy import Caddy
 from tests.support.certificates import Certificate
+from tests.support.nginx import PROGRAM as NGINX_PROGRAM
 from tests.support.nginx import Nginx
 from tests.support.reverse_proxy import Front, read_blocks
 from tests.support.server_process import ServerProcess
@@ -71,9 +72,9 @@ def site(tmp_path_factory: pytest.TempPathFactory, certificate: Certificate) -> 
         "caddy under a path": other_proxy.add(under_path, prefix=BASE),
     }
     with contextlib.ExitStack() as running:
-        if nginx.PROGRAM:
+        if NGINX_PROGRAM:
             running.enter_context(proxy.run(list(fronts.values())))
-        if caddy.PROGRAM:
+        if CADDY_PROGRAM:
             running.enter_context(other_proxy.run(list(other_fronts.values())))
         yield Site(plain, fronts | other_fronts)
     plain.close()
@@ -82,7 +83,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, certificate: Certificate) -> 
 
 def find_front(site: Site, name: str) -> Front:
     """Return a site; the test is skipped if its proxy is not installed."""
-    program, proxy = (caddy.PROGRAM, "Caddy") if name in CADDY else (nginx.PROGRAM, "nginx")
+    program, proxy = (CADDY_PROGRAM, "Caddy") if name in CADDY else (NGINX_PROGRAM, "nginx")
     if program is None:
         pytest.skip(f"{proxy} is not installed")
     return site.fronts[name]
