@@ -13,7 +13,7 @@ from chat.hub import HubLimits
 from chat.journal.local import JournalLimits
 from chat.settings import Settings
 from chat.web.identity.keys import Keys
-from tests.simulation.archive import ArchiveModel, Disk
+from tests.simulation.archive import Disk, SimulatedArchive
 from tests.simulation.faulty_disk import FaultyDisk
 from tests.simulation.loop import SimulatedLoop
 from tests.simulation.network import Network
@@ -88,11 +88,10 @@ class Host:
             hub=HubLimits(**plan.hub), journal=JournalLimits(**plan.journal), sweep_seconds=1.0
         )
         sockets: list[Any] = [self._network.listen(process)]
-        archive: Any = ArchiveModel(self._disk)
         certificate: Any = _TlsLikeCertificate() if plan.is_encrypted else None
         resources = Resources(
             sockets=sockets,
-            archive=archive,
+            archive=SimulatedArchive(self._disk),
             keys=self.keys,
             descriptors=DESCRIPTORS,
             certificate=certificate,

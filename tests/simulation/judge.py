@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 def judge(world: World) -> list[str]:
     """Return one sentence for each violation."""
-    archive = world.disk.read_all()
+    archive = _read_archive(world)
     histories = [history for viewer in world.viewers for history in viewer.histories]
     return [
         *world.errors,
         *(problem for viewer in world.viewers for problem in viewer.problems),
         *check(histories, archive),
         *_check_answers(world, archive),
-        *_check_log(world),
+        *_check_log(world, archive),
         *_check_clients(world, archive),
     ]
 
@@ -42,17 +42,33 @@ def _check_answers(world: World, archive: dict[Cursor, Body]) -> Iterator[str]:
             yield f"lost: {method} {path} is {stored}"
 
 
-def _check_log(world: World) -> Iterator[str]:
+def _check_log(world: World, archive: dict[Cursor, Body]) -> Iterator[str]:
     """Check that each act is stored together with its entry, and numbered without gaps."""
-    for room in world.disk.rooms.values():
-        numbers = [number for number, _, _ in room.log]
-        first = numbers[0] if numbers else room.acts + 1
-        if numbers != list(range(first, room.acts + 1)):
-            yield f"hole: the acts of {room.name} are {numbers} of {room.acts}"
-        entries = room.trimmed | room.entries
-        done = [row for row in entries.values() if row[1] not in ("comment", "retracted")]
-        if len(done) != room.acts:
-            yield f"no act: {room.name} has {len(done)} entries of staff and {room.acts} acts"
+    for epoch, (count, numbers) in world.disk.acts().items():
+        first = numbers[0] if numbers else count + 1
+        if numbers != list(range(first, count + 1)):
+            yield f"hole: the acts of {epoch} are {numbers} of {count}"
+        done = [seq for (e, seq), body in archive.items() if e == epoch and _is_of_staff(body)]
+        if len(done) != count:
+            yield f"no act: {epoch} has {len(done)} entries of staff and {count} acts"
+
+
+def _is_of_staff(body: Body) -> bool:
+    return body["kind"] not in ("comment", "retracted")
+
+
+def _read_archive(world: World) -> dict[Cursor, Body]:
+    """Return every entry that was ever stored; of trimmed comments that were removed, no text."""
+    stored = world.disk.trimmed | world.disk.read_entries()
+    for (epoch, _), body in list(stored.items()):
+        if body["kind"] in ("clear", "clear_user"):
+            for (e, seq), other in world.disk.trimmed.items():
+                is_cleared = e == epoch and seq <= body["before"] and "text" in other
+                if is_cleared and body.get("user", other.get("user")) == other.get("user"):
+                    stored[e, seq] = {"kind": "retracted", "seq": seq}
+        elif body["kind"] == "retract" and (epoch, body["target"]) in world.disk.trimmed:
+            stored[epoch, body["target"]] = {"kind": "retracted", "seq": body["target"]}
+    return stored
 
 
 def _is_unchanged(answer: Body, archive: dict[Cursor, Body]) -> bool:

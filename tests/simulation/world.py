@@ -29,6 +29,7 @@ from tests.simulation.strangers import DeadViewer, HostilePeer
 from tests.simulation.stream import build_request
 from tests.simulation.timeline import Deadlock, Timeline
 from tests.simulation.viewers import Viewer, WebSocketViewer
+from tests.support.delivery_checker import Cursor
 
 SETTLE_SECONDS = 90.0
 LEAVE_SECONDS = 60.0
@@ -148,17 +149,14 @@ class World:
     def _is_settled(self) -> bool:
         if self.host.server is None or self.host.is_stopping:
             return False
-        return all(self._is_viewer_settled(viewer) for viewer in self.viewers)
+        heads = self.disk.heads()
+        return all(self._is_viewer_settled(viewer, heads) for viewer in self.viewers)
 
-    def _is_viewer_settled(self, viewer: Viewer) -> bool:
-        room = self.disk.named(viewer.plan.room)
+    def _is_viewer_settled(self, viewer: Viewer, heads: dict[str, Cursor]) -> bool:
         if viewer.refused_as == "full" and not self._has_space:
             return True
-        if room is None:
-            return not viewer.waiting
-        if room.head == 0 and not viewer.waiting:
-            return True
-        return viewer.is_settled((room.epoch, room.head))
+        head = heads.get(viewer.plan.room, ("", 0))
+        return viewer.is_settled(head) or (not head[1] and not viewer.waiting)
 
     @property
     def _has_space(self) -> bool:
@@ -167,13 +165,12 @@ class World:
         return len({viewer.room for viewer in self.plan.viewers}) <= rooms
 
     def _describe_unsettled(self) -> list[str]:
-        found = []
-        for viewer in self.viewers:
-            if not self._is_viewer_settled(viewer):
-                room = self.disk.named(viewer.plan.room)
-                head = room and (room.epoch, room.head)
-                found.append(f"{viewer.name} at {viewer.cursor} of {head}, {viewer.waiting}")
-        return found
+        heads = self.disk.heads()
+        return [
+            f"{viewer.name} at {viewer.cursor} of {heads.get(viewer.plan.room)}, {viewer.waiting}"
+            for viewer in self.viewers
+            if not self._is_viewer_settled(viewer, heads)
+        ]
 
     @property
     def hub(self) -> Any:
@@ -312,22 +309,16 @@ class World:
         self._tasks.append(self.client_loop.create_task(asking))
 
     def _retract(self, room: str, which: float) -> None:
-        rows = self._rows(room)
-        if rows:
-            seq, _ = rows[int(which * len(rows))]
+        comments = self.disk.comments(room)
+        if comments:
+            seq, _ = comments[int(which * len(comments))]
             self._act_as_host("DELETE", f"{room}/comments/{seq}")
 
     def _clear(self, room: str, whose: float | None) -> None:
-        rows = self._rows(room)
-        if rows:
-            user = None if whose is None else rows[int(whose * len(rows))][1]
+        comments = self.disk.comments(room)
+        if comments:
+            user = None if whose is None else comments[int(whose * len(comments))][1]
             self._act_as_host("POST", f"{room}/clear", {} if user is None else {"user": user})
-
-    def _rows(self, room: str) -> list[tuple[int, str]]:
-        """Return the seqs and users of a room's comments."""
-        stored = self.disk.named(room)
-        entries = {} if stored is None else stored.entries
-        return [(seq, row[2]) for seq, row in entries.items() if row[1] == "comment"]
 
     def _trim(self, share: float) -> None:
         process = self.host.process
