@@ -18,7 +18,7 @@ LONGEST_HELD_MS = 600_000
 # ``retry_after`` is the same for all viewers; ``reconnect_after`` is random already.
 RETRY_JITTER = 1.5
 # The reason that a close code means.
-CLOSE_REASONS = {1013: "full", 4011: "too_many"}
+CLOSE_REASONS = {1013: "full", 4011: "too_many", 4503: "banned"}
 # Statuses that mean that the server would upgrade, so a proxy prevents it.
 UPGRADE_REQUIRED = 426
 TEMPORARY = frozenset({408, 425, 429})

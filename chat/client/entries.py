@@ -52,8 +52,8 @@ Entry = Comment | Other | Missed
 class Entries:
     """An asynchronous iterator over the received entries; ``cursor`` is after the last of them.
 
-    At most ``limit`` are buffered; above it the oldest ones become one ``Missed``. A comment that is
-    removed before it is read becomes an ``Other`` of the kind ``retracted``.
+    At most ``limit`` are buffered; above it the oldest ones become one ``Missed``. A comment that
+    is removed before it is read becomes an ``Other`` of the kind ``retracted``.
     """
 
     def __init__(self, cursor: Cursor | None, limit: int = BUFFER_LIMIT) -> None:

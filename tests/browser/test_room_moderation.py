@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from chat.core.comment import Role
 from tests.browser.room_page import HINT, LIVE, ON_STAGE, ROWS, enter, post, row
+from tests.support.api import Api
+from tests.support.moderator import Moderator
 from tests.support.room_admin import change_settings, sign_token
 from tests.support.server_process import ServerProcess
 
@@ -99,3 +102,23 @@ def test_act_that_fails_says_so(server: ServerProcess, room: str, new_page: NewP
     choose(moderator, "hello", "Remove this comment")
     expect(moderator.locator(HINT)).to_contain_text("could not be done")
     expect(row(moderator, "hello")).to_be_visible()
+
+
+def test_banned_viewer_is_told_and_watches_without_posting_after_a_reload(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
+    viewer, other = enter(new_page(), server, room), enter(new_page(), server, room)
+    post(viewer, "spam")
+    expect(row(other, "spam")).to_be_visible()
+    with closing(Moderator(server, room)) as mia, closing(Api(server)) as api:
+        (comment,) = api.get(f"/api/rooms/{room}/entries").json["entries"]
+        mia.call("POST", "sanctions", {"user": comment["user"], "kind": "ban"})
+    notice = viewer.locator("[data-role=screen-notice-text]")
+    expect(notice).to_contain_text("banned", timeout=GONE_MS)
+    viewer.reload()
+    expect(viewer.locator(LIVE)).to_be_visible()
+    post(other, "still here")
+    expect(row(viewer, "still here")).to_be_visible()
+    post(viewer, "spam again")
+    expect(viewer.locator(HINT)).to_contain_text("banned")
+    expect(row(other, "spam again")).to_have_count(0)

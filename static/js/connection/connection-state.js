@@ -48,7 +48,7 @@ const LONGEST_FLOOR_MS = 5_000; // between attempts, however short the server sa
 const LONGEST_HELD_MS = 600_000; // however long it says
 const RETRY_JITTER = 1.5; // the server tells everybody the same `retry_after`, but each viewer another `reconnect_after`
 /** @type {Record<string, string>} the reason that a close code means */
-const CLOSE_REASONS = { 1013: 'full', 4011: 'too_many' };
+const CLOSE_REASONS = { 1013: 'full', 4011: 'too_many', 4503: 'banned' };
 const UPGRADE_REQUIRED = 426; // the server would have upgraded: something in between prevents it
 const TEMPORARY = new Set([408, 425, 429]);
 /** @type {Record<string, string>} the kept value that a code refuses */
