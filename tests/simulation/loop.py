@@ -339,6 +339,9 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         """Do nothing for a while, like a process that is stopped or a machine that swaps."""
         self.free_at = max(self.free_at, self._timeline.now) + seconds
 
+    def end_stall(self) -> None:
+        self.free_at = min(self.free_at, self._timeline.now)
+
     def kill(self) -> None:
         """End the process at once: nothing of it runs any more."""
         self.is_dead = True

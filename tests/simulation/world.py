@@ -141,6 +141,8 @@ class World:
         self.timeline.record("settle")
         self.faults.heal()
         self.faults.on_commit = lambda: None
+        if self.host.process is not None:
+            self.host.process.end_stall()
         if not self.host.is_stopping:
             self.host.start()
         for viewer in self.viewers:
