@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from chat.loadtest.loop import READ, WRITE, Loop
@@ -55,7 +56,7 @@ class WorkerContext:
     held: int = 0  # comments that wait until their viewer is back
 
 
-class Connection:
+class Connection(ABC):
     """The base of viewers and of their posting connections."""
 
     __slots__ = ("context", "number", "outbox", "rest", "slow", "socket", "waiting")
@@ -69,15 +70,15 @@ class Connection:
         self.outbox = b""
         self.waiting = False  # for a response, where the protocol is HTTP
 
-    def on_connect(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def on_connect(self) -> None: ...
 
-    def on_data(self, data: bytes) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def on_data(self, data: bytes) -> None: ...
 
+    @abstractmethod
     def on_close(self, reason: str) -> None:
         """Called when the connection failed or the server closed it; the socket is closed."""
-        raise NotImplementedError
 
     def connect(self) -> None:
         """Begin to connect; `on_connect` or `on_close` follows."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import re
+from abc import abstractmethod
 from collections import deque
 from time import monotonic_ns
 from typing import Any
@@ -55,8 +56,8 @@ class HttpConnection(Connection):
             self.context.recorder.counters.received_bytes += start
             self.on_response(status, data[start : start + length])
 
-    def on_response(self, status: int, body: bytes) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def on_response(self, status: int, body: bytes) -> None: ...
 
 
 class PollingViewer(Viewer, HttpConnection):

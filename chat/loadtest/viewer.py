@@ -5,6 +5,7 @@ NEW -> OPENING -> LIVE -> CLOSED; a storm leads from LIVE back to OPENING.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from enum import Enum
 from time import monotonic_ns
 
@@ -62,13 +63,13 @@ class Viewer(Connection):
         elif not self.send_post(number, due):
             self.context.recorder.counters.unsent += 1
 
+    @abstractmethod
     def send_post(self, number: int, due: int) -> bool:
         """Send a comment; return False if it cannot be sent."""
-        raise NotImplementedError
 
+    @abstractmethod
     def disconnect(self) -> None:
         """Disconnect as a browser does when its page is reloaded."""
-        raise NotImplementedError
 
     def resume(self) -> None:
         """Let a slow viewer read again."""
