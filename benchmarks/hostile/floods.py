@@ -228,7 +228,7 @@ class Flooder:
         await asyncio.Event().wait()
 
     async def watch(self) -> None:
-        """Follow the room, and come back when and as the server says."""
+        """Follow the room, and reconnect when the server says so."""
         reader, writer = await self.upgrade(ROOM)
         received = b""
         try:
