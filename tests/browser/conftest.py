@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.browser.media_site import MediaSite
 from tests.browser.overlay_page import OtherSite
+from tests.browser.profiles import Profiles, open_profile
 from tests.browser.stage_page import StageFiles
 
 FLAGS = [
@@ -40,29 +41,44 @@ def new_context(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
     opened: list[BrowserContext] = []
 
     def open_context(**options) -> BrowserContext:
-        options.setdefault("locale", "en-GB")
-        context = browser.new_context(**options)
-        context.set_default_timeout(10_000)
-        opened.append(context)
-        return context
+        opened.append(open_profile(browser, **options))
+        return opened[-1]
 
     yield open_context
     for context in opened:
         context.close()
 
 
+@pytest.fixture(scope="session")
+def profiles(browser: Browser, stage_url: str) -> Profiles:
+    return Profiles(browser, stage_url)
+
+
 @pytest.fixture
-def new_page(new_context: Callable[..., BrowserContext]) -> Iterator[Callable[..., Page]]:
-    """Open a tab in a profile of its own. An exception in its scripts fails the test."""
+def new_page(
+    new_context: Callable[..., BrowserContext], profiles: Profiles
+) -> Iterator[Callable[..., Page]]:
+    """Open a tab in a profile of its own. An exception in its scripts fails the test.
+
+    ``options`` are Playwright's. What a test changes for the whole profile, except for the clock,
+    needs ``new_context``: without options, later tests use the profile again.
+    """
     errors: list[str] = []
+    opened: list[Page] = []
 
     def open_page(**options) -> Page:
-        page = new_context(**options).new_page()
+        if options:
+            page = new_context(**options).new_page()
+        else:
+            page = profiles.open_page()
+            opened.append(page)
         # Raised here it would end the driver, and with it every test that comes after.
         page.on("pageerror", lambda error: errors.append(str(error)))
         return page
 
     yield open_page
+    for page in opened:
+        profiles.close_page(page)
     assert errors == [], "a script of the page failed"
 
 
@@ -87,7 +103,7 @@ def stage_url() -> Iterator[str]:
 @pytest.fixture
 def page(stage_url: str, new_page: Callable[..., Page]) -> Page:
     """Open a page with nothing but a stage."""
-    page = new_page(viewport={"width": 1280, "height": 720})
+    page = new_page()
     page.goto(stage_url)
     page.wait_for_function("() => window.ready")
     return page
