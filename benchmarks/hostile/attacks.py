@@ -267,7 +267,7 @@ ATTACKS = {
         keep_rooms_open,
     ),
     "full": Attack(
-        f"a full server (`ulimit -n {FULL_FILES:,}`), and 300 viewers that reconnect when they are told to",
+        f"a full server (`ulimit -n {FULL_FILES:,}`), and 300 viewers that reconnect as told",
         come_back_to_a_full_server,
     ),
     "files": Attack(f"start with `ulimit -n {FEW_FILES}`", start_with_few_files),
