@@ -40,6 +40,7 @@ WRITE_BUFFER_LIMIT = 1_024 * 1_024
 PING_SECONDS = 30
 PONG_SECONDS = 10
 CLOSE_SECONDS = 3.0
+REFUSED_LIMIT = 1_000
 RECONNECTS_PER_SECOND = 2_000
 
 
@@ -123,6 +124,9 @@ class Connections:
         self.count += 1
         if is_full:
             self.peers.remove_connection(key)
+            if len(self._refused) >= REFUSED_LIMIT:
+                connection.abort()
+                return
             connection.close_gracefully(FULL, self._spread())
             ending = asyncio.get_running_loop().create_task(read_to_end(stream))
             self._refused.add(ending)

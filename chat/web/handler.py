@@ -97,9 +97,31 @@ class DeadlineHandler(RequestHandler):
         """Refuse hosts that are not allowed, and addresses that request too many pages."""
         if (rejection := self.services.callers.check_host(self.caller)) is not None:
             raise Refused(rejection)
-        if (rejection := self.services.peers.admit_page(self.address)) is not None:
-            await self.services.peers.delay_refusal(self.address)
-            raise Refused(rejection)
+        await self.require_budget(self.services.peers.admit_page(self.address))
+
+    async def require_budget(self, value: Value | Rejection) -> Value:
+        """Return a value; raises Refused if it is a rejection, later if a budget was exceeded.
+
+        A connection whose address has too many such requests is closed without a response.
+        """
+        if isinstance(value, Rejection):
+            if value.code is Code.TOO_MANY and not await self.services.peers.delay_refusal(
+                self.address
+            ):
+                stream = getattr(self.request.connection, "stream", None)
+                if stream is not None:
+                    stream.close()
+            raise Refused(value)
+        return value
+
+    def set_error_headers(self, rejection: Rejection) -> None:
+        """Set the headers that go with a rejection, and count it."""
+        self.services.metrics.count_rejection(rejection)
+        if rejection.retry_after is not None:
+            # Whole seconds, rounded up: a client that waits this long must not be too early.
+            self.set_header("Retry-After", str(math.ceil(rejection.retry_after)))
+        if rejection.status == HTTPStatus.UNAUTHORIZED:
+            self.set_header("WWW-Authenticate", "Bearer")  # RFC 9110, section 11.6.1
 
 
 class Handler(DeadlineHandler):
@@ -130,12 +152,6 @@ class Handler(DeadlineHandler):
             raise Refused(value)
         return value
 
-    async def require_budget(self, value: Value | Rejection) -> Value:
-        """Return a value; raises Refused if it is a rejection, later if a budget was exceeded."""
-        if isinstance(value, Rejection) and value.code is Code.TOO_MANY:
-            await self.services.peers.delay_refusal(self.address)
-        return self.require(value)
-
     async def open_room(self, name: str) -> Room:
         """Return the room, opened if necessary; raises Refused if it cannot be opened."""
         return self.require(await self.services.hub.open_room(name))
@@ -155,12 +171,8 @@ class Handler(DeadlineHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Respond with ``{"error": {"code", "message", "retry_after"}}``."""
         _, error, _ = kwargs.get("exc_info", (None, None, None))
-        rejection = self.services.metrics.count_rejection(self.rejection_of(status_code, error))
-        if rejection.retry_after is not None:
-            # Whole seconds, rounded up: a client that waits this long must not be too early.
-            self.set_header("Retry-After", str(math.ceil(rejection.retry_after)))
-        if rejection.status == HTTPStatus.UNAUTHORIZED:
-            self.set_header("WWW-Authenticate", "Bearer")  # RFC 9110, section 11.6.1
+        rejection = self.rejection_of(status_code, error)
+        self.set_error_headers(rejection)
         self.write_rejection(rejection)
 
     def write_rejection(self, rejection: Rejection) -> None:

@@ -150,7 +150,8 @@ class StaticFiles(DeadlineHandler, StaticFileHandler):
         _, error, _ = kwargs.get("exc_info", (None, None, None))
         rejection = reject(_FILE_ERRORS.get(status_code, Code.NOT_FOUND))
         if isinstance(error, Refused):
-            rejection = self.services.metrics.count_rejection(error.rejection)
+            rejection = error.rejection
+            self.set_error_headers(rejection)
         self.set_status(rejection.status)
         self.set_header("Content-Type", "application/json; charset=utf-8")
         self.finish(encode(Failure(rejection)))

@@ -169,23 +169,24 @@ class Peers:
         finally:
             _decrement(self._long_polls, key)
 
-    async def delay_refusal(self, address: str) -> None:
+    async def delay_refusal(self, address: str) -> bool:
         """Wait before a request over budget is rejected, so that a flood of them costs little.
 
-        Each waiting request holds a connection, so an address may have only a few; further
-        requests are rejected at once.
+        Each waiting request holds a connection, so an address may have only a few. Returns False
+        at once if it has more: then the connection should be closed.
         """
         key = address_key(address)
         if key is None:
-            return
+            return True
         if self._refusals[key] >= DELAYED_REFUSALS.limit:
             self._metrics.budget_exceeded.labels(DELAYED_REFUSALS.name).inc()
-            return
+            return False
         self._refusals[key] += 1
         try:
             await asyncio.sleep(REFUSAL_SECONDS)
         finally:
             _decrement(self._refusals, key)
+        return True
 
 
 def _decrement(counter: Counter[str], key: str | None) -> None:

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
 
-from chat.core.budgets import HTTP_CONNECTIONS
+from chat.core.budgets import DELAYED_REFUSALS, HTTP_CONNECTIONS, LONG_POLLS
+from chat.environment import SYSTEM_CLOCK, Clock
 from tests.support.in_process_server import UPGRADE, InProcessServer
 
-ADDRESS = "192.0.2.1"
+# How Tornado calls the peer of a socket that is no internet socket.
+ADDRESS = "0.0.0.0"
 REQUEST = b"GET /api/rooms HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
-def run(scenario: Callable[[InProcessServer], Coroutine[Any, Any, None]]) -> None:
+# No budget is refilled meanwhile.
+FROZEN = Clock(monotonic=lambda: 1_000.0)
+
+
+def run(
+    scenario: Callable[[InProcessServer], Coroutine[Any, Any, None]], clock: Clock = SYSTEM_CLOCK
+) -> None:
     async def within() -> None:
-        async with asyncio.timeout(20), InProcessServer() as server:
+        async with asyncio.timeout(20), InProcessServer(clock=clock) as server:
             await scenario(server)
 
     asyncio.run(within())
@@ -111,3 +120,50 @@ def test_long_poll_that_is_reset_with_other_requests_behind_it_leaves_nothing(
         other.close()
 
     run(scenario)
+
+
+def test_address_far_over_its_requests_is_delayed_then_disconnected() -> None:
+    async def scenario(server: InProcessServer) -> None:
+        peers = server.connections.peers
+        while peers.admit_request(ADDRESS) is None:
+            pass
+        delayed = [Client(server) for _ in range(DELAYED_REFUSALS.limit)]
+        answers = [asyncio.create_task(client.connect()) for client in delayed]
+        exceeded = "danmaku_budget_exceeded_total"
+        await wait_until(lambda: (server.read_metric(exceeded, budget="requests") or 0) >= 101)
+        assert await Client(server).connect() == b""
+        assert server.read_metric(exceeded, budget="delayed_refusals") == 1
+        for answer in await asyncio.gather(*answers):
+            assert answer.startswith(b"HTTP/1.1 429 ")
+            assert b"\r\nRetry-After: 1\r\n" in answer
+
+    run(scenario, FROZEN)
+
+
+def test_files_are_refused_with_the_time_to_wait_when_an_address_requests_too_many() -> None:
+    async def scenario(server: InProcessServer) -> None:
+        while server.connections.peers.admit_page(ADDRESS) is None:
+            pass
+        for path in (b"/static/favicon.svg", b"/", b"/metrics"):
+            request = b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n\r\n"
+            answer = await Client(server).connect(request)
+            assert answer.startswith(b"HTTP/1.1 429 "), answer
+            assert b"\r\nRetry-After: 1\r\n" in answer
+        answer = await Client(server).connect(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 200 ")
+
+    run(scenario, FROZEN)
+
+
+def test_short_polls_take_no_place_of_long_polls() -> None:
+    async def scenario(server: InProcessServer) -> None:
+        await server.hub.open_room("demo")
+        with contextlib.ExitStack() as held:
+            for _ in range(LONG_POLLS.limit):
+                held.enter_context(server.connections.peers.hold_long_poll(ADDRESS))
+            for wait, status in ((b"0", b"200"), (b"5", b"429")):
+                request = b"GET /api/rooms/demo/entries?after=0:0&wait=%s HTTP/1.1\r\n" % wait
+                answer = await Client(server).connect(request + b"Host: x\r\n\r\n")
+                assert answer.startswith(b"HTTP/1.1 " + status), answer
+
+    run(scenario, FROZEN)
