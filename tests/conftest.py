@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import secrets
 from collections.abc import Callable, Iterator
@@ -51,17 +53,17 @@ def server(
 @pytest.fixture
 def start_server(tmp_path, tls) -> Iterator[Callable[..., ServerProcess]]:
     """Start a server with flags of the test's choice, which it may stop, kill and restart."""
-    started: list[ServerProcess] = []
+    numbers = itertools.count()
+    # Closes all of them, also when one fails.
+    with contextlib.ExitStack() as started:
 
-    def start(*flags: str, **options) -> ServerProcess:
-        database = options.pop("database", tmp_path / f"danmaku-{len(started)}.db")
-        running = ServerProcess(database, *flags, **{"certificate": tls, **options})
-        started.append(running)
-        return running.start()
+        def start(*flags: str, **options) -> ServerProcess:
+            database = options.pop("database", tmp_path / f"danmaku-{next(numbers)}.db")
+            running = ServerProcess(database, *flags, **{"certificate": tls, **options})
+            started.callback(running.close)
+            return running.start()
 
-    yield start
-    for running in started:
-        running.close()
+        yield start
 
 
 @pytest.fixture

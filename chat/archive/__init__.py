@@ -282,6 +282,11 @@ class Archive(Database):
 
     # --- removing texts ---------------------------------------------------------------------------
 
+    def has_clears(self) -> bool:
+        """Return whether texts of cleared comments are still to be overwritten."""
+        with self._reading() as connection:
+            return find_clear(connection) is not None
+
     def overwrite_cleared(self, limit: int) -> bool:
         """Overwrite the texts of some cleared comments; return whether there are more.
 

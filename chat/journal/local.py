@@ -305,6 +305,7 @@ class LocalJournal:
             # It is unknown whether they were stored: acknowledge none, and reconcile first.
             self._metrics.commit_failures.inc()
             self._delivery.mark_inconsistent({pending.room for pending in batch})
+            self._overwrite_removed(batch)
             for pending in batch:
                 if not pending.result.done():
                     failed = AppendFailed()
@@ -313,10 +314,14 @@ class LocalJournal:
             return
         self._metrics.commit_seconds.observe(self._clock.monotonic() - started)
         self._publish(batch, stored)
-        if any(isinstance(pending.unsaved.entry, Removal) for pending in batch):
-            self._upkeep.overwrite_soon()
+        self._overwrite_removed(batch)
         with contextlib.suppress(JournalError):
             await self._upkeep.checkpoint_if_needed()
+
+    def _overwrite_removed(self, batch: list[_Pending]) -> None:
+        """Overwrite what a batch may have removed; also after a failure, which may be stored."""
+        if any(isinstance(pending.unsaved.entry, Removal) for pending in batch):
+            self._upkeep.overwrite_soon()
 
     def _publish(self, batch: list[_Pending], stored: list[StoredEntry]) -> None:
         """Deliver a committed batch, then resolve its futures."""

@@ -30,20 +30,26 @@ class Upkeep:
         self._needs_scrub = False
         self._needs_overwrite = False
         self._task: asyncio.Task[None] | None = None
+        self._starter: asyncio.Task[None] | None = None
         self._scrubber: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Start the checks; a database in memory has no file and needs none."""
         if not self._archive.in_memory:
             self._task = asyncio.get_running_loop().create_task(self._check_forever())
-            # What an earlier process did not finish.
-            self.overwrite_soon()
+            self._starter = asyncio.get_running_loop().create_task(self._continue_clears())
 
     def stop(self) -> None:
         """Stop; scrubbing that was not finished is done at the next start."""
-        for task in (self._task, self._scrubber):
+        for task in (self._task, self._starter, self._scrubber):
             if task is not None:
                 task.cancel()
+
+    async def _continue_clears(self) -> None:
+        """Overwrite what an earlier process did not finish; writes nothing if there is nothing."""
+        with contextlib.suppress(JournalError):
+            if await self._threads.read(self._archive.has_clears):
+                self.overwrite_soon()
 
     async def _check_forever(self) -> None:
         """Check the file and its log regularly, even if nobody posts."""

@@ -11,6 +11,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import websocket
@@ -228,16 +229,15 @@ def test_viewers_that_join_during_posts_get_no_gap_and_no_duplicate(
     server: ServerProcess, room: str
 ) -> None:
     stop = threading.Event()
-    posted = []
 
-    def post_on_and_on() -> None:
+    def post_on_and_on() -> int:
         with Viewer(server, room) as poster:
             while not stop.is_set():
                 poster.post_many([f"{number}" for number in range(20)])
-            posted.append(poster.head)
+            return poster.head
 
-    poster = threading.Thread(target=post_on_and_on)
-    poster.start()
+    threads = ThreadPoolExecutor(1)
+    posted = threads.submit(post_on_and_on)
     try:
         cursor = None
         for _ in range(25):
@@ -252,9 +252,9 @@ def test_viewers_that_join_during_posts_get_no_gap_and_no_duplicate(
                 cursor = viewer.cursor
     finally:
         stop.set()
-        poster.join()
+        head = posted.result()
     with Viewer(server, room, cursor=cursor) as viewer:
-        assert viewer.welcome["seq"] >= posted[0]
+        assert viewer.welcome["seq"] >= head
 
 
 # --- frames that break the protocol ---------------------------------------------------------------

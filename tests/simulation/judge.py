@@ -20,7 +20,7 @@ def judge(world: World) -> list[str]:
     return [
         *world.errors,
         *(problem for viewer in world.viewers for problem in viewer.problems),
-        *check(histories, archive),
+        *check(histories, archive, world.disk.trimmed),
         *_check_answers(world, archive),
         *_check_log(world, archive),
         *_check_clients(world, archive),

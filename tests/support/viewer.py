@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import time
 from types import TracebackType
 from typing import Any, ClassVar
 from urllib.parse import urlencode
@@ -102,13 +103,21 @@ class Viewer:
         return self.wait_for("ack", "reject")
 
     def post_many(self, texts: list[str]) -> None:
-        """Post one after the other without waiting, then wait for all acks."""
-        refs = [f"many-{next(self._numbers)}" for _ in texts]
-        for ref, text in zip(refs, texts, strict=True):
+        """Post one after the other without waiting, then wait for all acks.
+
+        What a busy server rejects is sent again.
+        """
+        unanswered = {f"many-{next(self._numbers)}": text for text in texts}
+        for ref, text in unanswered.items():
             self.send("post", text=text, ref=ref)
-        for ref in refs:
+        while unanswered:
             answer = self.wait_for("ack", "reject")
-            assert (answer["type"], answer["ref"]) == ("ack", ref)
+            if answer["type"] == "reject":
+                assert answer["code"] == "busy", answer
+                time.sleep(answer["retry_after"])
+                self.send("post", text=unanswered[answer["ref"]], ref=answer["ref"])
+            else:
+                del unanswered[answer["ref"]]
 
     def read_close(self) -> int:
         """Return the code of the close frame, which comes next."""

@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from chat.archive import Archive, UnsavedEntry
+from chat.archive import Archive, StoredEntry, UnsavedEntry
 from chat.core.comment import Comment
 from chat.core.entry import Entry
 from chat.core.moderation.acts import Act, ClearAct, RetractAct, SettingsAct, decode_act, number_act
 from chat.core.retraction import Clear, ClearUser, Retraction, encode_retracted
 from chat.core.room_settings import RoomSettings
 from chat.journal import AppendFailed
-from tests.support.journal_harness import OpenJournal, make_opener, run
+from chat.journal.local import LocalJournal
+from chat.metrics import Metrics
+from tests.support.journal_harness import JournalRecorder, OpenJournal, make_opener, run
 
 AT = 17
 BY = {"at": AT, "by": "mia", "by_name": "Mia"}
@@ -297,5 +299,38 @@ def test_cleared_texts_leave_the_file_while_comments_are_stored(
                 while is_on_disk(b"secret-"):
                     await recorder.append("demo", "meanwhile")
                     await asyncio.sleep(0.01)
+
+    run(steps)
+
+
+class UnheardArchive(Archive):
+    """Stores removals, and then raises as if the disk had failed."""
+
+    def append(self, batch: Iterable[UnsavedEntry]) -> list[StoredEntry]:
+        batch = list(batch)
+        stored = super().append(batch)
+        if any(isinstance(unsaved.entry, Clear) for unsaved in batch):
+            raise OperationalError("COMMIT", {}, OSError("disk I/O error"))
+        return stored
+
+
+def test_texts_of_a_clear_that_was_stored_although_it_failed_are_overwritten(
+    database: Path,
+) -> None:
+    async def steps() -> None:
+        metrics = Metrics()
+        journal = LocalJournal(UnheardArchive(f"sqlite:///{database}"), metrics)
+        recorder = JournalRecorder(journal, metrics)
+        journal.start(recorder.deliver, recorder.trimmed)
+        await journal.open_room("demo")
+        await recorder.append("demo", "secret")
+        with pytest.raises(AppendFailed):
+            await journal.append("demo", Clear(seq=0, before=1, at=AT), None)
+        async with asyncio.timeout(10):
+            while b"secret" in b"".join(  # noqa: ASYNC110 - it is the disk that is looked at
+                file.read_bytes() for file in database.parent.glob(database.name + "*")
+            ):
+                await asyncio.sleep(0.01)
+        await journal.close()
 
     run(steps)

@@ -44,7 +44,7 @@ export function showUnsent(connection, scheduler) {
       }
     }
     panel.hidden = rows.size === 0;
-    const heading = panel.hidden ? '' : t(connection.state === 'live' ? 'unsent.title' : 'composer.kept');
+    const heading = panel.hidden ? '' : (connection.state === 'live' ? t('unsent.title') : t('composer.kept'));
     if (title.textContent !== heading) title.textContent = heading; // it is read aloud when it changes
     retry.hidden = connection.state !== 'offline';
     clearTimeout(timer);
