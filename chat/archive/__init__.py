@@ -31,6 +31,7 @@ from chat.archive.rows import Row, encode_rows, insert_rows, unpack
 from chat.archive.sanctions import read_sanctions, store_sanctions
 from chat.archive.schema import entries, rooms
 from chat.archive.users import find_user
+from chat.core.comment import Comment
 from chat.core.entry import number_entry
 from chat.core.moderation.users import UserRecord
 from chat.core.room_settings import RoomSettings, SettingsChange
@@ -174,7 +175,9 @@ class Archive(Database):
         batch = list(batch)
         stored: list[StoredEntry] = []
         rows: list[Row] = []
-        fresh: list[tuple[UnsavedEntry, int]] = []
+        # What is no comment, with its place in the batch, and comments with an address: few.
+        others: list[int] = []
+        addressed: list[UnsavedEntry] = []
         size = 0
         with self._writing() as connection:
             heads = {
@@ -189,6 +192,7 @@ class Archive(Database):
                     stored.append(StoredEntry(seen[key], None))
                     continue
                 if entry is None:
+                    others.append(len(stored))
                     stored.append(StoredEntry(heads[unsaved.room_id], None))
                     continue
                 heads[unsaved.room_id] += 1
@@ -206,7 +210,10 @@ class Archive(Database):
                         numbered.body.decode(),
                     )
                 )
-                fresh.append((unsaved, seq))
+                if not isinstance(entry, Comment):
+                    others.append(len(stored))
+                elif unsaved.address:
+                    addressed.append(unsaved)
                 stored.append(StoredEntry(seq, numbered))
             if rows:
                 encoded = encode_rows(rows)
@@ -218,12 +225,13 @@ class Archive(Database):
                     if head != before[room]
                 ]
                 connection.execute(_MOVE_HEAD, moved)
-            store_removals(connection, fresh)
+            if others:
+                store_removals(connection, [(batch[one], stored[one].seq) for one in others])
+                self._store_settings(connection, [batch[one] for one in others])
+                self._store_acts(connection, batch, stored, others)
             # All entries of a batch are stored now.
-            addresses = self._addresses.find_new([one for one, _ in fresh], _newest_time(fresh))
+            addresses = self._addresses.find_new(addressed, _newest_time(addressed))
             record_addresses(connection, addresses)
-            self._store_settings(connection, batch)
-            stored = self._store_acts(connection, batch, stored)
         self._addresses.add(addresses)
         self.written_pages += 4 + 2 * size // _PAGE_BYTES
         return stored
@@ -238,21 +246,23 @@ class Archive(Database):
         return {(row.room_id, row.user, row.ref): row.seq for row in found}
 
     def _store_acts(
-        self, connection: sa.Connection, batch: list[UnsavedEntry], stored: list[StoredEntry]
-    ) -> list[StoredEntry]:
-        """Store the acts, unless they are duplicates; return the results with them."""
+        self,
+        connection: sa.Connection,
+        batch: list[UnsavedEntry],
+        stored: list[StoredEntry],
+        places: list[int],
+    ) -> None:
+        """Store the acts at these places of a batch, and add them to the results."""
         done = [
-            (place, unsaved.room_id, unsaved.act)
-            for place, unsaved in enumerate(batch)
-            if unsaved.act is not None and (unsaved.entry is None or not stored[place].dup)
+            (place, batch[place].room_id, act)
+            for place in places
+            if (act := batch[place].act) is not None
         ]
-        stored = list(stored)
         numbered = store_acts(connection, [(room_id, act) for _, room_id, act in done])
         keys = [room_id for _, room_id, _ in done]
         store_sanctions(connection, list(zip(keys, numbered, strict=True)))
-        for (place, _, _), act in zip(done, numbered, strict=True):
-            stored[place] = msgspec.structs.replace(stored[place], act=act)
-        return stored
+        for (place, _, _), one in zip(done, numbered, strict=True):
+            stored[place] = msgspec.structs.replace(stored[place], act=one)
 
     def _store_settings(self, connection: sa.Connection, batch: list[UnsavedEntry]) -> None:
         # With the room, because entries are trimmed.
@@ -358,8 +368,8 @@ class Archive(Database):
         self.written_pages += CHECKPOINT_PAGES // 10
 
 
-def _newest_time(stored: list[tuple[UnsavedEntry, int]]) -> int:
-    return max((one.entry.at for one, _ in stored if one.entry is not None), default=0)
+def _newest_time(stored: list[UnsavedEntry]) -> int:
+    return max((one.entry.at for one in stored if one.entry is not None), default=0)
 
 
 def _read_record(row: Any) -> RoomRecord:

@@ -144,13 +144,24 @@ class RecentTexts:
     be posted again.
     """
 
-    __slots__ = ("_limit", "_recent", "seconds")
+    __slots__ = ("_limit", "_recent", "_seconds")
 
     def __init__(self, limit: int = TEXTS_LIMIT) -> None:
         self._limit = limit
-        self.seconds = 0
+        self._seconds = 0
         # The hash of a text, which takes less memory -> (time, comment), the earliest first
         self._recent: OrderedDict[int, tuple[float, object]] = OrderedDict()
+
+    @property
+    def seconds(self) -> int:
+        """How long a text may not be posted again."""
+        return self._seconds
+
+    @seconds.setter
+    def seconds(self, seconds: int) -> None:
+        self._seconds = seconds
+        if not seconds:
+            self._recent.clear()
 
     def wait(self, text: str, comment: object, now: float) -> float:
         """Return the seconds until a text may be posted, 0 if it may now.

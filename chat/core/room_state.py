@@ -132,8 +132,7 @@ class RoomState:
         is_staff = author.role.is_staff
         if not is_staff and (rejection := self._check_sanctions(author, at, address)) is not None:
             return rejection
-        rejection = check_author(self._settings, is_guest=author.is_guest, is_staff=is_staff)
-        if rejection is not None:
+        if not is_staff and (rejection := check_author(self._settings, author.is_guest)):
             return rejection
         sender = author.rate_limit_key or author.user
         known_by = None if post.ref is None else (author.user, post.ref)
@@ -149,7 +148,8 @@ class RoomState:
             return text
         if not is_staff:
             self._slow_mode.record(sender, known_by, now)
-            self._recent_texts.record(text, known_by, now)
+            if self._settings.unique_seconds:
+                self._recent_texts.record(text, known_by, now)
         return Comment(
             seq=0,
             user=author.user,
@@ -170,7 +170,7 @@ class RoomState:
     def _check_text(self, text: str, known_by: object, now: float) -> Rejection | None:
         if rejection := check_text(self._settings, text):
             return rejection
-        if wait := self._recent_texts.wait(text, known_by, now):
+        if self._settings.unique_seconds and (wait := self._recent_texts.wait(text, known_by, now)):
             return reject(Code.REPEATED, retry_after=_round_up(wait))
         return None
 

@@ -27,13 +27,13 @@ _LINK = re.compile(
 )
 
 
-def check_author(settings: RoomSettings, *, is_guest: bool, is_staff: bool) -> Rejection | None:
-    """Return why a user may not post in the room now."""
-    if settings.who_may_post is WhoMayPost.MODERATORS and not is_staff:
+def check_author(settings: RoomSettings, is_guest: bool) -> Rejection | None:
+    """Return why a user who is not of the staff may not post in the room now."""
+    if settings.who_may_post is WhoMayPost.EVERYONE:
+        return None
+    if settings.who_may_post is WhoMayPost.MODERATORS:
         return reject(Code.FROZEN)
-    if settings.who_may_post is WhoMayPost.SIGNED_IN and is_guest:
-        return reject(Code.SIGN_IN_NEEDED)
-    return None
+    return reject(Code.SIGN_IN_NEEDED) if is_guest else None
 
 
 def check_text(settings: RoomSettings, text: str) -> Rejection | None:
