@@ -273,7 +273,7 @@ class Rooms:
                 self.on_ban(room, act.user)
 
     def trim(self, name: str, last: int) -> None:
-        """Drop the entries of a room up to ``last``, which are no longer stored."""
+        """Drop the entries of a room up to ``last``, which are being deleted from the archive."""
         room = self._rooms.get(name)
         if room is not None:
             room.trim(last)

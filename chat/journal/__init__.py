@@ -65,7 +65,7 @@ Deliver = Callable[[str, Sequence[NumberedEntry], Sequence[NumberedAct]], None]
 """(room, entries, acts): the next entries of a room and of its staff stream, in order."""
 
 Trimmed = Callable[[str, int], None]
-"""(room, last seq): a room's entries up to this one are no longer stored."""
+"""(room, last seq): a room's entries up to this one are being deleted."""
 
 
 class Journal(Protocol):

@@ -233,9 +233,11 @@ class LocalJournal:
                 last, found = await self._threads.read(find)
                 if not found:
                     break
-                await self._threads.write(partial(archive.trim, room_id, last))
+                # First from memory: if the deletion fails it may have taken place, and what it
+                # left can still be read from the archive.
                 for room in self._delivery.find_rooms(room_id):
                     self._trimmed(room, last)
+                await self._threads.write(partial(archive.trim, room_id, last))
                 count += found
                 await asyncio.sleep(self._limits.trim_pause)
             if await self._threads.read(partial(archive.has_old_acts, room_id, cutoff)):

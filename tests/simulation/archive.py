@@ -119,9 +119,13 @@ class SimulatedArchive(Archive):
         self._disk.after()
 
     def trim(self, room_id: int, last: int) -> None:
-        trimmed = self._disk.read_entries(room_id, last)
-        super().trim(room_id, last)
-        self._disk.trimmed |= trimmed
+        before = self._disk.read_entries(room_id, last)
+        try:
+            super().trim(room_id, last)
+        finally:
+            # It may have taken place although it failed.
+            if not self._disk.read_entries(room_id, last):
+                self._disk.trimmed |= before
 
     def checkpoint(self) -> bool:
         self.check_file()

@@ -34,7 +34,8 @@ from tests.support.delivery_checker import Cursor
 SETTLE_SECONDS = 90.0
 LEAVE_SECONDS = 60.0
 STOP_SECONDS = 10.0
-IDLE_SECONDS = 310.0
+# A poller counts as a viewer for ten seconds; then a room without viewers is open for five minutes.
+IDLE_SECONDS = 330.0
 TOKEN_SECONDS = 10_000_000.0
 KINDS: dict[str, type[Viewer]] = {
     "plain": WebSocketViewer,
