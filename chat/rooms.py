@@ -113,10 +113,11 @@ class Rooms:
             if (rejection := self.check(name)) is not None:
                 return rejection
             task = self._opening.get(name)
-            if task is None:
+            # One that is done returns at once: waiting for it again would never yield to the loop.
+            if task is None or task.done():
                 task = asyncio.get_running_loop().create_task(self._open(name, create))
                 self._opening[name] = task
-                task.add_done_callback(lambda _: self._opening.pop(name, None))
+                task.add_done_callback(lambda done: self._forget_opening(name, done))
             try:
                 # Shielded: a request that is cancelled must not cancel it for the others.
                 room = await asyncio.shield(task)
@@ -174,6 +175,10 @@ class Rooms:
         self._history_bytes += history.size
         self._wake(self._awaited.pop(name, set()))
         return room
+
+    def _forget_opening(self, name: str, done: asyncio.Task[Room | None]) -> None:
+        if self._opening.get(name) is done:
+            del self._opening[name]
 
     async def wait_for(self, name: str, seconds: float) -> None:
         """Return when a room that is not open is opened, or when the time is up."""
