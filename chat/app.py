@@ -194,6 +194,7 @@ class Server:
             callers=Callers(settings),
             hub=self._hub,
             moderation=Moderation(self._journal, self._clock),
+            filtering=self._hub.filtering,
             room_list=RoomList(self._hub, clock),
             metrics=metrics,
             connections=self.connections,

@@ -60,6 +60,7 @@ class Hub:
         self._limits = limits or HubLimits()
         self._clock = clock
         self._rooms = Rooms(settings, journal, fanout, metrics, self._limits, clock)
+        self.filtering = self._rooms.filtering
         self._long_polls = 0
         self.is_stopping = False
         metrics.watch("danmaku_rooms", "Open rooms", lambda: len(self._rooms))
@@ -67,6 +68,11 @@ class Hub:
             "danmaku_history_entries",
             "Entries in the histories of the open rooms",
             lambda room: room.history_length,
+        )
+        metrics.watch(
+            "danmaku_filter_bytes",
+            "Bytes of the filters of the open rooms",
+            lambda: self.filtering.size,
         )
         self._watch_rooms(
             "danmaku_history_bytes",
@@ -342,6 +348,7 @@ class Hub:
     async def stop(self) -> None:
         """Accept no more posts, store and deliver the accepted ones, wake the long polls."""
         self.is_stopping = self._rooms.is_stopping = True
+        await self.filtering.stop()
         await self._journal.close()
         await self._fanout.flush()
         self._rooms.wake_all()

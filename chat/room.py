@@ -11,7 +11,15 @@ from msgspec import Raw
 from chat.core import wire
 from chat.core.comment import Comment
 from chat.core.entry import AnyEntry, Entry, NumberedEntry, decode_entry
-from chat.core.moderation.acts import Act, LiftAct, NumberedAct, SanctionAct, SettingsAct
+from chat.core.moderation.acts import (
+    Act,
+    FiltersAct,
+    LiftAct,
+    NumberedAct,
+    SanctionAct,
+    SettingsAct,
+)
+from chat.core.moderation.room_filters import RoomFilters
 from chat.core.moderation.sanctions import Sanctions
 from chat.core.reject import Code, Rejection, reject
 from chat.core.retraction import Removal
@@ -43,7 +51,8 @@ class Room:
     """One open room. Its state and its audience process an entry in the same step.
 
     ``delivery_rate`` is in comments a second, 0 for no limit. ``used_at`` is when the room was last
-    used, on the monotonic clock. ``acts`` is the number of the newest act.
+    used, on the monotonic clock. ``acts`` is the number of the newest act, ``filters`` that of the
+    act that set its filters, 0 without one.
     """
 
     def __init__(
@@ -57,6 +66,7 @@ class Room:
         poller_limit: int,
         clock: Clock,
         acts: int = 0,
+        filters: int = 0,
     ) -> None:
         self._state = state
         self.name = state.name
@@ -70,6 +80,7 @@ class Room:
         # The posts in flight that have a ref, by user and ref.
         self._pending: dict[tuple[str, str], _PendingPost] = {}
         self.acts = acts
+        state.filters.newest = filters
         self._staff = StaffFeed()
         self._settings_lock = asyncio.Lock()
         self._appending = 0  # posts and changes of settings that wait for the journal
@@ -101,6 +112,11 @@ class Room:
     def sanctions(self) -> Sanctions:
         """Who may not post."""
         return self._state.sanctions
+
+    @property
+    def filters(self) -> RoomFilters:
+        """Which texts are not accepted."""
+        return self._state.filters
 
     @property
     def viewer_count(self) -> int:
@@ -163,6 +179,8 @@ class Room:
             for one in done:
                 if isinstance(act := one.act, SanctionAct | LiftAct):
                     self._state.sanctions.apply(act)
+                elif isinstance(act, FiltersAct):
+                    self._state.filters.newest = act.id
             self.acts = done[-1].id
             self._staff.send(done)
 
@@ -174,12 +192,15 @@ class Room:
         return None if body is None else decode_entry(body).entry
 
     async def append_act(
-        self, entry: Entry | None, act: Act, ref: str | None = None
+        self, entry: Entry | None, act: Act, ref: str | None = None, payload: bytes = b""
     ) -> AppendResult | Rejection:
-        """Store an act of staff, and the entry that it causes; returns once they are durable."""
+        """Store an act of staff, and the entry that it causes; returns once they are durable.
+
+        ``payload`` is stored beside the act.
+        """
         self._appending += 1
         try:
-            return await self._journal.append(self.name, entry, ref, act)
+            return await self._journal.append(self.name, entry, ref, act, payload=payload)
         except Busy:
             return reject(Code.BUSY, retry_after=BUSY_SECONDS)
         except AppendFailed:

@@ -15,12 +15,13 @@ from chat.core import wire
 from chat.core.entry import NumberedEntry
 from chat.core.history import HISTORY_LIMIT, History
 from chat.core.limits import RateLimit
-from chat.core.moderation.acts import NumberedAct, SanctionAct, SanctionKind
+from chat.core.moderation.acts import FiltersAct, NumberedAct, SanctionAct, SanctionKind
 from chat.core.reject import Code, Rejection, reject
 from chat.core.room_state import REF_LIMIT, RoomState
 from chat.environment import Clock
 from chat.fanout.pollers import POLLER_LIMIT
 from chat.fanout.waves import Fanout
+from chat.filtering import Filtering
 from chat.journal import Busy, Journal, ReadFailed
 from chat.metrics import Metrics
 from chat.room import BUSY_SECONDS, Room
@@ -85,6 +86,7 @@ class Rooms:
         self._full_until = 0.0
         self.is_stopping = False
         self.on_ban: OnBan = lambda room, user: None
+        self.filtering = Filtering(journal, self, clock)
 
     def __iter__(self) -> Iterator[Room]:
         return iter(self._rooms.values())
@@ -171,9 +173,11 @@ class Rooms:
             poller_limit=self._limits.pollers,
             clock=self._clock,
             acts=found.acts,
+            filters=found.filters,
         )
         self._history_bytes += history.size
         self._wake(self._awaited.pop(name, set()))
+        await self.filtering.load(room)
         return room
 
     def _forget_opening(self, name: str, done: asyncio.Task[Room | None]) -> None:
@@ -256,6 +260,7 @@ class Rooms:
             elif now - room.used_at > ROOM_IDLE_SECONDS:
                 self._close(room)
         self._free_memory(now)
+        self.filtering.load_wanted()
 
     def _close(self, room: Room) -> None:
         del self._rooms[room.name]
@@ -276,6 +281,8 @@ class Rooms:
         for act in (numbered.act for numbered in acts):
             if isinstance(act, SanctionAct) and act.sanction is SanctionKind.BAN:
                 self.on_ban(room, act.user)
+            elif isinstance(act, FiltersAct):
+                self.filtering.load_soon(room)
 
     def trim(self, name: str, last: int) -> None:
         """Drop the entries of a room up to ``last``, which are being deleted from the archive."""

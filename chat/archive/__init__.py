@@ -25,6 +25,7 @@ from chat.archive.addresses import (
 from chat.archive.batch import StoredEntry, UnsavedEntry
 from chat.archive.database import CHECKPOINT_PAGES, Database
 from chat.archive.file import ArchiveError
+from chat.archive.filters import find_filters, read_filters, store_filters
 from chat.archive.identity import FileReplaced
 from chat.archive.removals import VISIBLE_BODY, find_clear, overwrite_cleared, store_removals
 from chat.archive.rows import Row, encode_rows, insert_rows, unpack
@@ -60,11 +61,15 @@ class RoomRecord(msgspec.Struct, frozen=True):
 
 
 class OpenedRoom(msgspec.Struct, frozen=True):
-    """A room as it is opened: its newest bodies, oldest first, and the acts of its sanctions."""
+    """A room as it is opened: its newest bodies, oldest first, and the acts of its sanctions.
+
+    ``filters``: the number of the act that set its filters, 0 without one.
+    """
 
     record: RoomRecord
     recent: list[bytes]
     sanctions: list[bytes]
+    filters: int = 0
 
 
 _COLUMNS = ["room_id", "seq", "at", "kind", "user", "ref", "body"]
@@ -149,7 +154,8 @@ class Archive(Database):
         found = self.read(record.room_id, max(0, record.head - recent), recent)
         with self._reading() as connection:
             sanctions = read_sanctions(connection, record.room_id)
-        return OpenedRoom(record, [body for _, body in found], sanctions)
+            filters = find_filters(connection, record.room_id)
+        return OpenedRoom(record, [body for _, body in found], sanctions, filters)
 
     def load_or_create_room(self, name: str, new_epoch: str) -> RoomRecord:
         """Return the room; a new room gets the epoch ``new_epoch``."""
@@ -261,7 +267,8 @@ class Archive(Database):
         numbered = store_acts(connection, [(room_id, act) for _, room_id, act in done])
         keys = [room_id for _, room_id, _ in done]
         store_sanctions(connection, list(zip(keys, numbered, strict=True)))
-        for (place, _, _), one in zip(done, numbered, strict=True):
+        for (place, room_id, _), one in zip(done, numbered, strict=True):
+            store_filters(connection, room_id, one, batch[place].payload)
             stored[place] = msgspec.structs.replace(stored[place], act=one)
 
     def _store_settings(self, connection: sa.Connection, batch: list[UnsavedEntry]) -> None:
@@ -284,6 +291,11 @@ class Archive(Database):
         """Return the bodies of the next ``limit`` acts after a number, oldest first."""
         with self._reading() as connection:
             return read_acts(connection, room_id, after, limit)
+
+    def read_filters(self, room_id: int, before: int | None = None) -> tuple[int, bytes] | None:
+        """Return a room's filters, or those before an act, and the number of their act."""
+        with self._reading() as connection:
+            return read_filters(connection, room_id, before)
 
     def find_user(self, room_id: int, user: str, limit: int) -> UserRecord | None:
         """Return what a user posted lately, ``limit`` comments at most; None if nothing."""

@@ -14,7 +14,7 @@ class UnsavedEntry(msgspec.Struct, frozen=True):
 
     ``act``, if a moderator caused the entry, is stored with it. An act without an entry is stored
     alone; its result has the number of the newest entry. ``address`` is the hash of the sender's
-    address, if it is to be kept.
+    address, if it is to be kept. ``payload`` is what an act has beside it: new filters.
     """
 
     room_id: int
@@ -22,6 +22,7 @@ class UnsavedEntry(msgspec.Struct, frozen=True):
     ref: str | None = None
     act: Act | None = None
     address: str = ""
+    payload: bytes = b""
 
     @property
     def user(self) -> str:

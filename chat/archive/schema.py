@@ -67,6 +67,14 @@ sanctions = sa.Table(
     sa.Column("until", sa.BigInteger),
     sa.Column("body", sa.Text, nullable=False),
 )
+# The newest filters of rooms, each under the number of the act that set them.
+filters = sa.Table(
+    "filters",
+    _metadata,
+    sa.Column("room_id", sa.Integer, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+)
 # From which address, as a hash, users posted last.
 users = sa.Table(
     "users",

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 
 class Code(StrEnum):
@@ -39,6 +40,8 @@ class Code(StrEnum):
     TEXT_TOO_LONG = "text_too_long"
     LINKS = "links"
     REPEATED = "repeated"
+    FILTERED = "filtered"
+    BAD_FILTER = "bad_filter"
     NAME_EMPTY = "name_empty"
     NAME_TOO_LONG = "name_too_long"
     TOO_FAST = "too_fast"
@@ -60,11 +63,15 @@ class Code(StrEnum):
 
 
 class Rejection(msgspec.Struct, frozen=True):
-    """Why something was not done; ``retry_after`` is in seconds, None if a retry cannot succeed."""
+    """Why something was not done; ``retry_after`` is in seconds, None if a retry cannot succeed.
+
+    ``position``: which item of a list is invalid, from 0.
+    """
 
     code: Code
     message: str
     retry_after: float | None = None
+    position: int | UnsetType = UNSET
 
     @property
     def status(self) -> int:
@@ -115,6 +122,8 @@ REJECTIONS: dict[Code, _Rule] = {
     Code.SIGN_IN_NEEDED: _Rule(403, "Only users who are signed in may post in this room now."),
     Code.LINKS: _Rule(422, "Links are not accepted in this room."),
     Code.REPEATED: _Rule(422, "Somebody has just posted the same text. Write something else."),
+    Code.FILTERED: _Rule(422, "This room's filters do not accept this text."),
+    Code.BAD_FILTER: _Rule(422, "Filter {detail}. Nothing was changed."),
     # the text or name is not acceptable
     Code.TEXT_EMPTY: _Rule(422, "The text is empty or has no visible characters. Write something."),
     Code.TEXT_TOO_LONG: _Rule(

@@ -24,6 +24,7 @@ from chat.core.entry import decode_entry
 from chat.core.history import History
 from chat.core.limits import RateLimit, RecentTexts, SlowMode
 from chat.core.moderation.acts import SanctionAct
+from chat.core.moderation.room_filters import RoomFilters
 from chat.core.moderation.rules import check_author, check_text
 from chat.core.moderation.sanctions import Sanctions
 from chat.core.reject import Code, Rejection, reject
@@ -71,6 +72,7 @@ class RoomState:
         "_settings",
         "_slow_mode",
         "epoch",
+        "filters",
         "history",
         "name",
         "sanctions",
@@ -95,6 +97,7 @@ class RoomState:
         self._recent_texts = RecentTexts()
         self.settings = settings or RoomSettings()
         self.sanctions = Sanctions(sanctions)
+        self.filters = RoomFilters()
         # (user, ref) -> (seq, when), oldest first
         self._refs: OrderedDict[tuple[str, str], tuple[int, float]] = OrderedDict()
 
@@ -134,6 +137,8 @@ class RoomState:
             return rejection
         if not is_staff and (rejection := check_author(self._settings, author.is_guest)):
             return rejection
+        if not is_staff and (rejection := self.filters.check_ready()) is not None:
+            return rejection
         sender = author.rate_limit_key or author.user
         known_by = None if post.ref is None else (author.user, post.ref)
         if not is_staff and (wait := self._slow_mode.wait(sender, known_by, now)):
@@ -142,7 +147,7 @@ class RoomState:
             return reject(Code.TOO_FAST, retry_after=_round_up(wait))
         text = clean_text(post.text)
         if not isinstance(text, Rejection) and not is_staff:
-            text = self._check_text(text, known_by, now) or text
+            text = self._check_text(text, known_by, now) or self.filters.apply(text)
         if isinstance(text, Rejection):
             self._limits.give_back(sender)
             return text

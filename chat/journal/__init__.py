@@ -34,7 +34,8 @@ class JournalRoom(msgspec.Struct, frozen=True):
     """A room's stored state: epoch, newest seq, settings, recent bodies, oldest first; its acts.
 
     ``acts`` is the number of the newest act; ``sanctions`` are the acts that began those in force,
-    and perhaps expired ones.
+    and perhaps expired ones. ``filters`` is the number of the act that set the filters, 0 without
+    one.
     """
 
     epoch: str
@@ -43,6 +44,7 @@ class JournalRoom(msgspec.Struct, frozen=True):
     recent: list[bytes]
     acts: int = 0
     sanctions: Sequence[SanctionAct] = ()
+    filters: int = 0
 
 
 class JournalError(Exception):
@@ -100,6 +102,7 @@ class Journal(Protocol):
         ref: str | None,
         act: Act | None = None,
         address: str = "",
+        payload: bytes = b"",
     ) -> asyncio.Future[AppendResult]:
         """Number and store an entry of an open room, and the act that caused it.
 
@@ -107,7 +110,8 @@ class Journal(Protocol):
         raised at once. The texts that a removal removes cannot be read from then on, and are
         overwritten in the archive. A change of settings also replaces the settings stored with the
         room. If the ref was used before, neither is stored. An act without an entry is stored
-        alone. ``address`` is the hash of the sender's, to be kept with the user.
+        alone. ``address`` is the hash of the sender's, to be kept with the user. ``payload`` is
+        stored beside an act that has one: the filters of a ``FiltersAct``.
         """
 
     def is_consistent(self, room: str) -> bool:
@@ -131,6 +135,13 @@ class Journal(Protocol):
 
     async def find_user(self, room: str, user: str, limit: int) -> UserRecord | None:
         """Return what a user posted lately, ``limit`` comments at most; raises ReadFailed."""
+
+    async def read_filters(self, room: str, before: int | None = None) -> tuple[int, bytes] | None:
+        """Return the room's filters and the number of the act that set them; None without one.
+
+        With ``before``, those in force before that act; only the last few are kept. Raises
+        ReadFailed.
+        """
 
     async def trim(self, cutoff: int) -> int:
         """Delete entries and acts of all rooms older than ``cutoff``, in Unix milliseconds.

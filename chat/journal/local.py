@@ -186,12 +186,13 @@ class LocalJournal:
         ref: str | None,
         act: Act | None = None,
         address: str = "",
+        payload: bytes = b"",
     ) -> asyncio.Future[AppendResult]:
         """Add an entry to the next commit."""
         if self._closing or len(self._pending) >= self._limits.pending:
             raise Busy
         result: asyncio.Future[AppendResult] = asyncio.get_running_loop().create_future()
-        unsaved = UnsavedEntry(self._delivery.find_key(room), entry, ref, act, address)
+        unsaved = UnsavedEntry(self._delivery.find_key(room), entry, ref, act, address, payload)
         self._pending.append(_Pending(room, unsaved, result))
         self._wake.set()
         return result
@@ -222,6 +223,11 @@ class LocalJournal:
         """Read from the archive, concurrently with the writer."""
         find = partial(self._archive.find_user, self._delivery.find_key(room), user, limit)
         return await self._threads.read(find)
+
+    async def read_filters(self, room: str, before: int | None = None) -> tuple[int, bytes] | None:
+        """Read from the archive, concurrently with the writer."""
+        read = partial(self._archive.read_filters, self._delivery.find_key(room), before)
+        return await self._threads.read(read)
 
     async def trim(self, cutoff: int) -> int:
         """Delete old entries and acts in steps."""
@@ -342,7 +348,13 @@ def _describe_room(opened: OpenedRoom) -> JournalRoom:
     begun = (decode_act(body).act for body in opened.sanctions)
     sanctions = [act for act in begun if isinstance(act, SanctionAct)]
     return JournalRoom(
-        record.epoch, record.head, record.settings, opened.recent, record.acts, sanctions
+        record.epoch,
+        record.head,
+        record.settings,
+        opened.recent,
+        record.acts,
+        sanctions,
+        opened.filters,
     )
 
 

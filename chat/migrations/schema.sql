@@ -70,5 +70,12 @@ CREATE TABLE keys (
 	value BLOB NOT NULL,
 	PRIMARY KEY (name)
 );
+CREATE TABLE filters (
+	room_id INTEGER NOT NULL,
+	number INTEGER NOT NULL,
+	body BLOB NOT NULL,
+	PRIMARY KEY (room_id, number),
+	FOREIGN KEY(room_id) REFERENCES rooms (id)
+);
 INSERT INTO keys VALUES ('addresses', randomblob(32));
-INSERT INTO alembic_version VALUES ('0005');
+INSERT INTO alembic_version VALUES ('0006');

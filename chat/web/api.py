@@ -63,7 +63,7 @@ class ApiHandler(Handler):
 
     def options(self, *_args: str) -> None:
         """Respond to a CORS preflight."""
-        self.set_header("Access-Control-Allow-Methods", "GET, POST, PATCH, DELETE")
+        self.set_header("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE")
         self.set_header("Access-Control-Allow-Headers", "Content-Type, Authorization")
         self.set_header("Access-Control-Max-Age", "3600")
         self.set_status(204)

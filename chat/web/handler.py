@@ -17,6 +17,7 @@ from tornado.web import HTTPError, RequestHandler
 from chat.core.reject import Code, Rejection, reject
 from chat.core.wire import Failure, encode
 from chat.environment import Clock
+from chat.filtering import Filtering
 from chat.hub import Hub
 from chat.metrics import Metrics
 from chat.moderation import Moderation
@@ -50,6 +51,7 @@ class Services:
     callers: Callers
     hub: Hub
     moderation: Moderation
+    filtering: Filtering
     metrics: Metrics
     connections: Connections
     peers: Peers

@@ -227,8 +227,9 @@ class _Request(HTTPMessageDelegate):
             start_line = start_line._replace(path=path)
             headers["Host"] = absolute[1]
         try:
-            self._request.headers_received(start_line, headers)
-            return self._queue.wait()
+            prepared = self._request.headers_received(start_line, headers)
+            # A handler that streams the body may refuse it, or raise its limit, before it is read.
+            return self._queue.wait() if prepared is None else prepared
         except HTTPInputError:
             # The request was parsed, but a value is invalid, such as the Host header.
             self._request = None

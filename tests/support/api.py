@@ -49,6 +49,16 @@ class Api:
         response = self._connection.getresponse()
         return Answer(response.status, response.headers, response.read())
 
+    def begin(self, method: str, path: str, length: int, **headers: str) -> Answer:
+        """Send only the head of a request with a body of this length; return the response."""
+        self._connection.putrequest(method, path)
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        for name, value in {"Content-Length": str(length), **named}.items():
+            self._connection.putheader(name, value)
+        self._connection.endheaders()
+        response = self._connection.getresponse()
+        return Answer(response.status, response.headers, response.read())
+
     def get(self, path: str, **headers: str) -> Answer:
         return self.call("GET", path, **headers)
 

@@ -16,6 +16,7 @@ LAYERS = [
     {"settings", "metrics", "load", "descriptors", "environment", "log"},
     {"archive", "migrations", "journal", "fanout", "client", "command_line"},
     {"room", "loadtest"},
+    {"filtering"},
     {"rooms", "moderation"},
     {"hub"},
     {"web"},

@@ -10,6 +10,7 @@ import pytest
 from chat.core.comment import Comment, Role
 from chat.core.history import History
 from chat.core.limits import RateLimit, RecentTexts
+from chat.core.moderation.filters import Action, Filter, FilterSet, Match, compile_filters
 from chat.core.moderation.rules import has_link
 from chat.core.reject import Rejection
 from chat.core.room_settings import Links, RoomSettings, WhoMayPost
@@ -60,6 +61,12 @@ def try_rule(rule: str, author: Author) -> str | None:
             room = make_room(RoomSettings(unique_seconds=5))
             assert post(room, "hi", GUEST) is None
             return post(room, "Ｈｉ", author)
+        case "filters":
+            room = make_room(RoomSettings())
+            compiled = compile_filters([Filter(Match.WORD, "spam", Action.REJECT)])
+            assert isinstance(compiled, FilterSet)
+            room.filters.use(1, compiled)
+            return post(room, "ＳＰＡＭ", author)
         case "rate of posts":
             room = make_room(RoomSettings(), rate=1)
             assert post(room, "one", author) is None
@@ -100,6 +107,7 @@ def test_rule_applies_to_whom_the_documentation_says(
         ("links", "guest", "links"),
         ("max_length", "guest", "text_too_long"),
         ("unique_seconds", "guest", "repeated"),
+        ("filters", "guest", "filtered"),
     ],
 )
 def test_rule_has_its_code(rule: str, user: str, code: str) -> None:

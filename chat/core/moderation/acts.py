@@ -83,7 +83,13 @@ class LiftAct(_Act, frozen=True, kw_only=True, tag="lift"):
     user: str
 
 
-Act = RetractAct | ClearAct | SettingsAct | SanctionAct | LiftAct
+class FiltersAct(_Act, frozen=True, kw_only=True, tag="filters"):
+    """The room's filters were replaced by ``count`` others, which are stored beside the act."""
+
+    count: int
+
+
+Act = RetractAct | ClearAct | SettingsAct | SanctionAct | LiftAct | FiltersAct
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Act)

@@ -74,6 +74,9 @@ class FilterSet:
         self._word_list = WordList([one.text for one in self._words])
         self._pattern_list = PatternList([one.text for one in self._patterns])
 
+    def __len__(self) -> int:
+        return len(self._words) + len(self._patterns)
+
     @property
     def size(self) -> int:
         """The memory that the word search takes, in bytes."""
