@@ -36,7 +36,7 @@ from chat.moderation import Moderation
 from chat.settings import Settings
 from chat.web.callers import Callers
 from chat.web.certificate import REREAD_SECONDS, Certificate, CertificateError
-from chat.web.connections import CLOSE_SECONDS, Connections
+from chat.web.connections import CLOSE_SECONDS, REFUSED_LIMIT, Connections
 from chat.web.handler import Services
 from chat.web.identity.guests import GuestSessions
 from chat.web.identity.keys import Keys
@@ -73,7 +73,8 @@ class ServerLimits(msgspec.Struct, frozen=True, kw_only=True):
     of a request, to read the response (``response_seconds``), and to answer a close frame
     (``close_seconds``). The intervals at which connections are swept (``sweep_seconds``) and the
     files of the certificate are checked (``certificate_seconds``). ``messages`` is the budget of a
-    connection.
+    connection, ``refused`` the number of connections over the limit of viewers that are told so and
+    closed in order at the same time.
     """
 
     hub: HubLimits = HubLimits()
@@ -85,6 +86,7 @@ class ServerLimits(msgspec.Struct, frozen=True, kw_only=True):
     response_seconds: float = RESPONSE_SECONDS
     certificate_seconds: float = REREAD_SECONDS
     messages: RateBudget = MESSAGES
+    refused: int = REFUSED_LIMIT
 
 
 class StartError(Exception):
@@ -185,6 +187,7 @@ class Server:
             _cap_viewers(settings.max_viewers, resources.descriptors),
             limits.close_seconds,
             limits.messages,
+            limits.refused,
             clock,
             random,
         )

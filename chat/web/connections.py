@@ -62,6 +62,7 @@ class Connections:
         max_viewers: int,
         close_seconds: float = CLOSE_SECONDS,
         message_budget: RateBudget = MESSAGES,
+        refused_limit: int = REFUSED_LIMIT,
         clock: Clock = SYSTEM_CLOCK,
         random: Random = SYSTEM_RANDOM,
     ) -> None:
@@ -79,6 +80,7 @@ class Connections:
         self.stalled: dict[FrameWriter, None] = {}
         self._max_viewers = max_viewers
         self.close_seconds = close_seconds
+        self._refused_limit = refused_limit
         self._refused: set[asyncio.Task[None]] = set()
         # Connections are pinged in turn, a slot a second.
         self._slots: list[dict[Connection, asyncio.Task[None]]] = [{} for _ in range(PING_SECONDS)]
@@ -124,7 +126,7 @@ class Connections:
         self.count += 1
         if is_full:
             self.peers.remove_connection(key)
-            if len(self._refused) >= REFUSED_LIMIT:
+            if len(self._refused) >= self._refused_limit:
                 connection.abort()
                 return
             connection.close_gracefully(FULL, self._spread())

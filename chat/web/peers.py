@@ -28,6 +28,7 @@ from chat.metrics import Metrics
 
 FULL_SECONDS = 10.0
 REFUSAL_SECONDS = 1.0
+CONNECTIONS = "address_connections"
 
 
 class Peers:
@@ -67,24 +68,27 @@ class Peers:
         key = address_key(address)
         if key is None:
             return None
-        return self._check_connections(key) or self._take(HANDSHAKES, key)
+        if self._has_too_many_connections(key):
+            return self.reject(CONNECTIONS, FULL_SECONDS)
+        return self._take(HANDSHAKES, key)
 
     def explain_handshake(self, address: str, *, opens_room: bool) -> Rejection | None:
-        """Return why ``admit_handshake`` or ``admit_opening`` would refuse; nothing is charged."""
+        """Return why ``admit_handshake`` or ``admit_opening`` would refuse.
+
+        Nothing is charged or counted: the peer only asks.
+        """
         key = address_key(address)
         if key is None:
             return None
-        if (rejection := self._check_connections(key)) is not None:
-            return rejection
+        if self._has_too_many_connections(key):
+            return _reject(FULL_SECONDS)
         for budget in (HANDSHAKES, ROOM_OPENINGS) if opens_room else (HANDSHAKES,):
             if wait := self._rates[budget.name].wait(key, self.clock.monotonic()):
-                return self.reject(budget.name, wait)
+                return _reject(wait)
         return None
 
-    def _check_connections(self, key: str) -> Rejection | None:
-        if 0 < self._max_per_address <= self._connections[key]:
-            return self.reject("address_connections", FULL_SECONDS)
-        return None
+    def _has_too_many_connections(self, key: str) -> bool:
+        return 0 < self._max_per_address <= self._connections[key]
 
     def admit_request(self, address: str) -> Rejection | None:
         """Return why an address may not send one more request to the API now."""
@@ -113,7 +117,7 @@ class Peers:
     def reject(self, budget: str, retry_after: float) -> Rejection:
         """Count that a budget was exceeded, and return the rejection."""
         self._metrics.budget_exceeded.labels(budget).inc()
-        return reject(Code.TOO_MANY, retry_after=math.ceil(retry_after * 1000) / 1000)
+        return _reject(retry_after)
 
     # --- counts ---------------------------------------------------------------------------------
 
@@ -187,6 +191,10 @@ class Peers:
         finally:
             _decrement(self._refusals, key)
         return True
+
+
+def _reject(retry_after: float) -> Rejection:
+    return reject(Code.TOO_MANY, retry_after=math.ceil(retry_after * 1000) / 1000)
 
 
 def _decrement(counter: Counter[str], key: str | None) -> None:

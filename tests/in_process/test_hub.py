@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import time
+from typing import Any
 
 from chat.core.history import HISTORY_LIMIT
 from chat.core.reject import Rejection
@@ -13,8 +14,9 @@ from chat.core.room_settings import SettingsPatch
 from chat.core.room_state import Author
 from chat.core.wire import Ack, Post
 from chat.hub import Hub
-from chat.journal.local import JournalLimits
-from chat.room import RETRY_LIMIT
+from chat.journal import JournalRoom
+from chat.journal.local import JournalLimits, LocalJournal
+from chat.room import RETRY_LIMIT, Room
 from chat.rooms import ROOM_IDLE_SECONDS
 from tests.support.audience_harness import SocketViewer
 from tests.support.hub_harness import AUTHOR, enter, open_hub, poll, post, run
@@ -67,6 +69,38 @@ def test_concurrent_joins_open_a_room_once() -> None:
         async with open_hub() as hub:
             room = await asyncio.gather(*(enter(hub, "demo") for _ in range(20)))
             assert len({id(room) for room in room}) == 1
+
+    run(steps)
+
+
+class GatedJournal:
+    """A journal that lets a waiting task go on while it reports that a room does not exist."""
+
+    def __init__(self, journal: LocalJournal, gate: asyncio.Future[None]) -> None:
+        self._journal = journal
+        self._gate = gate
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._journal, name)
+
+    async def find_room(self, name: str) -> JournalRoom | None:
+        found = await self._journal.find_room(name)
+        self._gate.set_result(None)
+        return found
+
+
+def test_join_that_meets_the_end_of_a_read_of_an_unknown_room_creates_it() -> None:
+    async def steps() -> None:
+        gate: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def join(hub: Hub) -> Room:
+            await gate
+            return await enter(hub, "demo")
+
+        async with open_hub(wrap=lambda journal: GatedJournal(journal, gate)) as hub:
+            joining = asyncio.ensure_future(join(hub))
+            assert await hub.open_existing_room("demo") is None
+            assert (await joining).name == "demo"
 
     run(steps)
 

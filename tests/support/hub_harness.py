@@ -23,11 +23,14 @@ AUTHOR = Author("g-1", "Owl")
 
 @asynccontextmanager
 async def open_hub(
-    limits: HubLimits | None = None, journal_limits: JournalLimits | None = None, **chosen: Any
+    limits: HubLimits | None = None,
+    journal_limits: JournalLimits | None = None,
+    wrap: Callable[[LocalJournal], Any] = lambda journal: journal,
+    **chosen: Any,
 ) -> AsyncIterator[Hub]:
-    """Run a hub; ``chosen`` are settings of the server."""
+    """Run a hub; ``chosen`` are settings of the server, ``wrap`` returns the journal to use."""
     metrics, settings = Metrics(), Settings(**chosen)
-    journal = LocalJournal(Archive("sqlite://"), metrics, journal_limits)
+    journal = wrap(LocalJournal(Archive("sqlite://"), metrics, journal_limits))
     fanout = Fanout(metrics, settings.wave_gap_ms / 1000)
     hub = Hub(settings, journal, fanout, metrics, limits=limits)
     hub.start()

@@ -112,6 +112,7 @@ class InProcessServer:
         certificate: Certificate | None = None,
         limits: ServerLimits | None = None,
         clock: Clock = SYSTEM_CLOCK,
+        **chosen: Any,
     ) -> None:
         self._certificate = certificate
         files = certificate and {
@@ -119,7 +120,12 @@ class InProcessServer:
             "keyfile": str(certificate.keyfile),
         }
         settings = Settings(
-            port=0, database="sqlite://", post_rate=0, delivery_rate=0, **(files or {})
+            port=0,
+            database="sqlite://",
+            post_rate=0,
+            delivery_rate=0,
+            **(files or {}),
+            **chosen,
         )
         resources = dataclasses.replace(open_resources(settings), clock=clock)
         self.server = Server(settings, resources, limits)

@@ -113,9 +113,9 @@ def test_address_may_connect_again_when_one_of_its_connections_has_left() -> Non
     assert peers.admit_handshake(ADDRESS) is None
 
 
-def test_explaining_a_handshake_charges_nothing_and_agrees_with_the_handshake(
-    peers: Peers,
-) -> None:
+def test_explaining_a_handshake_charges_nothing_and_agrees_with_the_handshake() -> None:
+    metrics = Metrics()
+    peers = Peers(metrics, max_per_address=500)
     for _ in range(2 * HANDSHAKES.burst):
         assert peers.explain_handshake(ADDRESS, opens_room=True) is None
     for _ in range(ROOM_OPENINGS.burst):
@@ -125,6 +125,9 @@ def test_explaining_a_handshake_charges_nothing_and_agrees_with_the_handshake(
     rejection = peers.explain_handshake(ADDRESS, opens_room=True)
     assert rejection is not None
     assert rejection.code == "too_many"
+    labels = {"budget": ROOM_OPENINGS.name}
+    exceeded = metrics.registry.get_sample_value("danmaku_budget_exceeded_total", labels)
+    assert exceeded == 1  # by the opening that was refused, not by the question
     assert peers.explain_handshake("127.0.0.1", opens_room=True) is None
 
 
