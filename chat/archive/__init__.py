@@ -26,9 +26,11 @@ from chat.archive.batch import StoredEntry, UnsavedEntry
 from chat.archive.database import CHECKPOINT_PAGES, Database
 from chat.archive.file import ArchiveError
 from chat.archive.filters import find_filters, read_filters, store_filters
+from chat.archive.held import HeldRecord, find_held, find_late, read_held, store_held, trim_held
 from chat.archive.identity import FileReplaced
+from chat.archive.refs import find_refs
 from chat.archive.removals import VISIBLE_BODY, find_clear, overwrite_cleared, store_removals
-from chat.archive.rows import Row, encode_rows, insert_rows, unpack
+from chat.archive.rows import Row, encode_rows, insert_rows
 from chat.archive.sanctions import read_sanctions, store_sanctions
 from chat.archive.schema import entries, rooms
 from chat.archive.users import find_user
@@ -74,10 +76,6 @@ class OpenedRoom(msgspec.Struct, frozen=True):
 
 _COLUMNS = ["room_id", "seq", "at", "kind", "user", "ref", "body"]
 _INSERT = insert_rows(entries, _COLUMNS)
-_ROOM, _USER, _REF = unpack("refs", ["room_id", "user", "ref"])
-_FIND_REFS = sa.select(entries.c.room_id, entries.c.user, entries.c.ref, entries.c.seq).where(
-    entries.c.room_id == _ROOM, entries.c.user == _USER, entries.c.ref == _REF
-)
 _HEADS = sa.select(rooms.c.id, rooms.c.head).where(
     rooms.c.id.in_(sa.bindparam("ids", expanding=True))
 )
@@ -176,7 +174,7 @@ class Archive(Database):
         """Number and store a batch, which is durable when this returns; raises SQLAlchemyError.
 
         In the same transaction, acts are stored, removals applied (``removals.py``), and a change
-        of settings replaces the room's settings.
+        of settings replaces the room's settings. A late decision (``held.py``) is a duplicate.
         """
         batch = list(batch)
         stored: list[StoredEntry] = []
@@ -191,11 +189,15 @@ class Archive(Database):
                 for row in connection.execute(_HEADS, {"ids": list({d.room_id for d in batch})})
             }
             before = dict(heads)
-            seen = self._find_refs(connection, batch)
-            for unsaved in batch:
+            seen = find_refs(connection, batch)
+            late = find_late(connection, batch)
+            for place, unsaved in enumerate(batch):
                 entry, key = unsaved.entry, (unsaved.room_id, unsaved.user, unsaved.ref)
                 if unsaved.ref is not None and key in seen:
                     stored.append(StoredEntry(seen[key], None))
+                    continue
+                if place in late:
+                    stored.append(StoredEntry(heads[unsaved.room_id], None))
                     continue
                 if entry is None:
                     others.append(len(stored))
@@ -216,9 +218,9 @@ class Archive(Database):
                         numbered.body.decode(),
                     )
                 )
-                if not isinstance(entry, Comment):
+                if unsaved.act is not None or not isinstance(entry, Comment):
                     others.append(len(stored))
-                elif unsaved.address:
+                if unsaved.address:
                     addressed.append(unsaved)
                 stored.append(StoredEntry(seq, numbered))
             if rows:
@@ -242,15 +244,6 @@ class Archive(Database):
         self.written_pages += 4 + 2 * size // _PAGE_BYTES
         return stored
 
-    def _find_refs(
-        self, connection: sa.Connection, batch: list[UnsavedEntry]
-    ) -> dict[tuple[int, str, str | None], int]:
-        keys = [(d.room_id, d.user, d.ref) for d in batch if d.ref is not None]
-        if not keys:
-            return {}
-        found = connection.execute(_FIND_REFS, {"refs": msgspec.json.encode(keys).decode()})
-        return {(row.room_id, row.user, row.ref): row.seq for row in found}
-
     def _store_acts(
         self,
         connection: sa.Connection,
@@ -269,6 +262,7 @@ class Archive(Database):
         store_sanctions(connection, list(zip(keys, numbered, strict=True)))
         for (place, room_id, _), one in zip(done, numbered, strict=True):
             store_filters(connection, room_id, one, batch[place].payload)
+            store_held(connection, one, batch[place], stored[place].seq)
             stored[place] = msgspec.structs.replace(stored[place], act=one)
 
     def _store_settings(self, connection: sa.Connection, batch: list[UnsavedEntry]) -> None:
@@ -296,6 +290,16 @@ class Archive(Database):
         """Return a room's filters, or those before an act, and the number of their act."""
         with self._reading() as connection:
             return read_filters(connection, room_id, before)
+
+    def find_held(self, room_id: int, number: int) -> HeldRecord | None:
+        """Return how the comment stands that an act has held; None if there is none."""
+        with self._reading() as connection:
+            return find_held(connection, room_id, number)
+
+    def read_held(self, room_id: int) -> list[tuple[int, bytes]]:
+        """Return the number and the body of the comments that wait, oldest first."""
+        with self._reading() as connection:
+            return read_held(connection, room_id)
 
     def find_user(self, room_id: int, user: str, limit: int) -> UserRecord | None:
         """Return what a user posted lately, ``limit`` comments at most; None if nothing."""
@@ -361,6 +365,7 @@ class Archive(Database):
         """Delete the acts of a room that are older than ``cutoff``."""
         with self._writing() as connection:
             trim_acts(connection, room_id, cutoff)
+            trim_held(connection, room_id, cutoff)
 
     def has_old_addresses(self, room_id: int, cutoff: int) -> bool:
         """Return whether addresses of a room were stored before ``cutoff``."""

@@ -6,7 +6,7 @@ import msgspec
 
 from chat.core.comment import Comment
 from chat.core.entry import Entry, NumberedEntry
-from chat.core.moderation.acts import Act, NumberedAct
+from chat.core.moderation.acts import Act, HoldAct, NumberedAct
 
 
 class UnsavedEntry(msgspec.Struct, frozen=True):
@@ -14,7 +14,8 @@ class UnsavedEntry(msgspec.Struct, frozen=True):
 
     ``act``, if a moderator caused the entry, is stored with it. An act without an entry is stored
     alone; its result has the number of the newest entry. ``address`` is the hash of the sender's
-    address, if it is to be kept. ``payload`` is what an act has beside it: new filters.
+    address, if it is to be kept. ``payload`` is what an act has beside it: new
+    filters, or the comment that is held.
     """
 
     room_id: int
@@ -27,6 +28,8 @@ class UnsavedEntry(msgspec.Struct, frozen=True):
     @property
     def user(self) -> str:
         """The sender; a ref belongs to its sender."""
+        if isinstance(self.act, HoldAct):
+            return self.act.user
         return self.entry.user if isinstance(self.entry, Comment) else ""
 
 

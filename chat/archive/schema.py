@@ -75,6 +75,19 @@ filters = sa.Table(
     sa.Column("number", sa.Integer, primary_key=True),
     sa.Column("body", sa.LargeBinary, nullable=False),
 )
+# Comments that wait for a moderator; without a text once they are decided.
+held = sa.Table(
+    "held",
+    _metadata,
+    sa.Column("room_id", sa.Integer, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("user", sa.Text, nullable=False),
+    sa.Column("ref", sa.Text),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("decision", sa.Text),
+    sa.Column("seq", sa.Integer),
+)
 # From which address, as a hash, users posted last.
 users = sa.Table(
     "users",

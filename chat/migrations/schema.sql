@@ -77,5 +77,19 @@ CREATE TABLE filters (
 	PRIMARY KEY (room_id, number),
 	FOREIGN KEY(room_id) REFERENCES rooms (id)
 );
+CREATE TABLE held (
+	room_id INTEGER NOT NULL,
+	number INTEGER NOT NULL,
+	at BIGINT NOT NULL,
+	user TEXT NOT NULL,
+	ref TEXT,
+	body TEXT NOT NULL,
+	decision TEXT,
+	seq INTEGER,
+	PRIMARY KEY (room_id, number),
+	FOREIGN KEY(room_id) REFERENCES rooms (id)
+)
+ WITHOUT ROWID;
+CREATE INDEX held_by_ref ON held (room_id, user, ref);
 INSERT INTO keys VALUES ('addresses', randomblob(32));
-INSERT INTO alembic_version VALUES ('0006');
+INSERT INTO alembic_version VALUES ('0007');

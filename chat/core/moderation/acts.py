@@ -89,7 +89,27 @@ class FiltersAct(_Act, frozen=True, kw_only=True, tag="filters"):
     count: int
 
 
-Act = RetractAct | ClearAct | SettingsAct | SanctionAct | LiftAct | FiltersAct
+class HoldAct(_Act, frozen=True, kw_only=True, tag="hold"):
+    """A comment of ``user`` waits for a moderator, because of ``cause``; ``id`` names it."""
+
+    user: str
+    name: str
+    cause: str
+
+
+class DecideAct(_Act, frozen=True, kw_only=True, tag="decide"):
+    """The comment that the act ``held`` has held, by ``user``, was approved or not.
+
+    An approved comment is the entry that is stored with this act.
+    """
+
+    held: int
+    approved: bool
+    user: str
+    name: str
+
+
+Act = RetractAct | ClearAct | SettingsAct | SanctionAct | LiftAct | FiltersAct | HoldAct | DecideAct
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Act)
