@@ -16,7 +16,7 @@ import msgspec
 
 from chat.archive import Archive, OpenedRoom, StoredEntry, UnsavedEntry
 from chat.core.entry import Entry
-from chat.core.moderation.acts import Act, SanctionAct, decode_act
+from chat.core.moderation.acts import Act, DecideAct, SanctionAct, decode_act
 from chat.core.moderation.users import UserRecord
 from chat.core.retraction import Removal
 from chat.environment import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock
@@ -330,6 +330,8 @@ class LocalJournal:
         """Overwrite what a batch may have removed; also after a failure, which may be stored."""
         if any(isinstance(pending.unsaved.entry, Removal) for pending in batch):
             self._upkeep.overwrite_soon()
+        elif any(isinstance(pending.unsaved.act, DecideAct) for pending in batch):
+            self._upkeep.scrub_soon()
 
     def _publish(self, batch: list[_Pending], stored: list[StoredEntry]) -> None:
         """Deliver a committed batch, then resolve its futures."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -11,6 +13,7 @@ from chat.archive import Archive, UnsavedEntry
 from chat.archive.held import HeldRecord
 from chat.core.comment import Comment
 from chat.core.moderation.acts import ClearAct, DecideAct, HoldAct
+from tests.support.journal_harness import make_opener, run
 
 COMMENT = Comment(seq=0, user="owl", name="Owl", text="hello", at=5)
 
@@ -107,3 +110,28 @@ def test_held_comments_are_trimmed_with_their_acts(archive: Archive) -> None:
     archive.trim_acts(1, 20)
     assert archive.find_held(1, old) is None
     assert [number for number, _ in archive.read_held(1)] == [new]
+
+
+def test_text_of_a_decided_comment_leaves_the_file(tmp_path: Path) -> None:
+    database = tmp_path / "comments.db"
+
+    def is_on_disk(text: bytes) -> bool:
+        return any(text in file.read_bytes() for file in tmp_path.glob("comments.db*"))
+
+    async def steps() -> None:
+        async with make_opener(f"sqlite:///{database}")() as recorder:
+            journal = recorder.journal
+            await journal.open_room("demo")
+            act = HoldAct(at=5, by="", by_name="", user="owl", name="Owl", cause="links")
+            payload = msgspec.json.encode(msgspec.structs.replace(COMMENT, text="secret"))
+            held = await journal.append("demo", None, "r", act, payload=payload)
+            assert is_on_disk(b"secret")
+            refused = DecideAct(
+                at=9, by="mia", by_name="Mia", held=held.act, approved=False, user="owl", name="Owl"
+            )
+            await journal.append("demo", None, None, refused)
+            async with asyncio.timeout(10):
+                while is_on_disk(b"secret"):  # noqa: ASYNC110 - a file has no event
+                    await asyncio.sleep(0.01)
+
+    run(steps)
