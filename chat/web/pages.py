@@ -81,6 +81,13 @@ class RoomPage(PageHandler):
         self.render_page("room.html", room=self.require(parse_room(name)))
 
 
+class Console(PageHandler):
+    """``/r/{room}/console``: the page on which moderators work; the API checks their token."""
+
+    def get(self, name: str) -> None:
+        self.render_page("console.html", room=self.require(parse_room(name)))
+
+
 class NotFound(PageHandler):
     """All other addresses: an HTML page for a browser, JSON for a program."""
 

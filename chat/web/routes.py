@@ -61,6 +61,7 @@ def build_application(services: Services) -> Application:
             url(rf"{base}/api/rooms", api.Rooms, given),
             url(rf"{base}/api/session", api.Session, given),
             url(rf"{base}/r/{name}", pages.RoomPage, given),
+            url(rf"{base}/r/{name}/console", pages.Console, given),
             url(rf"{base}/r/{name}/overlay", pages.Overlay, given),
             url(rf"{base}/r/{name}/overlay/compose", pages.OverlayComposer, given),
             url(rf"{base}/static/(.*)", pages.StaticFiles, {"path": static, **given}),

@@ -3,40 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.accessibility import AXE, find_violations
 from tests.browser.room_page import FIELD, enter
 from tests.support.server_process import ServerProcess
 
 NewPage = Callable[..., Page]
-
-AXE = Path(__file__).resolve().parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 
 
 def post_and_see(page: Page, text: str) -> None:
     page.locator(FIELD).fill(text)
     page.locator(FIELD).press("Enter")
     expect(page.locator("[data-role=transcript] .text").last).to_have_text(text)
-
-
-def find_violations(page: Page) -> list[str]:
-    """Return the violations that axe-core finds in the page's current state."""
-    # Colours are measured after a popover has faded in.
-    page.evaluate(
-        "Promise.all(document.querySelector('main').getAnimations().map(a => a.finished))"
-    )
-    page.evaluate(
-        """Promise.all([...document.querySelectorAll('[popover]')]
-            .flatMap(card => card.getAnimations()).map(animation => animation.finished))"""
-    )
-    page.evaluate(AXE.read_text())
-    return page.evaluate(
-        """axe.run(document, {resultTypes: ['violations']}).then(({violations}) =>
-            violations.flatMap(({id, nodes}) => nodes.map(({html}) => `${id}: ${html}`)))"""
-    )
 
 
 @pytest.mark.parametrize("language", ["en-GB", "zh-CN"])

@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "room": PAGE_PARTS,
     "lobby": PAGE_PARTS,
     "overlay": PAGE_PARTS,
+    "console": PAGE_PARTS | {"room"},
     "": {"overlay", "page", "stage"},  # embed.js
 }
 IMPORT = re.compile(r"""(?:from |import\()'(\.[^']+)'""")

@@ -2,6 +2,10 @@
 
 import { request } from './request.js';
 
+/** @typedef {{id: number, user: string, kind: string, until: number | null, address: boolean, reason: string, by: string, at: number}} Sanction times in Unix milliseconds */
+/** @typedef {{match: 'word' | 'pattern', text: string, action: string}} Filter */
+/** @typedef {{user: string, name: string, first_seen: number | null, comments: import('./wire.js').Entry[], sanctions: Sanction[], reports: number}} UserCard */
+
 const TIMEOUT_MS = 10_000;
 
 export class Moderator {
@@ -22,6 +26,51 @@ export class Moderator {
   /** Removes all comments of a user. @param {string} user */
   clearUser(user) {
     return this.#call('POST', 'clear', { user });
+  }
+
+  /** @returns {Promise<{sanctions: Sanction[]}>} those in force, oldest first */
+  sanctions() {
+    return this.#call('GET', 'sanctions');
+  }
+
+  /** Mutes or bans a user; without `minutes` for good. @param {{user: string, kind: string, minutes?: number}} sanction @returns {Promise<Sanction>} */
+  sanction(sanction) {
+    return this.#call('POST', 'sanctions', sanction);
+  }
+
+  /** Ends a sanction. @param {number} id */
+  lift(id) {
+    return this.#call('DELETE', `sanctions/${id}`);
+  }
+
+  /** @param {string} user @returns {Promise<UserCard>} */
+  user(user) {
+    return this.#call('GET', `users/${encodeURIComponent(user)}`);
+  }
+
+  /** @returns {Promise<{log: import('./wire.js').Act[]}>} the newest acts, oldest first */
+  log() {
+    return this.#call('GET', 'log?limit=100');
+  }
+
+  /** Changes settings; only hosts may. @param {Record<string, unknown>} patch null resets a field */
+  changeSettings(patch) {
+    return this.#call('PATCH', 'settings', patch);
+  }
+
+  /** Returns the filters, or those before an act; only hosts may. @param {number} [before] @returns {Promise<{filters: Filter[]}>} */
+  filters(before) {
+    return this.#call('GET', before === undefined ? 'filters' : `filters?before=${before}`);
+  }
+
+  /** Replaces all filters; only hosts may. @param {Filter[]} filters @returns {Promise<{id: number, count: number}>} */
+  setFilters(filters) {
+    return this.#call('PUT', 'filters', { filters });
+  }
+
+  /** What the filters would do with a text. @param {string} text @returns {Promise<{action: string | null, matches: Filter[], text: string}>} */
+  tryFilters(text) {
+    return this.#call('POST', 'filters/try', { text });
   }
 
   /**

@@ -1,0 +1,72 @@
+/** The filters as lines of text, one field for each action: a word or phrase, or a pattern between slashes. */
+
+import { find } from '../page/dom.js';
+import { t } from '../page/i18n.js';
+
+/** @typedef {import('../connection/moderator.js').Filter} Filter */
+
+/** The actions that have a field. */
+const ACTIONS = ['reject', 'mask'];
+const PATTERN = /^\/(.+)\/$/;
+
+/** @param {string} action @returns {HTMLTextAreaElement} */
+function fieldOf(action) {
+  return find(`filters-${action}`);
+}
+
+/** @param {string} text @param {string} action @returns {Filter[]} */
+export function parseFilters(text, action) {
+  const lines = text.split('\n').map((line) => line.trim());
+  return lines.filter(Boolean).map((line) => {
+    const pattern = PATTERN.exec(line);
+    return pattern ? { match: 'pattern', text: pattern[1], action } : { match: 'word', text: line, action };
+  });
+}
+
+export class Filters {
+  /** Those with other actions, which are kept as they are. @type {Filter[]} */
+  #others = [];
+  /** @type {(filters: Filter[]) => void} */
+  #save;
+
+  /** @param {{save: (filters: Filter[]) => void, tryText: (text: string) => void}} acts */
+  constructor({ save, tryText }) {
+    this.#save = save;
+    const button = /** @type {HTMLButtonElement} */ (find('filters-save'));
+    button.addEventListener('click', () => this.#save(this.#read()));
+    for (const action of ACTIONS) fieldOf(action).addEventListener('input', () => (button.disabled = false));
+    const file = /** @type {HTMLInputElement} */ (find('filters-file'));
+    file.addEventListener('change', async () => {
+      const text = await file.files?.[0]?.text();
+      const field = fieldOf('reject');
+      if (text) field.value = [field.value.trimEnd(), text].filter(Boolean).join('\n');
+      file.value = '';
+      button.disabled = false;
+    });
+    /** @type {HTMLFormElement} */ (find('filters-try')).addEventListener('submit', (event) => {
+      event.preventDefault();
+      const field = /** @type {HTMLInputElement} */ (find('filters-text'));
+      if (field.value.trim()) tryText(field.value);
+    });
+  }
+
+  /** @param {Filter[]} filters */
+  show(filters) {
+    this.#others = filters.filter(({ action }) => !ACTIONS.includes(action));
+    for (const action of ACTIONS) {
+      const lines = filters.filter((filter) => filter.action === action).map(({ match, text }) => (match === 'pattern' ? `/${text}/` : text));
+      fieldOf(action).value = lines.join('\n');
+    }
+    /** @type {HTMLButtonElement} */ (find('filters-save')).disabled = true;
+    find('filters-count').textContent = t('console.filter_count', { n: filters.length });
+  }
+
+  /** @param {{action: string | null, text: string}} tried */
+  showTried({ action, text }) {
+    find('filters-result').textContent = action === 'mask' ? t('console.tried_mask', { text }) : t(action ? 'console.tried_reject' : 'console.tried_none');
+  }
+
+  #read() {
+    return [...ACTIONS.flatMap((action) => parseFilters(fieldOf(action).value, action)), ...this.#others];
+  }
+}
