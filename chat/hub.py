@@ -15,7 +15,7 @@ from chat.core import wire
 from chat.core.entry import join_bodies
 from chat.core.moderation.addresses import hash_address
 from chat.core.reject import Code, Rejection, reject
-from chat.core.room_settings import SettingsPatch
+from chat.core.room_settings import SettingsPatch, Shield
 from chat.core.room_state import Author
 from chat.core.wire import BEGINNING, Cursor
 from chat.environment import SYSTEM_CLOCK, Clock
@@ -335,7 +335,7 @@ class Hub:
         return room.post(author, post, now, at, address)
 
     async def change_settings(
-        self, room: Room, patch: SettingsPatch, author: Author
+        self, room: Room, patch: SettingsPatch | Shield | None, author: Author
     ) -> wire.SettingsChanged | Rejection:
         """Change a room's settings, as ``author``; returns once they are durable."""
         if self.is_stopping:

@@ -23,7 +23,7 @@ from chat.core.moderation.room_filters import RoomFilters
 from chat.core.moderation.sanctions import Sanctions
 from chat.core.reject import Code, Rejection, reject
 from chat.core.retraction import Removal
-from chat.core.room_settings import SettingsChange, SettingsPatch, change
+from chat.core.room_settings import SettingsChange, SettingsPatch, Shield, change
 from chat.core.room_state import Author, Duplicate, RoomState
 from chat.environment import Clock
 from chat.fanout.audience import Audience
@@ -320,11 +320,11 @@ class Room:
         return wire.Ack(post.ref, self.epoch, result.seq, result.dup)
 
     async def change_settings(
-        self, patch: SettingsPatch, author: Author, at: int
+        self, patch: SettingsPatch | Shield | None, author: Author, at: int
     ) -> wire.SettingsChanged | Rejection:
         """Change the settings; returns once they are durable. ``at`` in Unix milliseconds.
 
-        A patch that changes nothing appends no entry.
+        A patch that changes nothing appends no entry. See ``core/room_settings.py`` for shields.
         """
         # One at a time: each change starts from the result of the one before.
         async with self._settings_lock:

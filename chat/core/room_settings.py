@@ -51,13 +51,28 @@ class Links(StrEnum):
     REJECT = "reject"
 
 
+SlowMode = Annotated[int, Meta(ge=0, le=MAX_SLOW_MODE_SECONDS)]
+UniqueSeconds = Annotated[int, Meta(ge=0, le=MAX_UNIQUE_SECONDS)]
+MaxLength = Annotated[int, Meta(ge=1, le=MAX_TEXT_GRAPHEMES)]
+
+
+class Shield(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Strict rules for a while; of each, and the room's own, the stricter is in force."""
+
+    who_may_post: WhoMayPost = WhoMayPost.SIGNED_IN
+    slow_mode: SlowMode = 30
+    unique_seconds: UniqueSeconds = 60
+    links: Links = Links.REJECT
+    max_length: MaxLength = MAX_TEXT_GRAPHEMES
+
+
 class RoomSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The settings of a room; defaults are omitted from the JSON.
 
     ``delay``: seconds by which comments are shown later, to match a delayed stream.
     ``slow_mode``: seconds between two comments of one user, 0 for no such wait.
     ``unique_seconds``: seconds in which no text may be posted twice, 0 for no such rule.
-    ``max_length``: characters in a comment.
+    ``max_length``: characters in a comment. ``shield``: stricter rules, while there is one.
     """
 
     title: str = ""
@@ -68,6 +83,7 @@ class RoomSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     unique_seconds: int = 0
     links: Links = Links.ALLOW
     max_length: int = MAX_TEXT_GRAPHEMES
+    shield: Shield | None = None
 
 
 class SettingsPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -76,11 +92,11 @@ class SettingsPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     title: str | UnsetType | None = UNSET
     video_url: Annotated[str, Meta(max_length=MAX_URL_LENGTH)] | UnsetType | None = UNSET
     delay: Annotated[float, Meta(ge=0, le=MAX_DELAY_SECONDS)] | UnsetType | None = UNSET
-    slow_mode: Annotated[int, Meta(ge=0, le=MAX_SLOW_MODE_SECONDS)] | UnsetType | None = UNSET
+    slow_mode: SlowMode | UnsetType | None = UNSET
     who_may_post: WhoMayPost | UnsetType | None = UNSET
-    unique_seconds: Annotated[int, Meta(ge=0, le=MAX_UNIQUE_SECONDS)] | UnsetType | None = UNSET
+    unique_seconds: UniqueSeconds | UnsetType | None = UNSET
     links: Links | UnsetType | None = UNSET
-    max_length: Annotated[int, Meta(ge=1, le=MAX_TEXT_GRAPHEMES)] | UnsetType | None = UNSET
+    max_length: MaxLength | UnsetType | None = UNSET
 
 
 class SettingsChange(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="settings"):
@@ -94,8 +110,15 @@ class SettingsChange(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"
     at: int
 
 
-def change(settings: RoomSettings, patch: SettingsPatch) -> RoomSettings | Rejection:
-    """Return the settings after a change, or why it is rejected."""
+def change(
+    settings: RoomSettings, patch: SettingsPatch | Shield | None
+) -> RoomSettings | Rejection:
+    """Return the settings after a change, or why it is rejected.
+
+    A shield is put over the settings, and None removes it; neither changes the other fields.
+    """
+    if not isinstance(patch, SettingsPatch):
+        return msgspec.structs.replace(settings, shield=patch)
     title, url, delay = patch.title, patch.video_url, patch.delay
     if isinstance(title, str):
         title = clean_line(title, MAX_TITLE_GRAPHEMES, MAX_TITLE_BYTES)

@@ -25,7 +25,7 @@ from chat.core.history import History
 from chat.core.limits import RateLimit, RecentTexts, SlowMode
 from chat.core.moderation.acts import SanctionAct
 from chat.core.moderation.room_filters import RoomFilters
-from chat.core.moderation.rules import check_author, check_text
+from chat.core.moderation.rules import check_author, check_text, find_rules
 from chat.core.moderation.sanctions import Sanctions
 from chat.core.reject import Code, Rejection, reject
 from chat.core.retraction import Removal, Retraction, encode_retracted, removes
@@ -69,6 +69,7 @@ class RoomState:
         "_recent_texts",
         "_ref_limit",
         "_refs",
+        "_rules",
         "_settings",
         "_slow_mode",
         "epoch",
@@ -109,8 +110,9 @@ class RoomState:
     @settings.setter
     def settings(self, settings: RoomSettings) -> None:
         self._settings = settings
-        self._slow_mode.seconds = settings.slow_mode
-        self._recent_texts.seconds = settings.unique_seconds
+        self._rules = find_rules(settings)
+        self._slow_mode.seconds = self._rules.slow_mode
+        self._recent_texts.seconds = self._rules.unique_seconds
 
     def encode_settings(self) -> Raw:
         """Return the settings as JSON."""
@@ -135,7 +137,7 @@ class RoomState:
         is_staff = author.role.is_staff
         if not is_staff and (rejection := self._check_sanctions(author, at, address)) is not None:
             return rejection
-        if not is_staff and (rejection := check_author(self._settings, author.is_guest)):
+        if not is_staff and (rejection := check_author(self._rules, author.is_guest)):
             return rejection
         if not is_staff and (rejection := self.filters.check_ready()) is not None:
             return rejection
@@ -153,7 +155,7 @@ class RoomState:
             return text
         if not is_staff:
             self._slow_mode.record(sender, known_by, now)
-            if self._settings.unique_seconds:
+            if self._rules.unique_seconds:
                 self._recent_texts.record(text, known_by, now)
         return Comment(
             seq=0,
@@ -173,9 +175,9 @@ class RoomState:
         return self.sanctions.check(author.user, at, address if author.is_guest else "")
 
     def _check_text(self, text: str, known_by: object, now: float) -> Rejection | None:
-        if rejection := check_text(self._settings, text):
+        if rejection := check_text(self._rules, text):
             return rejection
-        if self._settings.unique_seconds and (wait := self._recent_texts.wait(text, known_by, now)):
+        if self._rules.unique_seconds and (wait := self._recent_texts.wait(text, known_by, now)):
             return reject(Code.REPEATED, retry_after=_round_up(wait))
         return None
 

@@ -15,7 +15,7 @@ from chat.core.comment import Role, clean_name
 from chat.core.query import read_query
 from chat.core.reject import Code, Rejection, reject
 from chat.core.requests import GuestRequest, HttpPost, decode_body
-from chat.core.room_settings import SettingsPatch
+from chat.core.room_settings import SettingsPatch, Shield
 from chat.core.room_state import Author
 from chat.web.handler import Handler, Refused
 from chat.web.request_stream import RequestStream
@@ -131,6 +131,28 @@ class RoomSettingsHandler(ApiHandler):
         patch = self.require(decode_body(self.read_body(), SettingsPatch))
         room = await self.open_room(name)
         self.write_json(self.require(await self.services.hub.change_settings(room, patch, author)))
+
+
+class ShieldHandler(ApiHandler):
+    """``POST`` and ``DELETE /api/rooms/{room}/shield``: strict rules for a while."""
+
+    async def post(self, name: str) -> None:
+        """Respond with all settings once the shield is durable and in force."""
+        author = self._authorize(name)
+        await self._change(
+            name, self.require(decode_body(self.read_body() or b"{}", Shield)), author
+        )
+
+    async def delete(self, name: str) -> None:
+        """Respond with all settings once the shield is lifted; again, the same."""
+        await self._change(name, None, self._authorize(name))
+
+    def _authorize(self, name: str) -> Author:
+        return self.require(self.services.tokens.authorize(self.read_token(), name, Role.HOST))
+
+    async def _change(self, name: str, shield: Shield | None, author: Author) -> None:
+        room = await self.open_room(name)
+        self.write_json(self.require(await self.services.hub.change_settings(room, shield, author)))
 
 
 class Entries(ApiHandler):

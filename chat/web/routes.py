@@ -57,6 +57,7 @@ def build_application(services: Services) -> Application:
             url(rf"{base}/api/rooms/{name}/sanctions/{name}", sanctions.SanctionHandler, given),
             url(rf"{base}/api/rooms/{name}/users/{name}", users.UserHandler, given),
             url(rf"{base}/api/rooms/{name}/settings", api.RoomSettingsHandler, given),
+            url(rf"{base}/api/rooms/{name}/shield", api.ShieldHandler, given),
             url(rf"{base}/api/rooms/{name}", api.RoomHandler, given),
             url(rf"{base}/api/rooms", api.Rooms, given),
             url(rf"{base}/api/session", api.Session, given),

@@ -107,6 +107,26 @@ def test_host_changes_rules_and_filters_and_undoes_them(
     expect(card(console, "Filters")).to_contain_text("2 in force")
 
 
+def test_shield_closes_the_room_to_guests_until_it_is_undone(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
+    viewer = enter(new_page(), server, room)
+    console = open_console(new_page(), server, room)
+    shield = console.get_by_role("button", name="Shield")
+    shield.click()
+    expect(shield).to_have_attribute("aria-pressed", "true")
+    field = viewer.locator("[data-role=text]")
+    expect(field).to_have_attribute("placeholder", "Only signed-in users can post now.")
+    console.locator(TOAST).get_by_role("button", name="Undo").click()
+    expect(shield).to_have_attribute("aria-pressed", "false")
+    expect(field).not_to_have_attribute("placeholder", "Only signed-in users can post now.")
+    shield.click()
+    expect(shield).to_have_attribute("aria-pressed", "true")
+    console.locator(LOG).first.get_by_role("button", name="Undo").click()
+    expect(shield).to_have_attribute("aria-pressed", "false")
+    post(viewer, "we are back")
+
+
 def test_console_without_a_moderators_token_offers_to_paste_one(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:

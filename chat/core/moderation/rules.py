@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from msgspec.structs import replace
+
 from chat.core.comment import reject_length
 from chat.core.folding import fold
 from chat.core.graphemes import count_graphemes
@@ -25,6 +27,21 @@ _LINK = re.compile(
     rf"|(?<![\w@.])(?:[\w-]+\.)+(?:(?:{_DOMAINS})(?![\w.-])|[a-z][a-z0-9-]+[:/][^\s])"
     r"|(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}[:/]\S"
 )
+
+
+def find_rules(settings: RoomSettings) -> RoomSettings:
+    """Return the settings with the rules that are in force: those of the shield where stricter."""
+    shield = settings.shield
+    if shield is None:
+        return settings
+    return replace(
+        settings,
+        who_may_post=max(settings.who_may_post, shield.who_may_post, key=list(WhoMayPost).index),
+        slow_mode=max(settings.slow_mode, shield.slow_mode),
+        unique_seconds=max(settings.unique_seconds, shield.unique_seconds),
+        links=max(settings.links, shield.links, key=list(Links).index),
+        max_length=min(settings.max_length, shield.max_length),
+    )
 
 
 def check_author(settings: RoomSettings, is_guest: bool) -> Rejection | None:

@@ -58,6 +58,16 @@ export class Moderator {
     return this.#call('PATCH', 'settings', patch);
   }
 
+  /** Puts strict rules in force over the room's own; only hosts may. @param {object} [shield] which, if not the usual ones */
+  raiseShield(shield = {}) {
+    return this.#call('POST', 'shield', shield);
+  }
+
+  /** The room's own rules are in force again. */
+  lowerShield() {
+    return this.#call('DELETE', 'shield');
+  }
+
   /** Returns the filters, or those before an act; only hosts may. @param {number} [before] @returns {Promise<{filters: Filter[]}>} */
   filters(before) {
     return this.#call('GET', before === undefined ? 'filters' : `filters?before=${before}`);

@@ -32,6 +32,7 @@
  * @property {number} [unique_seconds]  seconds in which a text cannot be posted twice
  * @property {'allow' | 'reject'} [links]
  * @property {number} [max_length]  characters in a comment
+ * @property {RoomSettings | null} [shield] stricter rules that are in force over these
  *
  * @typedef {object} Welcome
  * @property {'welcome'} type

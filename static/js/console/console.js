@@ -119,8 +119,27 @@ function openUser(user) {
 function changeSettings(patch) {
   const before = settings;
   attempt(moderator.changeSettings(patch), ({ settings: after }) => {
-    toast.show(t('console.log_settings'), () => attempt(moderator.changeSettings(undoPatch(before, after))));
+    toast.show(t('console.log_settings'), () => undoSettings(before, after));
   }).then(() => showRules(settings, role === 'host'));
+}
+
+/** @param {object | null} shield the rules to put in force, {} for the usual ones; null for none */
+function setShield(shield) {
+  return shield ? moderator.raiseShield(shield) : moderator.lowerShield();
+}
+
+function toggleShield() {
+  const before = settings.shield ?? null;
+  attempt(setShield(before ? null : {}), () => {
+    toast.show(t(before ? 'console.shield_lowered' : 'console.shield_raised'), () => attempt(setShield(before)));
+  });
+}
+
+/** Undoes a change of settings. @param {Record<string, unknown>} before @param {Record<string, unknown>} after */
+async function undoSettings(before, after) {
+  const { shield, ...patch } = undoPatch(before, after);
+  if (shield !== undefined) await attempt(setShield(/** @type {object | null} */ (shield)));
+  if (Object.keys(patch).length) await attempt(moderator.changeSettings(patch));
 }
 
 /** @param {import('../connection/moderator.js').Filter[]} wanted */
@@ -152,7 +171,7 @@ function undoOf(act) {
   if (act.kind === 'filters') return () => undoFilters(act.id);
   if (act.kind !== 'settings') return null;
   const { before, settings: after } = /** @type {{before: Record<string, unknown>, settings: Record<string, unknown>}} */ (/** @type {unknown} */ (act));
-  return () => attempt(moderator.changeSettings(undoPatch(before, after)));
+  return () => undoSettings(before, after);
 }
 
 /** @param {Entry[]} entries @param {boolean} isLive */
@@ -210,6 +229,7 @@ on('settings', (/** @type {{settings: Record<string, unknown>}} */ changed) => {
   settings = changed.settings;
   find('room-title').textContent = String(settings.title || room);
   showRules(settings, role === 'host');
+  find('shield').setAttribute('aria-pressed', String(Boolean(settings.shield)));
 });
 on('entries', (/** @type {{entries: Entry[], source: string}} */ { entries, source }) => applyEntries(entries, source === 'live'));
 on('lost', (/** @type {{restarted: boolean}} */ { restarted }) => restarted && live.removeWhere(() => true));
@@ -239,5 +259,6 @@ const tabs = attachTabs(find('tabs'), find('work'));
 followTheme(preferences);
 showStatus(connection, scheduler);
 onRuleChange(changeSettings);
+find('shield').addEventListener('click', toggleShield);
 setRole('viewer');
 connection.start();

@@ -27,7 +27,10 @@ const MAX_RECALLED = 50;
  * @param {import('../connection/wire.js').RoomSettings} settings
  * @returns {Rules}
  */
-export function rulesFor({ user, role }, { who_may_post: who, slow_mode: slow = 0, max_length: most = TEXT_GRAPHEMES }) {
+export function rulesFor({ user, role }, { who_may_post: own, slow_mode = 0, max_length = TEXT_GRAPHEMES, shield }) {
+  const who = [own, shield?.who_may_post].includes('moderators') ? 'moderators' : shield?.who_may_post === 'signed_in' ? 'signed_in' : own;
+  const slow = Math.max(slow_mode, shield?.slow_mode ?? 0);
+  const most = Math.min(max_length, shield?.max_length ?? TEXT_GRAPHEMES);
   if (role !== 'viewer') return { slowSeconds: 0, maxLength: TEXT_GRAPHEMES, closed: '' };
   const mustSignIn = who === 'signed_in' && (user === '' || user.startsWith('g-'));
   return { slowSeconds: slow, maxLength: most, closed: who === 'moderators' ? 'frozen' : mustSignIn ? 'sign_in_needed' : '' };
