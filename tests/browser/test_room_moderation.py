@@ -77,6 +77,23 @@ def test_comments_of_a_user_are_removed_while_a_delay_holds_them_back(
     expect(fox.locator(ON_STAGE, has_text="late from the owl")).to_have_count(0)
 
 
+@pytest.mark.parametrize(("act", "kind"), [("Mute", "mute"), ("Ban", "ban")])
+def test_moderator_mutes_and_bans_from_a_comments_menu(
+    server: ServerProcess, room: str, new_page: NewPage, act: str, kind: str
+) -> None:
+    viewer = enter(new_page(), server, room)
+    page = enter_as(new_page(), server, room, Role.MODERATOR)
+    post(viewer, "hello")
+    expect(row(page, "hello")).to_be_visible()
+    with page.expect_response("**/sanctions") as done:
+        choose(page, "hello", act)
+    made = done.value.json()
+    assert made["kind"] == kind
+    assert (made["until"] is None) == (kind == "ban")
+    with closing(Moderator(server, room)) as moderator:
+        assert moderator.call("GET", "sanctions").json["sanctions"] == [made]
+
+
 @pytest.mark.parametrize("role", [None, Role.VIEWER, Role.BOT])
 def test_menu_of_others_has_no_acts(
     server: ServerProcess, room: str, new_page: NewPage, role: Role | None

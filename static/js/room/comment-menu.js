@@ -1,4 +1,4 @@
-/** The menu of a comment: copy its text, hide its user, or hide one of its words; a moderator can remove it. */
+/** The menu of a comment: copy its text, hide its user, or hide one of its words; a moderator can remove it, and mute or ban its user. */
 
 import { placePopover } from '../page/popover.js';
 import { make } from '../page/dom.js';
@@ -7,7 +7,7 @@ import { t } from '../page/i18n.js';
 
 /** @typedef {import('../page/preferences.js').Preferences} Preferences */
 /** @typedef {{seq: number, user?: string, name?: string, text: string}} Comment */
-/** What a moderator does with a comment; null for everybody else. @typedef {{remove: (comment: Comment) => void, removeAll: (comment: Comment) => void} | null} Acts */
+/** What a moderator does with a comment; null for everybody else. @typedef {Record<'remove' | 'removeAll' | 'mute' | 'ban', (comment: Comment) => void> | null} Acts */
 
 export class CommentMenu {
   #popover;
@@ -75,7 +75,14 @@ export class CommentMenu {
   #fillActs(comment, acts) {
     if (!acts) return [];
     const items = [this.#makeItem(t('menu.remove'), () => acts.remove(comment))];
-    if (comment.user) items.push(this.#makeItem(t('menu.remove_all', { name: isolate(comment.name ?? '') }), () => acts.removeAll(comment)));
+    const name = isolate(comment.name ?? '');
+    if (comment.user) {
+      items.push(
+        this.#makeItem(t('menu.remove_all', { name }), () => acts.removeAll(comment)),
+        this.#makeItem(t('menu.mute', { name }), () => acts.mute(comment)),
+        this.#makeItem(t('menu.ban', { name }), () => acts.ban(comment)),
+      );
+    }
     for (const item of items) item.classList.add('danger');
     return [make('p', { class: 'menu-label meta' }, t('menu.moderate')), ...items];
   }

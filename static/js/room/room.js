@@ -36,6 +36,7 @@ const MODERATORS = new Set(['moderator', 'host']);
 /** @typedef {import('../connection/wire.js').RoomSettings} RoomSettings */
 
 const HISTORY = 100;
+const MUTE_MINUTES = 10;
 const GUEST_PREFIX = 'g-'; // of the ids of guests
 
 const token = takeTokenFromAddress(); // before anything else
@@ -107,9 +108,13 @@ function isOwn({ seq, user: by }) {
 function acts() {
   /** @param {Promise<unknown>} done */
   const report = (done) => done.catch((error) => composer.warn(rejectionText({ code: error.code ?? '', message: t('menu.failed') })));
-  return MODERATORS.has(role)
-    ? { remove: ({ seq }) => report(moderator.retract(seq)), removeAll: ({ user: by = '' }) => report(moderator.clearUser(by)) }
-    : null;
+  if (!MODERATORS.has(role)) return null;
+  return {
+    remove: ({ seq }) => report(moderator.retract(seq)),
+    removeAll: ({ user: by = '' }) => report(moderator.clearUser(by)),
+    mute: ({ user: by = '' }) => report(moderator.sanction({ user: by, kind: 'mute', minutes: MUTE_MINUTES })),
+    ban: ({ user: by = '' }) => report(moderator.sanction({ user: by, kind: 'ban' })),
+  };
 }
 
 /** Removes comments wherever they are shown. @param {(comment: {seq: number, user?: string}) => boolean} test */
