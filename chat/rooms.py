@@ -21,7 +21,7 @@ from chat.core.room_state import REF_LIMIT, RoomState
 from chat.environment import Clock
 from chat.fanout.pollers import POLLER_LIMIT
 from chat.fanout.waves import Fanout
-from chat.filtering import Filtering
+from chat.filtering import FILTER_BYTES, Filtering
 from chat.journal import Busy, Journal, ReadFailed
 from chat.metrics import Metrics
 from chat.room import BUSY_SECONDS, Room
@@ -37,7 +37,7 @@ FULL_SECONDS = 1.0
 
 
 class RoomLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Bounds: open rooms, rooms that are being opened, bytes of all histories.
+    """Bounds: open rooms, rooms that are being opened, bytes of all histories and all filters.
 
     Of each room: entries of history, known refs, counted pollers. ``grace_seconds``: how long a
     room without viewers stays open after its last use, even if other rooms need the space.
@@ -50,6 +50,7 @@ class RoomLimits(msgspec.Struct, frozen=True, kw_only=True):
     history: int = HISTORY_LIMIT
     refs: int = REF_LIMIT
     pollers: int = POLLER_LIMIT
+    filter_bytes: int = FILTER_BYTES
 
 
 OnBan = Callable[[Room, str], None]
@@ -86,7 +87,7 @@ class Rooms:
         self._full_until = 0.0
         self.is_stopping = False
         self.on_ban: OnBan = lambda room, user: None
-        self.filtering = Filtering(journal, self, clock)
+        self.filtering = Filtering(journal, self, clock, limits.filter_bytes)
 
     def __iter__(self) -> Iterator[Room]:
         return iter(self._rooms.values())
