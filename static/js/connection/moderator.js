@@ -3,6 +3,7 @@
 import { request } from './request.js';
 
 /** @typedef {{id: number, user: string, kind: string, until: number | null, address: boolean, reason: string, by: string, at: number}} Sanction times in Unix milliseconds */
+/** @typedef {{user: string, kind: string, minutes?: number, address?: boolean, reason?: string}} NewSanction */
 /** @typedef {{match: 'word' | 'pattern', text: string, action: string}} Filter */
 /** @typedef {{user: string, name: string, first_seen: number | null, comments: import('./wire.js').Entry[], sanctions: Sanction[], reports: number}} UserCard */
 
@@ -33,7 +34,7 @@ export class Moderator {
     return this.#call('GET', 'sanctions');
   }
 
-  /** Mutes or bans a user; without `minutes` for good. @param {{user: string, kind: string, minutes?: number}} sanction @returns {Promise<Sanction>} */
+  /** Mutes or bans a user; without `minutes` for good. @param {NewSanction} sanction @returns {Promise<Sanction>} */
   sanction(sanction) {
     return this.#call('POST', 'sanctions', sanction);
   }

@@ -69,13 +69,16 @@ function nameOf(user) {
  * @template Result
  * @param {Promise<Result>} request
  * @param {(result: Result) => void} [done]
+ * @returns {Promise<boolean>} whether it succeeded
  */
 async function attempt(request, done = () => {}) {
   try {
     done(await request);
+    return true;
   } catch (error) {
     const { code = '', message = '' } = /** @type {{code?: string, message?: string}} */ (error);
     toast.show(rejectionText({ code, message: code ? message : t('menu.failed') }));
+    return false;
   }
 }
 
@@ -87,7 +90,7 @@ const acts = {
   user: ({ user }) => openUser(user),
 };
 
-/** @param {{user: string, kind: string, minutes?: number}} wanted */
+/** @param {import('../connection/moderator.js').NewSanction} wanted */
 function sanction(wanted) {
   attempt(moderator.sanction(wanted), (made) => {
     toast.show(t(`console.log_sanction_${made.kind}`, { user: nameOf(made.user) }), () => attempt(moderator.lift(made.id)));
@@ -98,7 +101,8 @@ function sanction(wanted) {
 function lift(one) {
   const minutes = one.until === null ? {} : { minutes: Math.max(1, Math.round((one.until - Date.now()) / 60_000)) };
   attempt(moderator.lift(one.id), () => {
-    const again = () => attempt(moderator.sanction({ user: one.user, kind: one.kind, ...minutes }));
+    const { user, kind, address, reason } = one;
+    const again = () => attempt(moderator.sanction({ user, kind, address, reason, ...minutes }));
     toast.show(t(`console.log_lift_${one.kind}`, { user: nameOf(one.user) }), again);
   });
 }
@@ -144,10 +148,11 @@ async function undoSettings(before, after) {
 
 /** @param {import('../connection/moderator.js').Filter[]} wanted */
 function saveFilters(wanted) {
-  attempt(moderator.setFilters(wanted), ({ id, count }) => {
-    loadFilters();
+  const done = attempt(moderator.setFilters(wanted), ({ id, count }) => {
+    filters.show(wanted);
     toast.show(t('console.log_filters', { count }), () => undoFilters(id));
   });
+  done.then((isSaved) => isSaved || filters.markChanged());
 }
 
 /** @param {number} id the act to undo */
@@ -191,14 +196,14 @@ function applyEntries(entries, isLive) {
 
 /** Shows the console to moderators, and to others a field for a token. @param {string} now the viewer's role */
 function setRole(now) {
-  const wasModerator = MODERATORS.has(role);
   role = now;
   const isModerator = MODERATORS.has(role);
   find('sign-in').hidden = isModerator;
   find('work').hidden = !isModerator;
   for (const element of document.querySelectorAll('[data-host]')) /** @type {HTMLElement} */ (element).hidden = role !== 'host';
   showRules(settings, role === 'host');
-  if (!isModerator || wasModerator) return;
+  if (!isModerator) return;
+  // Also after a reconnect: what happened in between was not sent.
   loadSanctions();
   loadFilters();
   attempt(moderator.log(), (found) => log.add(found.log));

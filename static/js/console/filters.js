@@ -28,20 +28,23 @@ export class Filters {
   #others = [];
   /** @type {(filters: Filter[]) => void} */
   #save;
+  #button = /** @type {HTMLButtonElement} */ (find('filters-save'));
 
   /** @param {{save: (filters: Filter[]) => void, tryText: (text: string) => void}} acts */
   constructor({ save, tryText }) {
     this.#save = save;
-    const button = /** @type {HTMLButtonElement} */ (find('filters-save'));
-    button.addEventListener('click', () => this.#save(this.#read()));
-    for (const action of ACTIONS) fieldOf(action).addEventListener('input', () => (button.disabled = false));
+    this.#button.addEventListener('click', () => {
+      this.#button.disabled = true;
+      this.#save(this.#read());
+    });
+    for (const action of ACTIONS) fieldOf(action).addEventListener('input', () => this.markChanged());
     const file = /** @type {HTMLInputElement} */ (find('filters-file'));
     file.addEventListener('change', async () => {
       const text = await file.files?.[0]?.text();
       const field = fieldOf('reject');
       if (text) field.value = [field.value.trimEnd(), text].filter(Boolean).join('\n');
       file.value = '';
-      button.disabled = false;
+      this.markChanged();
     });
     /** @type {HTMLFormElement} */ (find('filters-try')).addEventListener('submit', (event) => {
       event.preventDefault();
@@ -50,14 +53,19 @@ export class Filters {
     });
   }
 
-  /** @param {Filter[]} filters */
+  /** The fields differ from the filters in force: they stay as they are until they are saved. */
+  markChanged() {
+    this.#button.disabled = false;
+  }
+
+  /** Shows the filters in force, unless the fields have changes that are not saved. @param {Filter[]} filters */
   show(filters) {
+    if (!this.#button.disabled) return;
     this.#others = filters.filter(({ action }) => !ACTIONS.includes(action));
     for (const action of ACTIONS) {
       const lines = filters.filter((filter) => filter.action === action).map(({ match, text }) => (match === 'pattern' ? `/${text}/` : text));
       fieldOf(action).value = lines.join('\n');
     }
-    /** @type {HTMLButtonElement} */ (find('filters-save')).disabled = true;
     find('filters-count').textContent = t('console.filter_count', { n: filters.length });
   }
 
