@@ -80,6 +80,8 @@ class Rooms:
         self._clock = clock
         self._rooms: dict[str, Room] = {}
         self._opening: dict[str, asyncio.Task[Room | None]] = {}
+        # Up to which seq the rooms that are being opened were trimmed after they were read.
+        self._trims: dict[str, int] = {}
         # Long polls that wait until a room is created.
         self._awaited: dict[str, set[asyncio.Future[None]]] = {}
         # Recomputed once a second; a room that is opened adds to it at once.
@@ -176,6 +178,7 @@ class Rooms:
             acts=found.acts,
             filters=found.filters,
         )
+        room.trim(self._trims.pop(name, 0))
         self._history_bytes += history.size
         self._wake(self._awaited.pop(name, set()))
         await self.filtering.load(room)
@@ -184,6 +187,7 @@ class Rooms:
     def _forget_opening(self, name: str, done: asyncio.Task[Room | None]) -> None:
         if self._opening.get(name) is done:
             del self._opening[name]
+            self._trims.pop(name, None)
 
     async def wait_for(self, name: str, seconds: float) -> None:
         """Return when a room that is not open is opened, or when the time is up."""
@@ -290,6 +294,8 @@ class Rooms:
         room = self._rooms.get(name)
         if room is not None:
             room.trim(last)
+        elif name in self._opening:
+            self._trims[name] = last
 
     def wake_all(self) -> None:
         """Wake all long polls, to stop the server."""

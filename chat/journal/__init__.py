@@ -67,7 +67,7 @@ Deliver = Callable[[str, Sequence[NumberedEntry], Sequence[NumberedAct]], None]
 """(room, entries, acts): the next entries of a room and of its staff stream, in order."""
 
 Trimmed = Callable[[str, int], None]
-"""(room, last seq): a room's entries up to this one are being deleted."""
+"""(room, last seq): a room's entries up to this one are being, or were, deleted."""
 
 
 class Journal(Protocol):

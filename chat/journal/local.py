@@ -241,9 +241,10 @@ class LocalJournal:
                     break
                 # First from memory: if the deletion fails it may have taken place, and what it
                 # left can still be read from the archive.
-                for room in self._delivery.find_rooms(room_id):
-                    self._trimmed(room, last)
+                self._drop_trimmed(room_id, last)
                 await self._threads.write(partial(archive.trim, room_id, last))
+                # One that was opened in between was read before the deletion.
+                self._drop_trimmed(room_id, last)
                 count += found
                 await asyncio.sleep(self._limits.trim_pause)
             if await self._threads.read(partial(archive.has_old_acts, room_id, cutoff)):
@@ -256,6 +257,10 @@ class LocalJournal:
         if count:
             self._upkeep.scrub_soon()
         return count
+
+    def _drop_trimmed(self, room_id: int, last: int) -> None:
+        for room in self._delivery.find_rooms(room_id):
+            self._trimmed(room, last)
 
     async def close(self) -> None:
         """Commit what is pending, then stop; does not wait long for another process's lock."""

@@ -83,7 +83,9 @@ def test_trim_removes_old_entries_and_ranges_below_it_are_empty(
             assert await recorder.journal.trim(17) == 0
             assert recorder.trimmed_rooms == []
             assert await recorder.journal.trim(18) == 35
-            assert recorder.trimmed_rooms == [("demo", last) for last in (10, 20, 30, 35)]
+            # Before and after the deletion, for a room that was opened in between.
+            expected = [("demo", last) for last in (10, 20, 30, 35)]
+            assert recorder.trimmed_rooms == [one for one in expected for _ in range(2)]
             assert await recorder.journal.read("demo", 0, 10) == []
             assert (await recorder.append("demo", "next")).seq == 36
             assert await recorder.journal.read("demo", 0, 10) == []
