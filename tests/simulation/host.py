@@ -62,6 +62,7 @@ class Host:
         self.is_stopping = False
         self._background: set[str] = set()
         self.kills = 0
+        self.stopped_at = -1.0  # when the last server that was told to stop had stopped
         self.keys = Keys([SECRET])
 
     def start(self) -> None:
@@ -132,6 +133,7 @@ class Host:
 
         async def end() -> None:
             await server.stop()
+            self.stopped_at = self._timeline.now
             process.call_soon(finish)
 
         def finish() -> None:

@@ -77,6 +77,11 @@ class Poller(Viewer):
     def _keep(self, stream: Stream) -> None:
         self._stream = stream
 
+    def _met_a_stop(self, lasted: float) -> bool:
+        """Return whether a server stopped meanwhile; the next may run when its answer comes."""
+        host = self.world.host
+        return host.is_stopping or host.stopped_at >= self.loop.time() - lasted
+
     def _take_page(self, page: Message, after: Cursor | None, wait: float, lasted: float) -> None:
         epoch, first, last, entries = page["epoch"], page["first"], page["last"], page["entries"]
         if epoch == "0":
@@ -86,7 +91,7 @@ class Poller(Viewer):
             self.see(Joined(epoch, last, page["recovered"], entries, after))
         elif first <= last:
             self.see(Received(first, last, entries))
-        elif wait and lasted < wait - EARLY_SECONDS and not self.world.host.is_stopping:
+        elif wait and lasted < wait - EARLY_SECONDS and not self._met_a_stop(lasted):
             self.problems.append(f"woken for nothing: {self.name} after {lasted:.3f} s of {wait}")
         self.cursor = (epoch, last)
 
