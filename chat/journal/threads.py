@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -28,6 +28,7 @@ class ArchiveThreads:
         self._reader = (
             self._writer if archive.in_memory else ThreadPoolExecutor(2, "archive-reader")
         )
+        self._running: set[asyncio.Future[Any]] = set()
         self._file_is_replaced = False
         self._is_closing = False
 
@@ -55,8 +56,11 @@ class ArchiveThreads:
     async def _call(self, executor: ThreadPoolExecutor, work: Callable[[], Result]) -> Result:
         if self._is_closing:
             raise JournalError
+        running = asyncio.get_running_loop().run_in_executor(executor, work)
+        self._running.add(running)
+        running.add_done_callback(self._running.discard)
         try:
-            return await asyncio.get_running_loop().run_in_executor(executor, work)
+            return await running
         except JournalError:
             raise
         except FileReplaced as error:
@@ -85,6 +89,8 @@ class ArchiveThreads:
     async def close(self) -> None:
         """Wait for running work, and close the archive; further work raises JournalError."""
         self._is_closing = True
+        if self._running:
+            await asyncio.wait(self._running)
         # On the writer thread, so that the archive is not closed while work runs there.
         await asyncio.get_running_loop().run_in_executor(self._writer, self._close)
         self._writer.shutdown(wait=False)

@@ -47,9 +47,12 @@ class Upkeep:
 
     async def _continue_clears(self) -> None:
         """Overwrite what an earlier process did not finish; writes nothing if there is nothing."""
-        with contextlib.suppress(JournalError):
-            if await self._threads.read(self._archive.has_clears):
-                self.overwrite_soon()
+        try:
+            is_due = await self._threads.read(self._archive.has_clears)
+        except JournalError:
+            is_due = True  # perhaps; it is tried until the archive can be read again
+        if is_due:
+            self.overwrite_soon()
 
     async def _check_forever(self) -> None:
         """Check the file and its log regularly, even if nobody posts."""
