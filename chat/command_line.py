@@ -27,8 +27,9 @@ _ROOM_OPTIONS = {
     "--slow-mode": ("S", "minimum seconds between two comments of a user; 0 turns it off"),
     "--who-may-post": ("WHO", "everyone, signed_in (users with a token) or moderators"),
     "--unique-seconds": ("S", "seconds in which a text cannot be posted twice; 0 turns it off"),
-    "--links": ("ACTION", "allow or reject comments with links"),
+    "--links": ("ACTION", "allow, hold or reject comments with links"),
     "--max-length": ("N", "characters in a comment, at most 100"),
+    "--hold-all": ("ON", "on: each comment waits for a moderator; off: none does"),
     "--server": ("URL", "URL of the server (default: on this machine)"),
 }
 _TOKEN_OPTIONS = {

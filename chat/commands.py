@@ -36,6 +36,7 @@ _OPERATOR = Author("danmaku:room", "danmaku room", Role.HOST)
 _TOKEN_USAGE = "danmaku token --room demo --role host --name Ann [--user ann] [--hours 2]"
 _UNITS = {"delay": "s", "slow_mode": "s", "unique_seconds": "s"}
 _NUMBERS = {*_UNITS, "max_length"}
+_SWITCH = {"on": True, "off": False}
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]{1,2})?", re.IGNORECASE)
 
 
@@ -141,6 +142,8 @@ def _read_value(name: str, raw: str) -> Any:
     """Return a value for JSON; the server rejects a number that is not one."""
     if raw == "":
         return None
+    if name == "hold_all" and raw in _SWITCH:
+        return _SWITCH[raw]
     if name not in _NUMBERS or not _NUMBER.fullmatch(raw):
         return raw
     value = float(raw)
@@ -149,7 +152,8 @@ def _read_value(name: str, raw: str) -> Any:
 
 def _describe(room: str, chosen: Mapping[str, Any]) -> str:
     lines = [
-        f"  {name.replace('_', '-')}: {value}{' ' + _UNITS[name] if name in _UNITS else ''}"
+        f"  {name.replace('_', '-')}: {'on' if value is True else value}"
+        f"{' ' + _UNITS[name] if name in _UNITS else ''}"
         for name, value in chosen.items()
     ]
     return "\n".join([f"{room}:", *lines]) if lines else f"{room} has no settings."

@@ -20,7 +20,8 @@ from chat.core.requests import FiltersChanged, FiltersRequest, Tried, decode_bod
 from chat.core.room_state import Author
 from chat.environment import Clock
 from chat.journal import Journal, ReadFailed
-from chat.room import BUSY_SECONDS, Room
+from chat.posts import BUSY_SECONDS
+from chat.room import Room
 
 FILTER_BYTES = 256 * 1_024 * 1_024
 WAITING_LIMIT = 8

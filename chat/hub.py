@@ -24,7 +24,8 @@ from chat.fanout.waves import Fanout
 from chat.journal import Journal, ReadFailed
 from chat.load import LoadMonitor
 from chat.metrics import Metrics
-from chat.room import BUSY_SECONDS, Outcome, Room
+from chat.posts import BUSY_SECONDS, Outcome
+from chat.room import Room
 from chat.rooms import OnBan, RoomLimits, Rooms
 from chat.settings import Settings
 

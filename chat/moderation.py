@@ -14,20 +14,23 @@ from chat.core.moderation.acts import (
     MAX_REASON_BYTES,
     MAX_REASON_GRAPHEMES,
     ClearAct,
+    DecideAct,
     LiftAct,
     RetractAct,
     SanctionAct,
     decode_act,
 )
+from chat.core.moderation.held import Decision, HeldRecord, decode_held
 from chat.core.moderation.sanctions import SANCTION_LIMIT
 from chat.core.reject import Code, Rejection, reject
 from chat.core.requests import SanctionRequest
 from chat.core.retraction import Clear, ClearUser, Retracted, Retraction
 from chat.core.room_state import Author
-from chat.core.wire import Done, Sanction, SanctionList, UserCard
+from chat.core.wire import DecisionDone, Done, HeldItem, HeldList, Sanction, SanctionList, UserCard
 from chat.environment import SYSTEM_CLOCK, Clock
 from chat.journal import Journal, ReadFailed
-from chat.room import BUSY_SECONDS, Room
+from chat.posts import BUSY_SECONDS
+from chat.room import Room
 
 CARD_COMMENTS = 20
 
@@ -144,6 +147,47 @@ class Moderation:
         is_known = any(isinstance(act, SanctionAct) and act.id == number for act in acts)
         return None if is_known else reject(Code.NOT_FOUND)
 
+    async def list_held(self, room: Room) -> HeldList | Rejection:
+        """Return the comments that wait for a moderator, oldest first."""
+        known = room.acts
+        try:
+            records = await self._journal.read_held(room.name)
+        except ReadFailed:
+            return reject(Code.NOT_READ, retry_after=BUSY_SECONDS)
+        room.held.keep({one.number for one in records}, known)
+        return HeldList([_describe_held(one) for one in records])
+
+    async def decide(
+        self, room: Room, number: int, approved: bool, author: Author, reason: str | None = None
+    ) -> DecisionDone | Rejection:
+        """Approve a held comment, or not; after another decision that one is returned."""
+        cleaned = _clean_reason(reason)
+        if isinstance(cleaned, Rejection):
+            return cleaned
+        try:
+            record = await self._journal.find_held(room.name, number)
+            if record is None:
+                return reject(Code.NOT_FOUND)
+            if record.decision is None:
+                at, held = self._clock.unix_ms(), decode_held(record.body)
+                act = DecideAct(
+                    at=at, by=author.user, by_name=author.name, reason=cleaned,
+                    held=number, approved=approved, user=held.comment.user, name=held.comment.name,
+                )  # fmt: skip
+                shown = replace(held.comment, at=at) if approved else None
+                result = await room.append_act(shown, act)
+                if isinstance(result, Rejection):
+                    return result
+                if not result.dup:
+                    return DecisionDone(number, approved, room.epoch, result.seq)
+                record = await self._journal.find_held(room.name, number)
+        except ReadFailed:
+            return reject(Code.NOT_READ, retry_after=BUSY_SECONDS)
+        if record is None:
+            return reject(Code.NOT_FOUND)
+        was_approved = record.decision is Decision.APPROVED
+        return DecisionDone(number, was_approved, room.epoch, record.seq or room.head)
+
     def list_sanctions(self, room: Room) -> SanctionList:
         """Return the sanctions in force, oldest first."""
         found = room.sanctions.find_all(self._clock.unix_ms())
@@ -185,6 +229,12 @@ def _describe(act: SanctionAct) -> Sanction:
     return Sanction(
         act.id, act.user, act.sanction, act.until, has_address, act.reason, act.by, act.at
     )
+
+
+def _describe_held(record: HeldRecord) -> HeldItem:
+    held = decode_held(record.body)
+    one = held.comment
+    return HeldItem(record.number, one.user, one.name, one.text, one.at, held.cause)
 
 
 def _clean_reason(raw: str | None) -> str | Rejection:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-import msgspec
 from msgspec import Raw
 
 from chat.core import wire
@@ -13,38 +12,31 @@ from chat.core.comment import Comment
 from chat.core.entry import AnyEntry, Entry, NumberedEntry, decode_entry
 from chat.core.moderation.acts import (
     Act,
+    ClearAct,
+    DecideAct,
     FiltersAct,
+    HoldAct,
     LiftAct,
     NumberedAct,
     SanctionAct,
     SettingsAct,
 )
+from chat.core.moderation.held import HeldPost, HeldQueue
 from chat.core.moderation.room_filters import RoomFilters
 from chat.core.moderation.sanctions import Sanctions
 from chat.core.reject import Code, Rejection, reject
 from chat.core.retraction import Removal
 from chat.core.room_settings import SettingsChange, SettingsPatch, Shield, change
-from chat.core.room_state import Author, Duplicate, RoomState
+from chat.core.room_state import Author, RoomState
 from chat.environment import Clock
 from chat.fanout.audience import Audience
+from chat.fanout.decision_feed import DecisionFeed
 from chat.fanout.recipient import Recipient
 from chat.fanout.staff_feed import StaffFeed, StaffMember
 from chat.fanout.waves import Fanout
 from chat.journal import AppendFailed, AppendResult, Busy, Journal
 from chat.metrics import Metrics
-
-RETRY_LIMIT = 8
-BUSY_SECONDS = 1.0
-
-Outcome = asyncio.Future[wire.Ack | Rejection]
-"""The result of a post. Retries share the future: await it through ``asyncio.shield()``."""
-
-
-class _PendingPost(msgspec.Struct):
-    """The retries of a post that is being stored, and the outcome that all of them share."""
-
-    retries: int = 0
-    retry_outcome: Outcome | None = None
+from chat.posts import BUSY_SECONDS, Outcome, Posts
 
 
 class Room:
@@ -77,13 +69,13 @@ class Room:
         self._fanout = fanout
         self._metrics = metrics
         self._history = state.history
-        # The posts in flight that have a ref, by user and ref.
-        self._pending: dict[tuple[str, str], _PendingPost] = {}
+        self._posts = Posts(state, journal, metrics, clock)
         self.acts = acts
         state.filters.newest = filters
         self._staff = StaffFeed()
+        self._decisions = DecisionFeed()
         self._settings_lock = asyncio.Lock()
-        self._appending = 0  # posts and changes of settings that wait for the journal
+        self._appending = 0  # acts that wait for the journal
         self._audience = Audience(
             state.epoch,
             state.history,
@@ -119,6 +111,11 @@ class Room:
         return self._state.filters
 
     @property
+    def held(self) -> HeldQueue:
+        """Which comments wait for a moderator."""
+        return self._state.held
+
+    @property
     def viewer_count(self) -> int:
         """The number of viewers, by any transport."""
         return len(self._audience)
@@ -135,7 +132,7 @@ class Room:
     @property
     def is_unused(self) -> bool:
         """Whether it has no viewers and stores nothing at the moment."""
-        return not self._appending and not len(self._audience)
+        return not self._appending and not self._posts.in_flight and not len(self._audience)
 
     @property
     def cached_bytes(self) -> int:
@@ -181,6 +178,8 @@ class Room:
                     self._state.sanctions.apply(act)
                 elif isinstance(act, FiltersAct):
                     self._state.filters.newest = act.id
+                elif isinstance(act, HoldAct | DecideAct | ClearAct):
+                    self._decisions.send(self._state.held.apply(act), self.epoch)
             self.acts = done[-1].id
             self._staff.send(done)
 
@@ -257,67 +256,19 @@ class Room:
     def post(
         self, author: Author, post: wire.Post, now: float, at: int, address: str = ""
     ) -> Outcome:
-        """Post a comment; return a future of its ack, set once it is durable, or of a rejection.
-
-        ``now`` is the monotonic clock in seconds, ``at`` the server's clock in Unix milliseconds,
-        ``address`` the hash of the sender's address. Retries of a post in flight share one future,
-        whose ack has ``dup``.
-        """
+        """Post a comment; return a future of its outcome, see ``posts.py``."""
         self.used_at = now
-        key = None if post.ref is None else (author.user, post.ref)
-        if key is not None and (pending := self._pending.get(key)) is not None:
-            return self._retry(pending)
-        admitted = self._state.admit(author, post, now, at, address)
-        if isinstance(admitted, Rejection):
-            return self.reject_post(admitted)
-        if isinstance(admitted, Duplicate):
-            return _resolved(wire.Ack(post.ref, self.epoch, admitted.seq, dup=True))
-        try:
-            appended = self._journal.append(self.name, admitted, post.ref, address=address)
-        except Busy:
-            self._state.withdraw(author, post)
-            return self.reject_post(reject(Code.BUSY, retry_after=BUSY_SECONDS))
-        self._appending += 1
-        outcome: Outcome = asyncio.get_running_loop().create_future()
-        if key is not None:
-            self._pending[key] = _PendingPost()
-
-        def finish(appended: asyncio.Future[AppendResult]) -> None:
-            self._appending -= 1
-            result = self._conclude(author, post, appended)
-            _resolve(outcome, result)
-            if key is not None and (retried := self._pending.pop(key).retry_outcome) is not None:
-                if isinstance(result, wire.Ack):
-                    result = msgspec.structs.replace(result, dup=True)
-                _resolve(retried, result)
-
-        appended.add_done_callback(finish)
-        return outcome
+        return self._posts.post(author, post, now, at, address)
 
     def reject_post(self, rejection: Rejection) -> Outcome:
         """Count a rejection, and return it as a post's outcome."""
-        return _resolved(self._metrics.count_rejection(rejection))
+        return self._posts.reject(rejection)
 
-    def _retry(self, pending: _PendingPost) -> Outcome:
-        if pending.retries >= RETRY_LIMIT:
-            return self.reject_post(reject(Code.BUSY, retry_after=BUSY_SECONDS))
-        pending.retries += 1
-        if pending.retry_outcome is None:
-            pending.retry_outcome = asyncio.get_running_loop().create_future()
-        return pending.retry_outcome
+    def await_decision(self, author: StaffMember, post: HeldPost) -> None:
+        """Tell an author what becomes of a held comment, until it leaves."""
+        self._decisions.add(author, post.number, post.ref)
 
-    def _conclude(
-        self, author: Author, post: wire.Post, appended: asyncio.Future[AppendResult]
-    ) -> wire.Ack | Rejection:
-        """Return the result of a post whose append has ended."""
-        try:
-            result = appended.result()
-        except AppendFailed:
-            self._state.withdraw(author, post)
-            return self._metrics.count_rejection(reject(Code.NOT_KEPT, retry_after=BUSY_SECONDS))
-        if post.ref is not None:
-            self._state.remember(author.user, post.ref, result.seq, self._clock.monotonic())
-        return wire.Ack(post.ref, self.epoch, result.seq, result.dup)
+    # --- settings -------------------------------------------------------------------------------
 
     async def change_settings(
         self, patch: SettingsPatch | Shield | None, author: Author, at: int
@@ -356,6 +307,10 @@ class Room:
     def remove_staff(self, member: StaffMember) -> None:
         """Send no more acts to a member of the staff; does nothing if it got none."""
         self._staff.remove(member)
+
+    def forget_author(self, author: StaffMember) -> None:
+        """Tell an author who leaves no more decisions."""
+        self._decisions.remove(author)
 
     # --- viewers --------------------------------------------------------------------------------
 
@@ -404,15 +359,3 @@ class Room:
     def close(self) -> None:
         """Cancel the waves that are scheduled."""
         self._fanout.forget(self._audience)
-
-
-def _resolved(result: wire.Ack | Rejection) -> Outcome:
-    outcome: Outcome = asyncio.get_running_loop().create_future()
-    outcome.set_result(result)
-    return outcome
-
-
-def _resolve(outcome: Outcome, result: wire.Ack | Rejection) -> None:
-    # Done already if a caller cancelled it without a shield.
-    if not outcome.done():
-        outcome.set_result(result)

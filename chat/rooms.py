@@ -24,7 +24,8 @@ from chat.fanout.waves import Fanout
 from chat.filtering import FILTER_BYTES, Filtering
 from chat.journal import Busy, Journal, ReadFailed
 from chat.metrics import Metrics
-from chat.room import BUSY_SECONDS, Room
+from chat.posts import BUSY_SECONDS
+from chat.room import Room
 from chat.settings import Settings
 
 ROOM_LIMIT = 10_000
@@ -166,6 +167,8 @@ class Rooms:
             found.settings,
             self._limits.refs,
             found.sanctions,
+            found.held,
+            found.acts,
         )
         room = self._rooms[name] = Room(
             state,

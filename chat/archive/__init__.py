@@ -6,14 +6,14 @@ entries, so that a batch that fails leaves no gap.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
-from chat.archive.acts import has_old_acts, read_acts, store_acts, trim_acts
+from chat.archive.acts import has_old_acts, read_acts, trim_acts
 from chat.archive.addresses import (
     KnownAddresses,
     find_address,
@@ -22,22 +22,20 @@ from chat.archive.addresses import (
     record_addresses,
     trim_addresses,
 )
+from chat.archive.appending import append_batch
 from chat.archive.batch import StoredEntry, UnsavedEntry
 from chat.archive.database import CHECKPOINT_PAGES, Database
 from chat.archive.file import ArchiveError
-from chat.archive.filters import find_filters, read_filters, store_filters
-from chat.archive.held import HeldRecord, find_held, find_late, read_held, store_held, trim_held
+from chat.archive.filters import find_filters, read_filters
+from chat.archive.held import find_held, read_held, read_held_keys, trim_held
 from chat.archive.identity import FileReplaced
-from chat.archive.refs import find_refs
-from chat.archive.removals import VISIBLE_BODY, find_clear, overwrite_cleared, store_removals
-from chat.archive.rows import Row, encode_rows, insert_rows
-from chat.archive.sanctions import read_sanctions, store_sanctions
+from chat.archive.removals import VISIBLE_BODY, find_clear, overwrite_cleared
+from chat.archive.sanctions import read_sanctions
 from chat.archive.schema import entries, rooms
 from chat.archive.users import find_user
-from chat.core.comment import Comment
-from chat.core.entry import number_entry
+from chat.core.moderation.held import HeldKey, HeldRecord
 from chat.core.moderation.users import UserRecord
-from chat.core.room_settings import RoomSettings, SettingsChange
+from chat.core.room_settings import RoomSettings
 
 __all__ = [
     "Archive",
@@ -65,26 +63,17 @@ class RoomRecord(msgspec.Struct, frozen=True):
 class OpenedRoom(msgspec.Struct, frozen=True):
     """A room as it is opened: its newest bodies, oldest first, and the acts of its sanctions.
 
-    ``filters``: the number of the act that set its filters, 0 without one.
+    ``filters``: the number of the act that set its filters, 0 without one. ``held``: which comments
+    wait for a moderator.
     """
 
     record: RoomRecord
     recent: list[bytes]
     sanctions: list[bytes]
     filters: int = 0
+    held: Sequence[HeldKey] = ()
 
 
-_COLUMNS = ["room_id", "seq", "at", "kind", "user", "ref", "body"]
-_INSERT = insert_rows(entries, _COLUMNS)
-_HEADS = sa.select(rooms.c.id, rooms.c.head).where(
-    rooms.c.id.in_(sa.bindparam("ids", expanding=True))
-)
-_MOVE_HEAD = (
-    sa.update(rooms).where(rooms.c.id == sa.bindparam("key")).values(head=sa.bindparam("seq"))
-)
-_SET = (
-    sa.update(rooms).where(rooms.c.id == sa.bindparam("key")).values(settings=sa.bindparam("set"))
-)
 _READ = (
     sa.select(entries.c.seq, VISIBLE_BODY.label("body"))
     .where(entries.c.room_id == sa.bindparam("key"), entries.c.seq > sa.bindparam("after"))
@@ -153,7 +142,8 @@ class Archive(Database):
         with self._reading() as connection:
             sanctions = read_sanctions(connection, record.room_id)
             filters = find_filters(connection, record.room_id)
-        return OpenedRoom(record, [body for _, body in found], sanctions, filters)
+            held = read_held_keys(connection, record.room_id)
+        return OpenedRoom(record, [body for _, body in found], sanctions, filters, held)
 
     def load_or_create_room(self, name: str, new_epoch: str) -> RoomRecord:
         """Return the room; a new room gets the epoch ``new_epoch``."""
@@ -171,109 +161,17 @@ class Archive(Database):
         return _read_record(row)
 
     def append(self, batch: Iterable[UnsavedEntry]) -> list[StoredEntry]:
-        """Number and store a batch, which is durable when this returns; raises SQLAlchemyError.
-
-        In the same transaction, acts are stored, removals applied (``removals.py``), and a change
-        of settings replaces the room's settings. A late decision (``held.py``) is a duplicate.
-        """
+        """Number and store a batch (``appending.py``), which is durable when this returns."""
         batch = list(batch)
-        stored: list[StoredEntry] = []
-        rows: list[Row] = []
-        # What is no comment, with its place in the batch, and comments with an address: few.
-        others: list[int] = []
-        addressed: list[UnsavedEntry] = []
-        size = 0
         with self._writing() as connection:
-            heads = {
-                row.id: row.head
-                for row in connection.execute(_HEADS, {"ids": list({d.room_id for d in batch})})
-            }
-            before = dict(heads)
-            seen = find_refs(connection, batch)
-            late = find_late(connection, batch)
-            for place, unsaved in enumerate(batch):
-                entry, key = unsaved.entry, (unsaved.room_id, unsaved.user, unsaved.ref)
-                if unsaved.ref is not None and key in seen:
-                    stored.append(StoredEntry(seen[key], None))
-                    continue
-                if place in late:
-                    stored.append(StoredEntry(heads[unsaved.room_id], None))
-                    continue
-                if entry is None:
-                    others.append(len(stored))
-                    stored.append(StoredEntry(heads[unsaved.room_id], None))
-                    continue
-                heads[unsaved.room_id] += 1
-                seq = seen[key] = heads[unsaved.room_id]
-                numbered = number_entry(entry, seq)
-                kind = str(entry.__struct_config__.tag)
-                rows.append(
-                    (
-                        unsaved.room_id,
-                        seq,
-                        entry.at,
-                        kind,
-                        unsaved.user,
-                        unsaved.ref,
-                        numbered.body.decode(),
-                    )
-                )
-                if unsaved.act is not None or not isinstance(entry, Comment):
-                    others.append(len(stored))
-                if unsaved.address:
-                    addressed.append(unsaved)
-                stored.append(StoredEntry(seq, numbered))
-            if rows:
-                encoded = encode_rows(rows)
-                size = len(encoded)
-                connection.execute(_INSERT, {"rows": encoded})
-                moved = [
-                    {"key": room, "seq": head}
-                    for room, head in heads.items()
-                    if head != before[room]
-                ]
-                connection.execute(_MOVE_HEAD, moved)
-            if others:
-                store_removals(connection, [(batch[one], stored[one].seq) for one in others])
-                self._store_settings(connection, [batch[one] for one in others])
-                self._store_acts(connection, batch, stored, others)
-            # All entries of a batch are stored now.
+            appended = append_batch(connection, batch)
+            # All comments of a batch have their addresses stored with it: few of them are new.
+            addressed = [one for one in batch if one.address]
             addresses = self._addresses.find_new(addressed, _newest_time(addressed))
             record_addresses(connection, addresses)
         self._addresses.add(addresses)
-        self.written_pages += 4 + 2 * size // _PAGE_BYTES
-        return stored
-
-    def _store_acts(
-        self,
-        connection: sa.Connection,
-        batch: list[UnsavedEntry],
-        stored: list[StoredEntry],
-        places: list[int],
-    ) -> None:
-        """Store the acts at these places of a batch, and add them to the results."""
-        done = [
-            (place, batch[place].room_id, act)
-            for place in places
-            if (act := batch[place].act) is not None
-        ]
-        numbered = store_acts(connection, [(room_id, act) for _, room_id, act in done])
-        keys = [room_id for _, room_id, _ in done]
-        store_sanctions(connection, list(zip(keys, numbered, strict=True)))
-        for (place, room_id, _), one in zip(done, numbered, strict=True):
-            store_filters(connection, room_id, one, batch[place].payload)
-            store_held(connection, one, batch[place], stored[place].seq)
-            stored[place] = msgspec.structs.replace(stored[place], act=one)
-
-    def _store_settings(self, connection: sa.Connection, batch: list[UnsavedEntry]) -> None:
-        # With the room, because entries are trimmed.
-        chosen = [
-            {"key": unsaved.room_id, "set": msgspec.json.encode(unsaved.entry.settings).decode()}
-            for unsaved in batch
-            if isinstance(unsaved.entry, SettingsChange)
-        ]
-        if chosen:
-            connection.execute(_SET, chosen)
+        self.written_pages += 4 + 2 * appended.size // _PAGE_BYTES
+        return appended.stored
 
     def read(self, room_id: int, after: int, limit: int) -> list[tuple[int, bytes]]:
         """Return (seq, body) of the next ``limit`` entries after a seq, oldest first."""
@@ -296,8 +194,8 @@ class Archive(Database):
         with self._reading() as connection:
             return find_held(connection, room_id, number)
 
-    def read_held(self, room_id: int) -> list[tuple[int, bytes]]:
-        """Return the number and the body of the comments that wait, oldest first."""
+    def read_held(self, room_id: int) -> list[HeldRecord]:
+        """Return the comments that wait, oldest first."""
         with self._reading() as connection:
             return read_held(connection, room_id)
 
@@ -385,8 +283,8 @@ class Archive(Database):
         self.written_pages += CHECKPOINT_PAGES // 10
 
 
-def _newest_time(stored: list[UnsavedEntry]) -> int:
-    return max((one.entry.at for one in stored if one.entry is not None), default=0)
+def _newest_time(batch: list[UnsavedEntry]) -> int:
+    return max((one.at for one in batch), default=0)
 
 
 def _read_record(row: Any) -> RoomRecord:

@@ -7,6 +7,7 @@ import msgspec
 from chat.core.comment import Comment
 from chat.core.entry import Entry, NumberedEntry
 from chat.core.moderation.acts import Act, HoldAct, NumberedAct
+from chat.core.moderation.held import HeldRecord
 
 
 class UnsavedEntry(msgspec.Struct, frozen=True):
@@ -26,6 +27,16 @@ class UnsavedEntry(msgspec.Struct, frozen=True):
     payload: bytes = b""
 
     @property
+    def at(self) -> int:
+        """When it was made, in Unix milliseconds."""
+        return max(0 if one is None else one.at for one in (self.entry, self.act))
+
+    @property
+    def key(self) -> tuple[int, str, str | None]:
+        """The room, the sender and the sender's ref."""
+        return self.room_id, self.user, self.ref
+
+    @property
     def user(self) -> str:
         """The sender; a ref belongs to its sender."""
         if isinstance(self.act, HoldAct):
@@ -34,11 +45,15 @@ class UnsavedEntry(msgspec.Struct, frozen=True):
 
 
 class StoredEntry(msgspec.Struct, frozen=True):
-    """The result for one entry of a batch: its number; entry and act unless it is a duplicate."""
+    """The result for one entry of a batch: its number; entry and act unless it is a duplicate.
+
+    ``held``: how the comment stands that was held earlier under the same ref.
+    """
 
     seq: int
     entry: NumberedEntry | None
     act: NumberedAct | None = None
+    held: HeldRecord | None = None
 
     @property
     def dup(self) -> bool:

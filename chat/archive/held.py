@@ -6,13 +6,14 @@ The text is removed from the row when the comment is decided. The first decision
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 
 from chat.archive.batch import UnsavedEntry
 from chat.archive.schema import held
 from chat.core.moderation.acts import ClearAct, DecideAct, HoldAct, NumberedAct
+from chat.core.moderation.held import HELD_LIMIT, Decision, HeldKey, HeldRecord
 
 _OF_ROOM = held.c.room_id == sa.bindparam("key")
 _IS_OPEN = held.c.decision.is_(None)
@@ -23,27 +24,29 @@ _DECIDE = (
     .where(_OF_ROOM, _IS_OPEN, held.c.number == sa.bindparam("which"))
     .values(body="", decision=sa.bindparam("result"), seq=sa.bindparam("place"))
 )
-_CLEAR = sa.update(held).where(_OF_ROOM, _IS_OPEN).values(body="", decision="cleared")
+_CLEAR = sa.update(held).where(_OF_ROOM, _IS_OPEN).values(body="", decision=Decision.CLEARED)
 _CLEAR_USER = _CLEAR.where(held.c.user == sa.bindparam("whose"))
-_READ = sa.select(held.c.number, held.c.body).where(_OF_ROOM, _IS_OPEN).order_by(held.c.number)
+_READ = sa.select(held).where(_OF_ROOM, _IS_OPEN).order_by(held.c.number)
+# Many processes may each have added some more than the limit.
+_KEYS = (
+    sa.select(held.c.number, held.c.user, held.c.ref)
+    .where(_OF_ROOM, _IS_OPEN)
+    .order_by(held.c.number)
+    .limit(2 * HELD_LIMIT)
+)
 _TRIM = sa.delete(held).where(_OF_ROOM, held.c.at < sa.bindparam("cutoff"))
 
 
-class HeldRecord(msgspec.Struct, frozen=True):
-    """How a held comment stands.
-
-    ``decision``: ``approved``, ``rejected`` or ``cleared``; None while it waits. ``seq`` is the
-    approved comment's.
-    """
-
-    decision: str | None
-    seq: int | None
+def read_record(row: Any) -> HeldRecord:
+    """Return how the comment of a row stands."""
+    decision = None if row.decision is None else Decision(row.decision)
+    return HeldRecord(row.number, decision, row.seq, row.body.encode())
 
 
 def find_held(connection: sa.Connection, room_id: int, number: int) -> HeldRecord | None:
     """Return how the comment stands that an act has held; None if there is none."""
     row = connection.execute(_FIND, {"key": room_id, "which": number}).one_or_none()
-    return None if row is None else HeldRecord(row.decision, row.seq)
+    return None if row is None else read_record(row)
 
 
 def find_late(connection: sa.Connection, batch: Sequence[UnsavedEntry]) -> set[int]:
@@ -73,18 +76,21 @@ def find_late(connection: sa.Connection, batch: Sequence[UnsavedEntry]) -> set[i
     return late
 
 
-def store_held(
-    connection: sa.Connection, numbered: NumberedAct, unsaved: UnsavedEntry, seq: int
-) -> None:
+def store_held(connection: sa.Connection, numbered: NumberedAct, unsaved: UnsavedEntry) -> None:
     """Apply an act to the held comments, in the transaction that stores the act."""
     act, room_id = numbered.act, unsaved.room_id
     if isinstance(act, HoldAct):
         row = {"room_id": room_id, "number": act.id, "at": act.at, "user": act.user}
         body = unsaved.payload.decode()
-        connection.execute(_INSERT, {**row, "ref": unsaved.ref, "body": body})
+        connection.execute(_INSERT, {**row, "ref": act.ref, "body": body})
     elif isinstance(act, DecideAct):
-        result, place = ("approved", seq) if act.approved else ("rejected", None)
-        values = {"key": room_id, "which": act.held, "result": result, "place": place}
+        approved = act.approved
+        values = {
+            "key": room_id,
+            "which": act.held,
+            "result": Decision.APPROVED if approved else Decision.REJECTED,
+            "place": act.seq if approved else None,
+        }
         connection.execute(_DECIDE, values)
     elif isinstance(act, ClearAct):
         if act.user:
@@ -93,10 +99,15 @@ def store_held(
             connection.execute(_CLEAR, {"key": room_id})
 
 
-def read_held(connection: sa.Connection, room_id: int) -> list[tuple[int, bytes]]:
-    """Return the number and the body of the comments that wait, oldest first."""
-    found = connection.execute(_READ, {"key": room_id})
-    return [(row.number, row.body.encode()) for row in found]
+def read_held(connection: sa.Connection, room_id: int) -> list[HeldRecord]:
+    """Return the comments that wait, oldest first."""
+    return [read_record(row) for row in connection.execute(_READ, {"key": room_id})]
+
+
+def read_held_keys(connection: sa.Connection, room_id: int) -> list[HeldKey]:
+    """Return which comments wait, oldest first."""
+    found = connection.execute(_KEYS, {"key": room_id})
+    return [HeldKey(row.number, row.user, row.ref) for row in found]
 
 
 def trim_held(connection: sa.Connection, room_id: int, cutoff: int) -> None:

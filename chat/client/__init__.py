@@ -47,6 +47,7 @@ from chat.core.wire import (
     Batch,
     Bye,
     Cursor,
+    Held,
     Identity,
     Outgoing,
     Post,
@@ -139,7 +140,7 @@ class Client:
         self._limits = limits or ClientLimits()
         self._entries = Entries(cursor, self._limits.buffer)
         self._welcomed = asyncio.Event()
-        self._unanswered: dict[str, tuple[bytes, asyncio.Future[Ack]]] = {}
+        self._unanswered: dict[str, tuple[bytes, asyncio.Future[Ack | Held]]] = {}
         self._socket: Socket | None = None
         # If the name is refused, the client must not connect under another one.
         self._state = ConnectionState(polls=False, droppable=())
@@ -200,9 +201,10 @@ class Client:
         mode: Mode = Mode.SCROLL,
         color: str = WHITE,
         size: Size = Size.NORMAL,
-    ) -> Ack:
+    ) -> Ack | Held:
         """Post a comment; return its ack once it is durable. Raises PostRejected or ClientClosed.
 
+        ``Held`` is returned instead if it is durable and waits for a moderator.
         After a lost connection, and for up to a minute if the server cannot store it, the comment
         is sent again with the same ref. Other rejections are raised, also ``too_fast``.
         """
@@ -222,10 +224,10 @@ class Client:
         finally:
             self._unanswered.pop(ref, None)
 
-    async def _send_post(self, ref: str, message: bytes) -> Ack:
+    async def _send_post(self, ref: str, message: bytes) -> Ack | Held:
         if self._over is not None:
             raise self._over
-        outcome: asyncio.Future[Ack] = asyncio.get_running_loop().create_future()
+        outcome: asyncio.Future[Ack | Held] = asyncio.get_running_loop().create_future()
         self._unanswered[ref] = (message, outcome)
         if self._is_signed_in:
             self._send(message)
@@ -339,13 +341,13 @@ class Client:
             self._send_unanswered()
         elif isinstance(message, Reject) and not self._is_signed_in and message.ref is None:
             self._on_rejected_session(message)
-        elif isinstance(message, Ack | Reject):
+        elif isinstance(message, Ack | Held | Reject):
             _, outcome = self._unanswered.get(message.ref or "", (b"", None))
             if outcome is not None and not outcome.done():
-                if isinstance(message, Ack):
-                    outcome.set_result(message)
-                else:
+                if isinstance(message, Reject):
                     outcome.set_exception(PostRejected(message))
+                else:
+                    outcome.set_result(message)
         return True
 
     def _on_welcome(self, welcome: Welcome) -> None:

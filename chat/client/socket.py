@@ -14,12 +14,12 @@ import msgspec
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, websocket_connect
 
-from chat.core.wire import Ack, Identity, Outgoing, Ping, Pong, Reject, Welcome, encode
+from chat.core.wire import Ack, Held, Identity, Outgoing, Ping, Pong, Reject, Welcome, encode
 
 MESSAGE_LIMIT = 8 * 1_024 * 1_024
 NO_RESPONSE = 599  # Tornado's status when none came
 # Any other message may be older than the question.
-REPLIES = (Welcome, Pong, Ack, Reject, Identity)
+REPLIES = (Welcome, Pong, Ack, Held, Reject, Identity)
 
 Connect = Callable[[HTTPRequest], Awaitable[WebSocketClientConnection]]
 """Opens a WebSocket; raises HTTPClientError or OSError if it cannot be opened."""

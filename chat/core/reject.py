@@ -42,6 +42,7 @@ class Code(StrEnum):
     REPEATED = "repeated"
     FILTERED = "filtered"
     BAD_FILTER = "bad_filter"
+    NOT_APPROVED = "not_approved"
     NAME_EMPTY = "name_empty"
     NAME_TOO_LONG = "name_too_long"
     TOO_FAST = "too_fast"
@@ -124,6 +125,7 @@ REJECTIONS: dict[Code, _Rule] = {
     Code.REPEATED: _Rule(422, "Somebody has just posted the same text. Write something else."),
     Code.FILTERED: _Rule(422, "This room's filters do not accept this text."),
     Code.BAD_FILTER: _Rule(422, "Filter {detail}. Nothing was changed."),
+    Code.NOT_APPROVED: _Rule(422, "A moderator has not approved this comment."),
     # the text or name is not acceptable
     Code.TEXT_EMPTY: _Rule(422, "The text is empty or has no visible characters. Write something."),
     Code.TEXT_TOO_LONG: _Rule(

@@ -69,6 +69,13 @@ class SanctionRequest(Struct, frozen=True, forbid_unknown_fields=True):
     reason: str | None = None
 
 
+class DecisionRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of ``POST /api/rooms/{room}/held/{id}``."""
+
+    approve: bool
+    reason: str | None = None
+
+
 class FiltersRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """The body of ``PUT /api/rooms/{room}/filters``, and of the response to GET."""
 

@@ -48,6 +48,7 @@ class Links(StrEnum):
     """What happens to comments with links."""
 
     ALLOW = "allow"
+    HOLD = "hold"
     REJECT = "reject"
 
 
@@ -64,6 +65,7 @@ class Shield(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     unique_seconds: UniqueSeconds = 60
     links: Links = Links.REJECT
     max_length: MaxLength = MAX_TEXT_GRAPHEMES
+    hold_all: bool = False
 
 
 class RoomSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -72,7 +74,8 @@ class RoomSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     ``delay``: seconds by which comments are shown later, to match a delayed stream.
     ``slow_mode``: seconds between two comments of one user, 0 for no such wait.
     ``unique_seconds``: seconds in which no text may be posted twice, 0 for no such rule.
-    ``max_length``: characters in a comment. ``shield``: stricter rules, while there is one.
+    ``max_length``: characters in a comment. ``hold_all``: each comment waits for a moderator.
+    ``shield``: stricter rules, while there is one.
     """
 
     title: str = ""
@@ -83,6 +86,7 @@ class RoomSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     unique_seconds: int = 0
     links: Links = Links.ALLOW
     max_length: int = MAX_TEXT_GRAPHEMES
+    hold_all: bool = False
     shield: Shield | None = None
 
 
@@ -97,6 +101,7 @@ class SettingsPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     unique_seconds: UniqueSeconds | UnsetType | None = UNSET
     links: Links | UnsetType | None = UNSET
     max_length: MaxLength | UnsetType | None = UNSET
+    hold_all: bool | UnsetType | None = UNSET
 
 
 class SettingsChange(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="settings"):

@@ -24,8 +24,10 @@ from chat.core.entry import decode_entry
 from chat.core.history import History
 from chat.core.limits import RateLimit, RecentTexts, SlowMode
 from chat.core.moderation.acts import SanctionAct
+from chat.core.moderation.filters import Action
+from chat.core.moderation.held import Cause, HeldComment, HeldKey, HeldQueue
 from chat.core.moderation.room_filters import RoomFilters
-from chat.core.moderation.rules import check_author, check_text, find_rules
+from chat.core.moderation.rules import check_author, check_text, find_hold, find_rules
 from chat.core.moderation.sanctions import Sanctions
 from chat.core.reject import Code, Rejection, reject
 from chat.core.retraction import Removal, Retraction, encode_retracted, removes
@@ -74,6 +76,7 @@ class RoomState:
         "_slow_mode",
         "epoch",
         "filters",
+        "held",
         "history",
         "name",
         "sanctions",
@@ -88,6 +91,8 @@ class RoomState:
         settings: RoomSettings | None = None,
         ref_limit: int = REF_LIMIT,
         sanctions: Iterable[SanctionAct] = (),
+        held: Iterable[HeldKey] = (),
+        acts: int = 0,
     ) -> None:
         self.name = name
         self.epoch = epoch
@@ -99,6 +104,7 @@ class RoomState:
         self.settings = settings or RoomSettings()
         self.sanctions = Sanctions(sanctions)
         self.filters = RoomFilters()
+        self.held = HeldQueue(held, acts)
         # (user, ref) -> (seq, when), oldest first
         self._refs: OrderedDict[tuple[str, str], tuple[int, float]] = OrderedDict()
 
@@ -120,8 +126,8 @@ class RoomState:
 
     def admit(
         self, author: Author, post: Post, now: float, at: int, address: str = ""
-    ) -> Comment | Duplicate | Rejection:
-        """Decide on a post.
+    ) -> Comment | HeldComment | Duplicate | Rejection:
+        """Decide on a post: a comment is posted at once, or held for a moderator.
 
         ``now`` is the monotonic clock in seconds, ``at`` the server's clock in Unix milliseconds,
         ``address`` the hash of the sender's address. A post whose ref was accepted in the last two
@@ -147,17 +153,15 @@ class RoomState:
             return reject(Code.SLOW_MODE, retry_after=_round_up(wait))
         if wait := self._limits.take(sender, now):
             return reject(Code.TOO_FAST, retry_after=_round_up(wait))
-        text = clean_text(post.text)
+        text, cause = clean_text(post.text), None
         if not isinstance(text, Rejection) and not is_staff:
-            text = self._check_text(text, known_by, now) or self.filters.apply(text)
+            text, cause = self._check_text(text, known_by, now)
         if isinstance(text, Rejection):
             self._limits.give_back(sender)
             return text
         if not is_staff:
             self._slow_mode.record(sender, known_by, now)
-            if self._rules.unique_seconds:
-                self._recent_texts.record(text, known_by, now)
-        return Comment(
+        comment = Comment(
             seq=0,
             user=author.user,
             name=author.name,
@@ -169,17 +173,31 @@ class RoomState:
             size=post.size,
             role=author.role,
         )
+        return comment if cause is None else HeldComment(comment, cause)
 
     def _check_sanctions(self, author: Author, at: int, address: str) -> Rejection | None:
         # Users with tokens are known by name: they are not sanctioned for their address.
         return self.sanctions.check(author.user, at, address if author.is_guest else "")
 
-    def _check_text(self, text: str, known_by: object, now: float) -> Rejection | None:
-        if rejection := check_text(self._rules, text):
-            return rejection
-        if self._rules.unique_seconds and (wait := self._recent_texts.wait(text, known_by, now)):
-            return reject(Code.REPEATED, retry_after=_round_up(wait))
-        return None
+    def _check_text(
+        self, text: str, known_by: object, now: float
+    ) -> tuple[str | Rejection, Cause | None]:
+        """Return a viewer's text as it is shown, and why it is held; or why it is rejected."""
+        rules = self._rules
+        if rejection := check_text(rules, text):
+            return rejection, None
+        if rules.unique_seconds and (wait := self._recent_texts.wait(text, known_by, now)):
+            return reject(Code.REPEATED, retry_after=_round_up(wait)), None
+        verdict, cause = self.filters.check(text), find_hold(rules, text)
+        if verdict is not None and verdict.action in (Action.REJECT, Action.SHADOW):
+            return reject(Code.FILTERED), None
+        if rules.unique_seconds:
+            self._recent_texts.record(text, known_by, now)
+        if verdict is None:
+            return text, cause
+        if verdict.action is Action.HOLD:
+            cause = cause or Cause.FILTERS
+        return verdict.text, cause
 
     def withdraw(self, author: Author, post: Post) -> None:
         """Undo the accounting of an admitted post that was not stored."""

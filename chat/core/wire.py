@@ -173,6 +173,12 @@ class Ack(_Outgoing, frozen=True, tag="ack", omit_defaults=True):
     dup: bool = False
 
 
+class Held(_Outgoing, frozen=True, tag="held"):
+    """The post ``ref`` is stored and waits for a moderator; an ack or a reject follows later."""
+
+    ref: str | None
+
+
 class Reject(_Outgoing, frozen=True, tag="reject"):
     """A message was rejected."""
 
@@ -234,7 +240,7 @@ class Bye(_Outgoing, frozen=True, tag="bye"):
     reconnect_after: float | None
 
 
-Outgoing = Welcome | Batch | Ack | Reject | Viewers | Skip | Staff | Identity | Pong | Bye
+Outgoing = Welcome | Batch | Ack | Held | Reject | Viewers | Skip | Staff | Identity | Pong | Bye
 
 _encoder = msgspec.json.Encoder()
 
@@ -288,6 +294,46 @@ class Posted(Struct, frozen=True, omit_defaults=True):
     seq: int
     dup: bool = False
     session: str = ""
+
+
+class PostHeld(Struct, frozen=True, omit_defaults=True):
+    """The response, with status 202, to a ``POST /api/rooms/{room}/comments`` that is held.
+
+    A retry with the same ref tells what became of it. ``session`` is as in ``Posted``.
+    """
+
+    ref: str | None
+    held: bool = msgspec.field(default_factory=lambda: True)
+    session: str = ""
+
+
+class HeldItem(Struct, frozen=True):
+    """A comment that waits for a moderator; ``at`` is when it was sent, in Unix milliseconds."""
+
+    id: int
+    user: str
+    name: str
+    text: str
+    at: int
+    cause: str
+
+
+class HeldList(Struct, frozen=True):
+    """The response to ``GET /api/rooms/{room}/held``: what waits, oldest first."""
+
+    held: list[HeldItem]
+
+
+class DecisionDone(Struct, frozen=True):
+    """The response to ``POST /api/rooms/{room}/held/{id}``: what was decided first.
+
+    ``seq`` is the comment's if it was approved, otherwise the newest of the room.
+    """
+
+    id: int
+    approved: bool
+    epoch: str
+    seq: int
 
 
 class Guest(Struct, frozen=True):

@@ -15,6 +15,7 @@ import msgspec
 
 from chat.core.entry import Entry, NumberedEntry
 from chat.core.moderation.acts import Act, NumberedAct, SanctionAct
+from chat.core.moderation.held import HeldKey, HeldRecord
 from chat.core.moderation.users import UserRecord
 from chat.core.room_settings import RoomSettings
 
@@ -22,12 +23,14 @@ from chat.core.room_settings import RoomSettings
 class AppendResult(msgspec.Struct, frozen=True):
     """An entry's number; ``dup`` when an earlier post with the same ref has it.
 
-    ``act``: the number of the act that was stored with it, 0 without one.
+    ``act``: the number of the act that was stored with it, 0 without one. ``held``: how the comment
+    stands that was held earlier under the same ref.
     """
 
     seq: int
     dup: bool = False
     act: int = 0
+    held: HeldRecord | None = None
 
 
 class JournalRoom(msgspec.Struct, frozen=True):
@@ -35,7 +38,7 @@ class JournalRoom(msgspec.Struct, frozen=True):
 
     ``acts`` is the number of the newest act; ``sanctions`` are the acts that began those in force,
     and perhaps expired ones. ``filters`` is the number of the act that set the filters, 0 without
-    one.
+    one. ``held`` are the comments that wait for a moderator.
     """
 
     epoch: str
@@ -45,6 +48,7 @@ class JournalRoom(msgspec.Struct, frozen=True):
     acts: int = 0
     sanctions: Sequence[SanctionAct] = ()
     filters: int = 0
+    held: Sequence[HeldKey] = ()
 
 
 class JournalError(Exception):
@@ -111,7 +115,8 @@ class Journal(Protocol):
         overwritten in the archive. A change of settings also replaces the settings stored with the
         room. If the ref was used before, neither is stored. An act without an entry is stored
         alone. ``address`` is the hash of the sender's, to be kept with the user. ``payload`` is
-        stored beside an act that has one: the filters of a ``FiltersAct``.
+        stored beside an act that has one: the filters of a ``FiltersAct``, or the comment that a
+        ``HoldAct`` holds. A second decision on a held comment is not stored.
         """
 
     def is_consistent(self, room: str) -> bool:
@@ -142,6 +147,12 @@ class Journal(Protocol):
         With ``before``, those in force before that act; only the last few are kept. Raises
         ReadFailed.
         """
+
+    async def read_held(self, room: str) -> list[HeldRecord]:
+        """Return the comments that wait for a moderator, oldest first; raises ReadFailed."""
+
+    async def find_held(self, room: str, number: int) -> HeldRecord | None:
+        """Return how the comment stands that an act has held; raises ReadFailed."""
 
     async def trim(self, cutoff: int) -> int:
         """Delete entries and acts of all rooms older than ``cutoff``, in Unix milliseconds.

@@ -65,6 +65,10 @@ class Delivery:
         """Return the open room that has this key in the archive, if there is one."""
         return [name for name, one in self._rooms.items() if one.room_id == room_id]
 
+    def has_delivered(self, room_id: int, seq: int) -> bool:
+        """Return whether the entries up to a seq were delivered, if the room is open."""
+        return all(one.delivered >= seq for one in self._rooms.values() if one.room_id == room_id)
+
     def mark_inconsistent(self, rooms: set[str]) -> None:
         """Record that a commit failed that concerns these rooms."""
         self.inconsistent |= rooms & self._rooms.keys()

@@ -17,6 +17,7 @@ import msgspec
 from chat.archive import Archive, OpenedRoom, StoredEntry, UnsavedEntry
 from chat.core.entry import Entry
 from chat.core.moderation.acts import Act, DecideAct, SanctionAct, decode_act
+from chat.core.moderation.held import HeldRecord
 from chat.core.moderation.users import UserRecord
 from chat.core.retraction import Removal
 from chat.environment import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock
@@ -229,6 +230,16 @@ class LocalJournal:
         read = partial(self._archive.read_filters, self._delivery.find_key(room), before)
         return await self._threads.read(read)
 
+    async def read_held(self, room: str) -> list[HeldRecord]:
+        """Read from the archive, concurrently with the writer."""
+        read = partial(self._archive.read_held, self._delivery.find_key(room))
+        return await self._threads.read(read)
+
+    async def find_held(self, room: str, number: int) -> HeldRecord | None:
+        """Read from the archive, concurrently with the writer."""
+        find = partial(self._archive.find_held, self._delivery.find_key(room), number)
+        return await self._threads.read(find)
+
     async def trim(self, cutoff: int) -> int:
         """Delete old entries and acts in steps."""
         archive, count = self._archive, 0
@@ -237,7 +248,7 @@ class LocalJournal:
             while not self._closing:
                 find = partial(archive.find_old, room_id, cutoff, self._limits.trim_step, now)
                 last, found = await self._threads.read(find)
-                if not found:
+                if not found or not self._delivery.has_delivered(room_id, last):
                     break
                 # First from memory: if the deletion fails it may have taken place, and what it
                 # left can still be read from the archive.
@@ -362,8 +373,10 @@ def _describe_room(opened: OpenedRoom) -> JournalRoom:
         record.acts,
         sanctions,
         opened.filters,
+        opened.held,
     )
 
 
 def _describe_result(stored: StoredEntry) -> AppendResult:
-    return AppendResult(stored.seq, stored.dup, 0 if stored.act is None else stored.act.id)
+    act = 0 if stored.act is None else stored.act.id
+    return AppendResult(stored.seq, stored.dup, act, stored.held)

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from chat.core import wire
 from chat.core.budgets import address_key
 from chat.core.comment import Role, clean_name
+from chat.core.moderation.held import HeldPost
 from chat.core.query import read_query
 from chat.core.reject import Code, Rejection, reject
 from chat.core.requests import GuestRequest, HttpPost, decode_body
@@ -230,12 +231,22 @@ class Comments(ApiHandler):
         outcome = asyncio.shield(
             self.services.hub.post(room, author, body.to_post(), address_key(self.address))
         )
-        ack = self.require(await outcome)
-        self.set_status(201)
+        result = await outcome
+        if isinstance(result, Rejection):
+            raise Refused(result)
+        if isinstance(result, HeldPost):
+            self.set_status(202)
+            session = self._offer_session(author, result.is_repeated)
+            self.write_json(wire.PostHeld(result.ref, session=session))
+        else:
+            self.set_status(201)
+            session = self._offer_session(author, result.dup)
+            self.write_json(wire.Posted(result.ref, result.epoch, result.seq, result.dup, session))
+
+    def _offer_session(self, author: Author, is_repeated: bool) -> str:
         # A repeated post without a session may come from someone else who saw it.
-        is_offered = author.chose_name if token is not None else not ack.dup
-        offered = self.services.guests.sign(author) if is_offered else ""
-        self.write_json(wire.Posted(ack.ref, ack.epoch, ack.seq, ack.dup, offered))
+        is_offered = not is_repeated if self.read_token() is None else author.chose_name
+        return self.services.guests.sign(author) if is_offered else ""
 
     def _find_author(self, token: str | None, body: HttpPost, room: str) -> Author:
         if token is None:

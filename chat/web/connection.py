@@ -19,12 +19,14 @@ from chat.core import frames, wire
 from chat.core.budgets import FRAGMENT_COST, POSTS_IN_FLIGHT
 from chat.core.comment import MODERATORS, clean_name
 from chat.core.frames import FrameError, FrameReader, Message
+from chat.core.moderation.held import HeldPost
 from chat.core.reject import TOO_LARGE, TOO_MANY, TOO_MANY_ERRORS, Closing, Code, Rejection, reject
 from chat.core.room_state import Author
 from chat.core.wire import Cursor
 from chat.fanout.batch_cache import DEFLATE, build_text_frame
 from chat.fanout.recipient import ViewerState
-from chat.room import Outcome, Room
+from chat.posts import Outcome
+from chat.room import Room
 from chat.web.frame_writer import FrameWriter
 from chat.web.graceful_close import read_to_end
 from chat.web.message_budget import MessageBudget
@@ -212,6 +214,10 @@ class Connection(FrameWriter):
         result = outcome.result()
         if isinstance(result, Rejection):
             self._send_reject(ref, result)
+        elif isinstance(result, HeldPost):
+            self.send_message(wire.Held(ref))
+            if not self._has_left():
+                self._room.await_decision(self, result)
         else:
             self.send_message(result)
 
@@ -345,6 +351,7 @@ class Connection(FrameWriter):
             self._connections.count -= 1
         super()._leave()
         self._sign_out()
+        self._room.forget_author(self)
         self._resume_reading()
 
     def _sign_out(self) -> None:

@@ -16,7 +16,8 @@ from chat.core.wire import Ack, Post
 from chat.hub import Hub
 from chat.journal import JournalRoom
 from chat.journal.local import JournalLimits, LocalJournal
-from chat.room import RETRY_LIMIT, Room
+from chat.posts import RETRY_LIMIT
+from chat.room import Room
 from chat.rooms import ROOM_IDLE_SECONDS
 from tests.support.audience_harness import SocketViewer
 from tests.support.hub_harness import AUTHOR, enter, open_hub, poll, post, run

@@ -25,6 +25,8 @@ ENDPOINTS: list[tuple[str, str, Any]] = [
     ("POST", "clear", {}),
     ("GET", "log", None),
     ("GET", "users/g-1", None),
+    ("GET", "held", None),
+    ("POST", "held/1", {"approve": True}),
     ("GET", "sanctions", None),
     ("POST", "sanctions", {"user": "g-1", "kind": "mute"}),
     ("DELETE", "sanctions/1", None),

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from chat.archive import Archive
+from chat.core.moderation.held import HeldPost
 from chat.core.reject import Rejection
 from chat.core.room_state import Author
 from chat.core.wire import Ack, Cursor, Page, Post
@@ -49,7 +50,9 @@ async def enter(hub: Hub, name: str) -> Room:
     return room
 
 
-async def post(hub: Hub, room: Room, text: str, ref: str | None = None) -> Ack | Rejection:
+async def post(
+    hub: Hub, room: Room, text: str, ref: str | None = None
+) -> Ack | HeldPost | Rejection:
     return await asyncio.shield(hub.post(room, AUTHOR, Post(text, ref)))
 
 

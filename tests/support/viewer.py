@@ -98,9 +98,9 @@ class Viewer:
         self.socket.send(json.dumps({"type": type, **fields}))
 
     def post(self, text: str, **fields: Any) -> dict[str, Any]:
-        """Post, and return the ack or the reject."""
+        """Post, and return the ack, held or reject."""
         self.send("post", text=text, **fields)
-        return self.wait_for("ack", "reject")
+        return self.wait_for("ack", "held", "reject")
 
     def post_many(self, texts: list[str]) -> None:
         """Post one after the other without waiting, then wait for all acks.

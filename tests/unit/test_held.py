@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from chat.archive import Archive, UnsavedEntry
-from chat.archive.held import HeldRecord
 from chat.core.comment import Comment
-from chat.core.moderation.acts import ClearAct, DecideAct, HoldAct
+from chat.core.moderation.acts import ClearAct, DecideAct, HoldAct, decode_act
+from chat.core.moderation.held import Decision, HeldQueue, HeldRecord
 from tests.support.journal_harness import make_opener, run
 
 COMMENT = Comment(seq=0, user="owl", name="Owl", text="hello", at=5)
@@ -25,10 +25,13 @@ def archive() -> Iterator[Archive]:
     opened.close()
 
 
-def hold(archive: Archive, user: str = "owl", at: int = 5) -> int:
-    act = HoldAct(at=at, by="", by_name="", user=user, name="Owl", cause="hold_all")
-    payload = msgspec.json.encode(COMMENT)
-    stored = archive.append([UnsavedEntry(1, None, act=act, payload=payload)])[0]
+def held(user: str = "owl", at: int = 5, ref: str | None = None) -> UnsavedEntry:
+    act = HoldAct(at=at, by="", by_name="", user=user, name="Owl", cause="hold_all", ref=ref)
+    return UnsavedEntry(1, None, ref, act, payload=msgspec.json.encode(COMMENT))
+
+
+def hold(archive: Archive, user: str = "owl", at: int = 5, ref: str | None = None) -> int:
+    stored = archive.append([held(user, at, ref)])[0]
     assert stored.act is not None
     return stored.act.id
 
@@ -48,12 +51,12 @@ def test_held_comment_is_no_entry_until_it_is_approved(archive: Archive) -> None
     archive.load_or_create_room("demo", "e")
     number = hold(archive)
     assert archive.read(1, 0, 10) == []
-    assert [one for one, _ in archive.read_held(1)] == [number]
+    assert [one.number for one in archive.read_held(1)] == [number]
     stored = archive.append([decision(number, approved=True)])[0]
     assert (stored.seq, stored.dup) == (1, False)
     assert [seq for seq, _ in archive.read(1, 0, 10)] == [1]
     assert archive.read_held(1) == []
-    assert archive.find_held(1, number) == HeldRecord("approved", 1)
+    assert archive.find_held(1, number) == HeldRecord(number, Decision.APPROVED, 1)
 
 
 @pytest.mark.parametrize("together", [True, False])
@@ -64,7 +67,9 @@ def test_first_decision_counts(archive: Archive, first: bool, together: bool) ->
     both = [decision(number, first), decision(number, not first)]
     results = archive.append(both) if together else [archive.append([one])[0] for one in both]
     assert [one.dup for one in results] == [False, True]
-    expected = HeldRecord("approved", 1) if first else HeldRecord("rejected", None)
+    expected = (
+        HeldRecord(number, Decision.APPROVED, 1) if first else HeldRecord(number, Decision.REJECTED)
+    )
     assert archive.find_held(1, number) == expected
     assert len(archive.read(1, 0, 10)) == first
     assert len(archive.read_acts(1, 0, 10)) == 2
@@ -84,7 +89,7 @@ def test_cleared_comment_cannot_be_approved(archive: Archive, together: bool) ->
     results = archive.append(both) if together else [archive.append([one])[0] for one in both]
     assert results[1].dup
     assert archive.read(1, 0, 10) == []
-    assert archive.find_held(1, number) == HeldRecord("cleared", None)
+    assert archive.find_held(1, number) == HeldRecord(number, Decision.CLEARED)
 
 
 def test_clear_of_another_user_does_not_keep_a_comment_from_being_approved(
@@ -101,7 +106,53 @@ def test_clear_of_a_user_leaves_what_others_wait_for(archive: Archive) -> None:
     hold(archive)
     other = hold(archive, user="fox")
     archive.append([clear("owl")])
-    assert [number for number, _ in archive.read_held(1)] == [other]
+    assert [one.number for one in archive.read_held(1)] == [other]
+
+
+@pytest.mark.parametrize("approved", [True, False])
+def test_ref_tells_how_a_held_comment_stands(archive: Archive, approved: bool) -> None:
+    archive.load_or_create_room("demo", "e")
+    number = hold(archive, ref="r")
+    # As it would be posted now that nothing is held, and as it was.
+    retries = [UnsavedEntry(1, COMMENT, "r"), held(ref="r")]
+    waiting = archive.append(retries)
+    assert all(one.dup and one.held is not None for one in waiting)
+    assert [one.held.decision for one in waiting if one.held] == [None, None]
+    archive.append([decision(number, approved)])
+    result = Decision.APPROVED if approved else Decision.REJECTED
+    for one in archive.append(retries):
+        assert one.held == HeldRecord(number, result, 1 if approved else None)
+        assert one.seq == approved
+
+
+def test_same_ref_twice_in_a_batch_is_held_once(archive: Archive) -> None:
+    archive.load_or_create_room("demo", "e")
+    first, second = archive.append([held(ref="r"), held(ref="r")])
+    assert first.act is not None
+    assert second.held == HeldRecord(first.act.id)
+    assert len(archive.read_held(1)) == 1
+
+
+def test_ref_of_another_user_is_held_as_well(archive: Archive) -> None:
+    archive.load_or_create_room("demo", "e")
+    hold(archive, ref="r")
+    hold(archive, user="fox", ref="r")
+    assert len(archive.read_held(1)) == 2
+
+
+def test_queue_of_an_opened_room_is_that_which_was_followed(archive: Archive) -> None:
+    archive.load_or_create_room("demo", "e")
+    queue = HeldQueue()
+    for ref in ("a", "b", "c"):
+        hold(archive, ref=ref)
+    archive.append([decision(2, approved=True)])
+    for body in archive.read_acts(1, 0, 10):
+        queue.apply(decode_act(body).act)
+    opened = HeldQueue(archive.open_rooms({"demo": None}, 10)["demo"].held, 4)
+    for one in (queue, opened):
+        assert [one.find("owl", ref) for ref in ("a", "b", "c")] == [1, None, 3]
+        # The decision is the fourth act, and there is no fifth.
+        assert [one.is_decided(number) for number in (1, 2, 3, 5)] == [False, True, False, False]
 
 
 def test_held_comments_are_trimmed_with_their_acts(archive: Archive) -> None:
@@ -109,7 +160,7 @@ def test_held_comments_are_trimmed_with_their_acts(archive: Archive) -> None:
     old, new = hold(archive, at=5), hold(archive, at=50)
     archive.trim_acts(1, 20)
     assert archive.find_held(1, old) is None
-    assert [number for number, _ in archive.read_held(1)] == [new]
+    assert [one.number for one in archive.read_held(1)] == [new]
 
 
 def test_text_of_a_decided_comment_leaves_the_file(tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ from chat.core.comment import Comment, Role
 from chat.core.history import History
 from chat.core.limits import RateLimit, RecentTexts
 from chat.core.moderation.filters import Action, Filter, FilterSet, Match, compile_filters
+from chat.core.moderation.held import HeldComment
 from chat.core.moderation.rules import has_link
 from chat.core.reject import Rejection
-from chat.core.room_settings import Links, RoomSettings, WhoMayPost
+from chat.core.room_settings import Links, RoomSettings, Shield, WhoMayPost
 from chat.core.room_state import Author, RoomState
 from chat.core.wire import Post
 
@@ -36,8 +37,10 @@ def make_room(settings: RoomSettings, rate: float = 0) -> RoomState:
 def post(
     room: RoomState, text: str = "hi", author: Author = GUEST, now: float = 0.0, ref: str = ""
 ) -> str | None:
-    """Return the code with which a post is rejected, or None."""
+    """Return the code with which a post is rejected, why it is held, or None."""
     outcome = room.admit(author, Post(text, ref or None), now, at=0)
+    if isinstance(outcome, HeldComment):
+        return f"held: {outcome.cause}"
     assert isinstance(outcome, Comment | Rejection)
     return outcome.code if isinstance(outcome, Rejection) else None
 
@@ -51,6 +54,8 @@ def try_rule(rule: str, author: Author) -> str | None:
             return post(make_room(RoomSettings(who_may_post=WhoMayPost.MODERATORS)), "hi", author)
         case "links":
             return post(make_room(RoomSettings(links=Links.REJECT)), LINK, author)
+        case "hold_all":
+            return post(make_room(RoomSettings(hold_all=True)), "hi", author)
         case "max_length":
             return post(make_room(RoomSettings(max_length=3)), "four", author)
         case "slow_mode":
@@ -108,10 +113,44 @@ def test_rule_applies_to_whom_the_documentation_says(
         ("max_length", "guest", "text_too_long"),
         ("unique_seconds", "guest", "repeated"),
         ("filters", "guest", "filtered"),
+        ("hold_all", "guest", "held: hold_all"),
     ],
 )
 def test_rule_has_its_code(rule: str, user: str, code: str) -> None:
     assert try_rule(rule, USERS[user]) == code
+
+
+@pytest.mark.parametrize(
+    ("settings", "actions", "outcome"),
+    [
+        (RoomSettings(links=Links.HOLD), [], "held: links"),
+        (RoomSettings(), [Action.HOLD], "held: filters"),
+        (RoomSettings(), [Action.HOLD, Action.MASK], "held: filters"),
+        (RoomSettings(links=Links.HOLD), [Action.HOLD], "held: links"),
+        (RoomSettings(links=Links.HOLD, hold_all=True), [Action.MASK], "held: hold_all"),
+        (RoomSettings(hold_all=True), [Action.REJECT], "filtered"),
+        (RoomSettings(links=Links.REJECT, hold_all=True), [], "links"),
+        (RoomSettings(shield=Shield(hold_all=True, links=Links.ALLOW)), [], "sign_in_needed"),
+    ],
+)
+def test_comment_is_held_for_the_first_cause_unless_it_is_rejected(
+    settings: RoomSettings, actions: list[Action], outcome: str
+) -> None:
+    room = make_room(settings)
+    compiled = compile_filters([Filter(Match.WORD, "see", action) for action in actions])
+    assert isinstance(compiled, FilterSet)
+    room.filters.use(1, compiled)
+    assert post(room, LINK) == outcome
+
+
+def test_what_is_masked_is_masked_in_a_held_comment() -> None:
+    room = make_room(RoomSettings(hold_all=True))
+    compiled = compile_filters([Filter(Match.WORD, "see", Action.MASK)])
+    assert isinstance(compiled, FilterSet)
+    room.filters.use(1, compiled)
+    held = room.admit(GUEST, Post("see you"), 0.0, at=0)
+    assert isinstance(held, HeldComment)
+    assert held.comment.text == "*** you"
 
 
 @pytest.mark.parametrize(

@@ -90,23 +90,28 @@ class FiltersAct(_Act, frozen=True, kw_only=True, tag="filters"):
 
 
 class HoldAct(_Act, frozen=True, kw_only=True, tag="hold"):
-    """A comment of ``user`` waits for a moderator, because of ``cause``; ``id`` names it."""
+    """A comment of ``user`` waits for a moderator, because of ``cause``; ``id`` names it.
+
+    ``ref`` is the author's own id for it. ``by`` is empty: nobody did this.
+    """
 
     user: str
     name: str
     cause: str
+    ref: str | None = None
 
 
 class DecideAct(_Act, frozen=True, kw_only=True, tag="decide"):
     """The comment that the act ``held`` has held, by ``user``, was approved or not.
 
-    An approved comment is the entry that is stored with this act.
+    An approved comment is the entry ``seq``, which is stored with this act.
     """
 
     held: int
     approved: bool
     user: str
     name: str
+    seq: int = 0
 
 
 Act = RetractAct | ClearAct | SettingsAct | SanctionAct | LiftAct | FiltersAct | HoldAct | DecideAct

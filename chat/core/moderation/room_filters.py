@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chat.core.moderation.filters import Action, FilterSet
+from chat.core.moderation.filters import FilterSet, FilterVerdict
 from chat.core.reject import Code, Rejection, reject
 
 LOAD_SECONDS = 1.0
@@ -50,9 +50,6 @@ class RoomFilters:
             return reject(Code.BUSY, retry_after=LOAD_SECONDS)
         return None
 
-    def apply(self, text: str) -> str | Rejection:
-        """Return a text with what is to be masked replaced, or why it is not accepted."""
-        verdict = None if self.compiled is None else self.compiled.check(text)
-        if verdict is None:
-            return text
-        return reject(Code.FILTERED) if verdict.action is not Action.MASK else verdict.text
+    def check(self, text: str) -> FilterVerdict | None:
+        """Decide on a text that ``clean_text`` has returned; None if nothing matches."""
+        return None if self.compiled is None else self.compiled.check(text)

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from chat.core.comment import reject_length
 from chat.core.folding import fold
 from chat.core.graphemes import count_graphemes
+from chat.core.moderation.held import Cause
 from chat.core.reject import Code, Rejection, reject
 from chat.core.room_settings import Links, RoomSettings, WhoMayPost
 
@@ -41,6 +42,7 @@ def find_rules(settings: RoomSettings) -> RoomSettings:
         unique_seconds=max(settings.unique_seconds, shield.unique_seconds),
         links=max(settings.links, shield.links, key=list(Links).index),
         max_length=min(settings.max_length, shield.max_length),
+        hold_all=settings.hold_all or shield.hold_all,
     )
 
 
@@ -62,6 +64,13 @@ def check_text(settings: RoomSettings, text: str) -> Rejection | None:
     if settings.links is Links.REJECT and has_link(text):
         return reject(Code.LINKS)
     return None
+
+
+def find_hold(settings: RoomSettings, text: str) -> Cause | None:
+    """Return why a viewer's text, which was accepted, waits for a moderator in the room."""
+    if settings.hold_all:
+        return Cause.HOLD_ALL
+    return Cause.LINKS if settings.links is Links.HOLD and has_link(text) else None
 
 
 def has_link(text: str) -> bool:

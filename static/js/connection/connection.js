@@ -119,7 +119,8 @@ export class Connection extends EventTarget {
   }
 
   /**
-   * Posts a comment, now or after the next reconnect. An `accepted` or `rejected` event follows.
+   * Posts a comment, now or after the next reconnect. An `accepted`, `held` or `rejected` event follows; after `held`
+   * one of the others, if the connection lasts until a moderator has decided.
    * @param {import('./wire.js').Post} post
    * @returns {string | null} its ref; null when too many are pending
    */
@@ -194,6 +195,9 @@ export class Connection extends EventTarget {
       case 'ack':
         if (message.session) this.#session.store(message.session);
         return this.#emit('accepted', { ref: message.ref, seq: message.seq, post: this.#outbox.accept(message.ref) });
+      case 'held':
+        if (message.session) this.#session.store(message.session);
+        return this.#emit('held', { ref: message.ref, post: this.#outbox.accept(message.ref) });
       case 'reject':
         return this.#onReject(message);
       case 'identity':

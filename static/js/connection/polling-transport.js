@@ -152,7 +152,7 @@ export function openPolling(address, listener) {
     try {
       const response = await send().catch((error) => (error instanceof TokenRefused ? send() : Promise.reject(error)));
       token = response.session ?? token; // it has the newest name
-      emit({ type: 'ack', ...response });
+      emit({ type: response.held ? 'held' : 'ack', ...response });
     } catch (error) {
       if (error instanceof ErrorResponse && error.code) {
         if (error.code.startsWith('name_')) name = ''; // the next posts go without it

@@ -12,7 +12,7 @@ const WELCOME_TIMEOUT_MS = 10_000;
 const PING_AFTER_MS = 45_000;
 const RESPONSE_TIMEOUT_MS = 5_000;
 const ABNORMAL_CLOSURE = 1006;
-const REPLIES = new Set(['welcome', 'pong', 'ack', 'reject', 'identity']); // any other message may have been sent before the ping
+const REPLIES = new Set(['welcome', 'pong', 'ack', 'held', 'reject', 'identity']); // any other message may have been sent before the ping
 
 /**
  * @param {Address} address

@@ -79,6 +79,7 @@ export class Composer {
       this.#showCount();
     });
     connection.addEventListener('accepted', (event) => this.#onAccepted(/** @type {CustomEvent} */ (event).detail));
+    connection.addEventListener('held', (event) => this.#onHeld(/** @type {CustomEvent} */ (event).detail));
     connection.addEventListener('rejected', (event) => this.#onRejected(/** @type {CustomEvent} */ (event).detail));
     connection.addEventListener('state', () => {
       if (connection.state === 'live' && this.#hint.dataset.tone === 'kept') this.#showHint('');
@@ -151,8 +152,15 @@ export class Composer {
     this.#startWait(this.#rules.slowSeconds);
   }
 
+  /** @param {{post?: Post}} outcome */
+  #onHeld(outcome) {
+    this.#onAccepted(outcome);
+    this.#showHint(t('composer.held'), 'kept');
+  }
+
   /** @param {{post?: Post, code: string, message: string, retryAfter: number | null}} outcome */
   #onRejected({ post, retryAfter, ...rejection }) {
+    if (rejection.code === 'not_approved') return this.#showHint(rejectionText(rejection), 'kept'); // sent long ago: not to be corrected
     const free = this.#field.value.trim() === '' && this.#recalled < 0;
     if (post && free) this.#setText(post.text);
     const reason = rejectionText(rejection);

@@ -57,7 +57,7 @@ export function showUnsent(connection, scheduler) {
     posts.set(ref, { text: post.text, at: performance.now() });
     update();
   });
-  for (const type of ['accepted', 'rejected']) {
+  for (const type of ['accepted', 'held', 'rejected']) {
     connection.addEventListener(type, (event) => {
       if (posts.delete(/** @type {CustomEvent} */ (event).detail.ref)) update();
     });

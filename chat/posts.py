@@ -1,0 +1,156 @@
+"""The posts of a room: what is admitted is stored once, and each has one outcome."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from chat.core import wire
+from chat.core.comment import Comment
+from chat.core.moderation.acts import HoldAct
+from chat.core.moderation.held import Decision, HeldComment, HeldPost, HeldRecord
+from chat.core.reject import Code, Rejection, reject
+from chat.core.room_state import Author, Duplicate, RoomState
+from chat.environment import Clock
+from chat.journal import AppendFailed, AppendResult, Busy, Journal
+from chat.metrics import Metrics
+
+RETRY_LIMIT = 8
+BUSY_SECONDS = 1.0
+
+Result = wire.Ack | HeldPost | Rejection
+
+Outcome = asyncio.Future[Result]
+"""The result of a post. Retries share the future: await it through ``asyncio.shield()``."""
+
+
+class _PendingPost(msgspec.Struct):
+    """The retries of a post that is being stored, and the outcome that all of them share."""
+
+    retries: int = 0
+    retry_outcome: Outcome | None = None
+
+
+class Posts:
+    """The posts of one room. ``in_flight`` is how many are being stored."""
+
+    def __init__(self, state: RoomState, journal: Journal, metrics: Metrics, clock: Clock) -> None:
+        self._state = state
+        self._journal = journal
+        self._metrics = metrics
+        self._clock = clock
+        # Those in flight that have a ref, by user and ref.
+        self._pending: dict[tuple[str, str], _PendingPost] = {}
+        self.in_flight = 0
+
+    def post(self, author: Author, post: wire.Post, now: float, at: int, address: str) -> Outcome:
+        """Post a comment; return a future of its ack, set once it is durable, or of a rejection.
+
+        A comment that is held is durable, too, and waits for a moderator. ``now`` is the monotonic
+        clock in seconds, ``at`` the server's clock in Unix milliseconds, ``address`` the hash of
+        the sender's address. Retries of a post in flight share one future, whose ack has ``dup``.
+        """
+        key = None if post.ref is None else (author.user, post.ref)
+        if key is not None and (pending := self._pending.get(key)) is not None:
+            return self._retry(pending)
+        if key is not None and (number := self._state.held.find(*key)) is not None:
+            return _resolved(HeldPost(post.ref, number, is_repeated=True))
+        admitted = self._state.admit(author, post, now, at, address)
+        if isinstance(admitted, Rejection):
+            return self.reject(admitted)
+        if isinstance(admitted, Duplicate):
+            return _resolved(wire.Ack(post.ref, self._state.epoch, admitted.seq, dup=True))
+        try:
+            appended = self._append(admitted, post.ref, address)
+        except Busy:
+            self._state.withdraw(author, post)
+            return self.reject(reject(Code.BUSY, retry_after=BUSY_SECONDS))
+        self.in_flight += 1
+        outcome: Outcome = asyncio.get_running_loop().create_future()
+        if key is not None:
+            self._pending[key] = _PendingPost()
+
+        def finish(appended: asyncio.Future[AppendResult]) -> None:
+            self.in_flight -= 1
+            self._state.held.storing -= isinstance(admitted, HeldComment)
+            result = self._conclude(author, post, appended)
+            _resolve(outcome, result)
+            if key is not None and (retried := self._pending.pop(key).retry_outcome) is not None:
+                if isinstance(result, wire.Ack):
+                    result = msgspec.structs.replace(result, dup=True)
+                _resolve(retried, result)
+
+        appended.add_done_callback(finish)
+        return outcome
+
+    def _append(
+        self, admitted: Comment | HeldComment, ref: str | None, address: str
+    ) -> asyncio.Future[AppendResult]:
+        room, held = self._state.name, self._state.held
+        if isinstance(admitted, Comment):
+            return self._journal.append(room, admitted, ref, address=address)
+        if held.is_full:
+            raise Busy
+        comment = admitted.comment
+        act = HoldAct(
+            at=comment.at,
+            by="",
+            by_name="",
+            user=comment.user,
+            name=comment.name,
+            cause=admitted.cause,
+            ref=ref,
+        )
+        body = msgspec.json.encode(admitted)
+        appended = self._journal.append(room, None, ref, act, address, body)
+        held.storing += 1
+        return appended
+
+    def reject(self, rejection: Rejection) -> Outcome:
+        """Count a rejection, and return it as a post's outcome."""
+        return _resolved(self._metrics.count_rejection(rejection))
+
+    def _retry(self, pending: _PendingPost) -> Outcome:
+        if pending.retries >= RETRY_LIMIT:
+            return self.reject(reject(Code.BUSY, retry_after=BUSY_SECONDS))
+        pending.retries += 1
+        if pending.retry_outcome is None:
+            pending.retry_outcome = asyncio.get_running_loop().create_future()
+        return pending.retry_outcome
+
+    def _conclude(
+        self, author: Author, post: wire.Post, appended: asyncio.Future[AppendResult]
+    ) -> Result:
+        """Return the result of a post whose append has ended."""
+        try:
+            result = appended.result()
+        except AppendFailed:
+            self._state.withdraw(author, post)
+            return self._metrics.count_rejection(reject(Code.NOT_KEPT, retry_after=BUSY_SECONDS))
+        held = HeldRecord(result.act) if result.act else result.held
+        if held is not None and held.decision is not Decision.APPROVED:
+            return self._describe_held(post.ref, held, result.dup)
+        if post.ref is not None:
+            self._state.remember(author.user, post.ref, result.seq, self._clock.monotonic())
+        return wire.Ack(post.ref, self._state.epoch, result.seq, result.dup)
+
+    def _describe_held(self, ref: str | None, held: HeldRecord, is_repeated: bool) -> Result:
+        if held.decision is not None:
+            return self._metrics.count_rejection(reject(Code.NOT_APPROVED))
+        if self._state.held.is_decided(held.number):
+            # Since this was read: the next retry is told how.
+            return self._metrics.count_rejection(reject(Code.BUSY, retry_after=BUSY_SECONDS))
+        return HeldPost(ref, held.number, is_repeated)
+
+
+def _resolved(result: Result) -> Outcome:
+    outcome: Outcome = asyncio.get_running_loop().create_future()
+    outcome.set_result(result)
+    return outcome
+
+
+def _resolve(outcome: Outcome, result: Result) -> None:
+    # Done already if a caller cancelled it without a shield.
+    if not outcome.done():
+        outcome.set_result(result)
