@@ -30,6 +30,7 @@ _ROOM_OPTIONS = {
     "--links": ("ACTION", "allow, hold or reject comments with links"),
     "--max-length": ("N", "characters in a comment, at most 100"),
     "--hold-all": ("ON", "on: each comment waits for a moderator; off: none does"),
+    "--report-threshold": ("N", "reports after which a comment is removed and held; 0: never"),
     "--server": ("URL", "URL of the server (default: on this machine)"),
 }
 _TOKEN_OPTIONS = {

@@ -35,7 +35,7 @@ MAX_TOKEN_HOURS = 10_000
 _OPERATOR = Author("danmaku:room", "danmaku room", Role.HOST)
 _TOKEN_USAGE = "danmaku token --room demo --role host --name Ann [--user ann] [--hours 2]"
 _UNITS = {"delay": "s", "slow_mode": "s", "unique_seconds": "s"}
-_NUMBERS = {*_UNITS, "max_length"}
+_NUMBERS = {*_UNITS, "max_length", "report_threshold"}
 _SWITCH = {"on": True, "off": False}
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]{1,2})?", re.IGNORECASE)
 

@@ -16,7 +16,8 @@ from chat.core.comment import clean_text
 from chat.core.moderation.acts import FiltersAct
 from chat.core.moderation.filters import BadFilter, Filter, FilterSet, compile_filters
 from chat.core.reject import Code, Rejection, reject
-from chat.core.requests import FiltersChanged, FiltersRequest, Tried, decode_body
+from chat.core.requests import FiltersRequest, decode_body
+from chat.core.responses import FiltersChanged, Tried
 from chat.core.room_state import Author
 from chat.environment import Clock
 from chat.journal import Journal, ReadFailed

@@ -15,6 +15,7 @@ from chat.core import wire
 from chat.core.entry import join_bodies
 from chat.core.moderation.addresses import hash_address
 from chat.core.reject import Code, Rejection, reject
+from chat.core.responses import Page, SettingsChanged
 from chat.core.room_settings import SettingsPatch, Shield
 from chat.core.room_state import Author
 from chat.core.wire import BEGINNING, Cursor
@@ -110,6 +111,11 @@ class Hub:
     def is_healthy(self) -> bool:
         """Whether comments can be stored, as far as is known."""
         return self._journal.is_healthy
+
+    @property
+    def address_secret(self) -> bytes:
+        """The secret with which addresses are hashed."""
+        return self._journal.address_secret
 
     def start(self) -> None:
         """Start to receive entries from the journal."""
@@ -228,7 +234,7 @@ class Hub:
 
     async def read_room(
         self, name: str, cursor: Cursor | None, limit: int, wait: float, poller: object
-    ) -> wire.Page | Rejection:
+    ) -> Page | Rejection:
         """Return the next entries of a room that may not exist yet; see ``read_page``.
 
         With the cursor ``0:0`` it waits until the room is created.
@@ -253,7 +259,7 @@ class Hub:
 
     async def read_page(
         self, room: Room, cursor: Cursor | None, limit: int, wait: float, poller: object
-    ) -> wire.Page | Rejection:
+    ) -> Page | Rejection:
         """Return the next entries after a cursor, waiting up to ``wait`` seconds for one.
 
         Without a cursor: the recent history. ``poller`` identifies the client, so that one that
@@ -272,7 +278,7 @@ class Hub:
 
     async def _read_after(
         self, room: Room, cursor: Cursor, limit: int, wait: float
-    ) -> wire.Page | Rejection:
+    ) -> Page | Rejection:
         if cursor.seq == room.head and wait > 0 and not self.is_stopping:
             if self._long_polls >= self._limits.long_polls:
                 return reject(Code.BUSY, retry_after=BUSY_SECONDS)
@@ -302,9 +308,9 @@ class Hub:
 
     def _make_page(
         self, room: Room, bodies: list[bytes], last: int, recovered: bool, reason: str | None
-    ) -> wire.Page:
+    ) -> Page:
         self._metrics.deliveries.inc(len(bodies))
-        return wire.Page(
+        return Page(
             epoch=room.epoch,
             first=last - len(bodies) + 1,
             last=last,
@@ -337,7 +343,7 @@ class Hub:
 
     async def change_settings(
         self, room: Room, patch: SettingsPatch | Shield | None, author: Author
-    ) -> wire.SettingsChanged | Rejection:
+    ) -> SettingsChanged | Rejection:
         """Change a room's settings, as ``author``; returns once they are durable."""
         if self.is_stopping:
             return reject(Code.RESTARTING, retry_after=BUSY_SECONDS)
@@ -355,10 +361,10 @@ class Hub:
         self._rooms.wake_all()
 
 
-def _make_empty_page(cursor: Cursor | None) -> wire.Page:
+def _make_empty_page(cursor: Cursor | None) -> Page:
     """Return the page of a room that was never created."""
     is_known = cursor == BEGINNING
-    return wire.Page(
+    return Page(
         epoch=BEGINNING.epoch,
         first=1,
         last=0,

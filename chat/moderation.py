@@ -5,6 +5,7 @@ Who may do it is decided before, by a token; what the act changes, by the journa
 
 from __future__ import annotations
 
+import msgspec
 from msgspec import Raw
 from msgspec.structs import replace
 
@@ -15,18 +16,32 @@ from chat.core.moderation.acts import (
     MAX_REASON_GRAPHEMES,
     ClearAct,
     DecideAct,
+    DismissAct,
+    HoldAct,
     LiftAct,
+    ReportAct,
     RetractAct,
     SanctionAct,
     decode_act,
 )
-from chat.core.moderation.held import Decision, HeldRecord, decode_held
+from chat.core.moderation.held import Cause, Decision, HeldComment, HeldRecord, decode_held
+from chat.core.moderation.reports import ReportedComment
 from chat.core.moderation.sanctions import SANCTION_LIMIT
 from chat.core.reject import Code, Rejection, reject
 from chat.core.requests import SanctionRequest
+from chat.core.responses import (
+    DecisionDone,
+    Done,
+    HeldItem,
+    HeldList,
+    ReportItem,
+    ReportList,
+    Sanction,
+    SanctionList,
+    UserCard,
+)
 from chat.core.retraction import Clear, ClearUser, Retracted, Retraction
 from chat.core.room_state import Author
-from chat.core.wire import DecisionDone, Done, HeldItem, HeldList, Sanction, SanctionList, UserCard
 from chat.environment import SYSTEM_CLOCK, Clock
 from chat.journal import Journal, ReadFailed
 from chat.posts import BUSY_SECONDS
@@ -64,7 +79,7 @@ class Moderation:
                 seq=seq, user=user, name=name,
             ),
             # The comment's number makes a repeated act a duplicate, also after a restart.
-            ref=f"retract:{seq}",
+            ref=_retraction_ref(seq),
         )  # fmt: skip
         return result if isinstance(result, Rejection) else Done(room.epoch, result.seq)
 
@@ -188,6 +203,80 @@ class Moderation:
         was_approved = record.decision is Decision.APPROVED
         return DecisionDone(number, was_approved, room.epoch, record.seq or room.head)
 
+    async def report(
+        self, room: Room, seq: int, reporter: str, author: Author | None, reason: str | None = None
+    ) -> Rejection | None:
+        """Report a comment to moderators; a repeated report counts once.
+
+        ``reporter`` identifies who reports. With the report that reaches the room's threshold the
+        comment is retracted, and held.
+        """
+        cleaned = _clean_reason(reason)
+        if isinstance(cleaned, Rejection):
+            return cleaned
+        comment = await self._find_comment(room, seq)
+        if isinstance(comment, Rejection):
+            return comment
+        by, by_name = ("", "") if author is None else (author.user, author.name)
+        act = ReportAct(
+            at=self._clock.unix_ms(), by=by, by_name=by_name, reason=cleaned,
+            seq=seq, user=comment.user, name=comment.name,
+        )  # fmt: skip
+        result = await room.append_act(None, act, payload=reporter.encode())
+        if isinstance(result, Rejection):
+            return result
+        reports = result.reports
+        assert reports is not None
+        if reports.refused:
+            if reports.refused == "full":
+                return reject(Code.BUSY, retry_after=BUSY_SECONDS)
+            return reject(Code.NOT_FOUND)
+        threshold = room.report_threshold
+        if threshold and reports.count >= threshold and not comment.role.is_staff:
+            await self._hold_reported(room, comment)
+        return None
+
+    async def _find_comment(self, room: Room, seq: int) -> Comment | Rejection:
+        try:
+            entry = await room.find_entry(seq)
+        except ReadFailed:
+            return reject(Code.NOT_READ, retry_after=BUSY_SECONDS)
+        return entry if isinstance(entry, Comment) else reject(Code.NOT_FOUND)
+
+    async def _hold_reported(self, room: Room, comment: Comment) -> None:
+        # If this fails, the next report tries it again.
+        if room.held.is_full:
+            return
+        at, seq = self._clock.unix_ms(), comment.seq
+        act = HoldAct(
+            at=at, by="", by_name="", user=comment.user, name=comment.name,
+            cause=Cause.REPORTS, seq=seq,
+        )  # fmt: skip
+        payload = msgspec.json.encode(HeldComment(comment, Cause.REPORTS))
+        await room.append_act(
+            Retraction(seq=0, target=seq, at=at), act, ref=_retraction_ref(seq), payload=payload
+        )
+
+    async def list_reports(self, room: Room) -> ReportList | Rejection:
+        """Return the comments with open reports, those with most reports first."""
+        try:
+            reported = await self._journal.read_reports(room.name)
+        except ReadFailed:
+            return reject(Code.NOT_READ, retry_after=BUSY_SECONDS)
+        return ReportList([_describe_report(one) for one in reported])
+
+    async def dismiss(self, room: Room, seq: int, author: Author) -> Rejection | None:
+        """Dismiss the reports on a comment; again, it does nothing."""
+        comment = await self._find_comment(room, seq)
+        if isinstance(comment, Rejection):
+            return comment
+        act = DismissAct(
+            at=self._clock.unix_ms(), by=author.user, by_name=author.name,
+            seq=seq, user=comment.user, name=comment.name,
+        )  # fmt: skip
+        result = await room.append_act(None, act)
+        return result if isinstance(result, Rejection) else None
+
     def list_sanctions(self, room: Room) -> SanctionList:
         """Return the sanctions in force, oldest first."""
         found = room.sanctions.find_all(self._clock.unix_ms())
@@ -220,7 +309,7 @@ class Moderation:
             first_seen=record.first_seen if record else None,
             comments=join_bodies(bodies),
             sanctions=[_describe(act) for act in sanctions],
-            reports=0,
+            reports=record.reports if record else 0,
         )
 
 
@@ -235,6 +324,25 @@ def _describe_held(record: HeldRecord) -> HeldItem:
     held = decode_held(record.body)
     one = held.comment
     return HeldItem(record.number, one.user, one.name, one.text, one.at, held.cause)
+
+
+def _describe_report(reported: ReportedComment) -> ReportItem:
+    comment = decode_entry(reported.body).entry
+    assert isinstance(comment, Comment)
+    return ReportItem(
+        reported.seq,
+        comment.user,
+        comment.name,
+        comment.text,
+        comment.at,
+        reported.count,
+        reported.reasons,
+        reported.last,
+    )
+
+
+def _retraction_ref(seq: int) -> str:
+    return f"retract:{seq}"
 
 
 def _clean_reason(raw: str | None) -> str | Rejection:

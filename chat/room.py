@@ -25,6 +25,7 @@ from chat.core.moderation.held import HeldPost, HeldQueue
 from chat.core.moderation.room_filters import RoomFilters
 from chat.core.moderation.sanctions import Sanctions
 from chat.core.reject import Code, Rejection, reject
+from chat.core.responses import SettingsChanged
 from chat.core.retraction import Removal
 from chat.core.room_settings import SettingsChange, SettingsPatch, Shield, change
 from chat.core.room_state import Author, RoomState
@@ -114,6 +115,11 @@ class Room:
     def held(self) -> HeldQueue:
         """Which comments wait for a moderator."""
         return self._state.held
+
+    @property
+    def report_threshold(self) -> int:
+        """How many reports remove a comment, 0 if reports never do."""
+        return self._state.settings.report_threshold
 
     @property
     def viewer_count(self) -> int:
@@ -272,7 +278,7 @@ class Room:
 
     async def change_settings(
         self, patch: SettingsPatch | Shield | None, author: Author, at: int
-    ) -> wire.SettingsChanged | Rejection:
+    ) -> SettingsChanged | Rejection:
         """Change the settings; returns once they are durable. ``at`` in Unix milliseconds.
 
         A patch that changes nothing appends no entry. See ``core/room_settings.py`` for shields.
@@ -287,7 +293,7 @@ class Room:
             if isinstance(settings, Rejection):
                 return settings
             if settings == before:
-                return wire.SettingsChanged(self.epoch, self.head, settings)
+                return SettingsChanged(self.epoch, self.head, settings)
             result = await self.append_act(
                 SettingsChange(seq=0, settings=settings, at=at),
                 SettingsAct(
@@ -296,7 +302,7 @@ class Room:
             )
         if isinstance(result, Rejection):
             return result
-        return wire.SettingsChanged(self.epoch, result.seq, settings)
+        return SettingsChanged(self.epoch, result.seq, settings)
 
     # --- staff ----------------------------------------------------------------------------------
 

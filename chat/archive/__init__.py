@@ -30,10 +30,12 @@ from chat.archive.filters import find_filters, read_filters
 from chat.archive.held import find_held, read_held, read_held_keys, trim_held
 from chat.archive.identity import FileReplaced
 from chat.archive.removals import VISIBLE_BODY, find_clear, overwrite_cleared
+from chat.archive.reports import has_old_reports, read_reports, trim_reports
 from chat.archive.sanctions import read_sanctions
 from chat.archive.schema import entries, rooms
 from chat.archive.users import find_user
 from chat.core.moderation.held import HeldKey, HeldRecord
+from chat.core.moderation.reports import ReportedComment
 from chat.core.moderation.users import UserRecord
 from chat.core.room_settings import RoomSettings
 
@@ -199,6 +201,11 @@ class Archive(Database):
         with self._reading() as connection:
             return read_held(connection, room_id)
 
+    def read_reports(self, room_id: int) -> list[ReportedComment]:
+        """Return the comments with open reports, those with most reports first."""
+        with self._reading() as connection:
+            return read_reports(connection, room_id)
+
     def find_user(self, room_id: int, user: str, limit: int) -> UserRecord | None:
         """Return what a user posted lately, ``limit`` comments at most; None if nothing."""
         with self._reading() as connection:
@@ -255,15 +262,18 @@ class Archive(Database):
                 after, passed = rows[-1].seq, passed + len(rows)
 
     def has_old_acts(self, room_id: int, cutoff: int) -> bool:
-        """Return whether acts of a room are older than ``cutoff``, in Unix milliseconds."""
+        """Return whether acts or reports of a room are older than ``cutoff``, in Unix ms."""
         with self._reading() as connection:
-            return has_old_acts(connection, room_id, cutoff)
+            return has_old_acts(connection, room_id, cutoff) or has_old_reports(
+                connection, room_id, cutoff
+            )
 
     def trim_acts(self, room_id: int, cutoff: int) -> None:
-        """Delete the acts of a room that are older than ``cutoff``."""
+        """Delete the acts, held comments and reports of a room that are older than ``cutoff``."""
         with self._writing() as connection:
             trim_acts(connection, room_id, cutoff)
             trim_held(connection, room_id, cutoff)
+            trim_reports(connection, room_id, cutoff)
 
     def has_old_addresses(self, room_id: int, cutoff: int) -> bool:
         """Return whether addresses of a room were stored before ``cutoff``."""

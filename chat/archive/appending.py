@@ -17,12 +17,13 @@ from chat.archive.filters import store_filters
 from chat.archive.held import find_late, store_held
 from chat.archive.refs import Key, find_refs
 from chat.archive.removals import store_removals
+from chat.archive.reports import close_reports, store_report
 from chat.archive.rows import Row, encode_rows, insert_rows
 from chat.archive.sanctions import store_sanctions
 from chat.archive.schema import entries, rooms
 from chat.core.comment import Comment
 from chat.core.entry import number_entry
-from chat.core.moderation.acts import Act, DecideAct
+from chat.core.moderation.acts import Act, DecideAct, ReportAct
 from chat.core.moderation.held import HeldRecord
 from chat.core.room_settings import SettingsChange
 
@@ -70,6 +71,12 @@ def append_batch(connection: sa.Connection, batch: Sequence[UnsavedEntry]) -> Ap
             stored.append(StoredEntry(head, None))
         elif place in late:
             stored.append(StoredEntry(head, None))
+        elif isinstance(unsaved.act, ReportAct):
+            reporter = unsaved.payload.decode()
+            reports = store_report(connection, unsaved.room_id, unsaved.act, reporter)
+            if reports.is_new and reports.count == 1:
+                others.append(place)
+            stored.append(StoredEntry(head, None, reports=reports))
         elif entry is None:
             if unsaved.ref is not None:
                 holding[key] = place
@@ -131,6 +138,7 @@ def _store_acts(
     for (place, room_id, _), one in zip(done, numbered, strict=True):
         store_filters(connection, room_id, one, batch[place].payload)
         store_held(connection, one, batch[place])
+        close_reports(connection, room_id, one.act)
         stored[place] = msgspec.structs.replace(stored[place], act=one)
 
 

@@ -8,6 +8,7 @@ from chat.core.comment import Comment
 from chat.core.entry import Entry, NumberedEntry
 from chat.core.moderation.acts import Act, HoldAct, NumberedAct
 from chat.core.moderation.held import HeldRecord
+from chat.core.moderation.reports import ReportCount
 
 
 class UnsavedEntry(msgspec.Struct, frozen=True):
@@ -15,8 +16,8 @@ class UnsavedEntry(msgspec.Struct, frozen=True):
 
     ``act``, if a moderator caused the entry, is stored with it. An act without an entry is stored
     alone; its result has the number of the newest entry. ``address`` is the hash of the sender's
-    address, if it is to be kept. ``payload`` is what an act has beside it: new
-    filters, or the comment that is held.
+    address, if it is to be kept. ``payload`` is what an act has beside it: new filters, the comment
+    that is held, or who reports.
     """
 
     room_id: int
@@ -39,7 +40,7 @@ class UnsavedEntry(msgspec.Struct, frozen=True):
     @property
     def user(self) -> str:
         """The sender; a ref belongs to its sender."""
-        if isinstance(self.act, HoldAct):
+        if isinstance(self.act, HoldAct) and self.entry is None:
             return self.act.user
         return self.entry.user if isinstance(self.entry, Comment) else ""
 
@@ -47,13 +48,15 @@ class UnsavedEntry(msgspec.Struct, frozen=True):
 class StoredEntry(msgspec.Struct, frozen=True):
     """The result for one entry of a batch: its number; entry and act unless it is a duplicate.
 
-    ``held``: how the comment stands that was held earlier under the same ref.
+    ``held``: how the comment stands that was held earlier under the same ref. ``reports``: how many
+    the comment has that was reported.
     """
 
     seq: int
     entry: NumberedEntry | None
     act: NumberedAct | None = None
     held: HeldRecord | None = None
+    reports: ReportCount | None = None
 
     @property
     def dup(self) -> bool:

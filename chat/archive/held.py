@@ -11,9 +11,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from chat.archive.batch import UnsavedEntry
+from chat.archive.removals import find_author
 from chat.archive.schema import held
 from chat.core.moderation.acts import ClearAct, DecideAct, HoldAct, NumberedAct
 from chat.core.moderation.held import HELD_LIMIT, Decision, HeldKey, HeldRecord
+from chat.core.retraction import Clear, ClearUser
 
 _OF_ROOM = held.c.room_id == sa.bindparam("key")
 _IS_OPEN = held.c.decision.is_(None)
@@ -52,7 +54,8 @@ def find_held(connection: sa.Connection, room_id: int, number: int) -> HeldRecor
 def find_late(connection: sa.Connection, batch: Sequence[UnsavedEntry]) -> set[int]:
     """Return the places in a batch of decisions on what is decided already, or not held.
 
-    Also of those that follow another decision or a clear in the same batch.
+    Also of those that follow another decision or a clear in the same batch, and of holds of
+    reported comments that cannot be read any more.
     """
     late: set[int] = set()
     decided: set[tuple[int, int]] = set()
@@ -65,6 +68,11 @@ def find_late(connection: sa.Connection, batch: Sequence[UnsavedEntry]) -> set[i
             if key in decided or found is None or found.decision is not None:
                 late.add(place)
             decided.add(key)
+        elif isinstance(act, HoldAct) and act.seq:
+            removals = (one for one in batch[:place] if one.room_id == unsaved.room_id)
+            is_removed = any(isinstance(one.entry, Clear | ClearUser) for one in removals)
+            if is_removed or find_author(connection, unsaved.room_id, act.seq) is None:
+                late.add(place)
         elif isinstance(act, ClearAct):
             decided.update(
                 (other.room_id, other.act.held)

@@ -27,6 +27,12 @@ VISIBLE_BODY = sa.case(
 )
 """The body of an entry; for a comment that was cleared, its placeholder."""
 
+IS_COMMENT = (entries.c.kind == "comment") & ~sa.exists().where(_IS_CLEARED)
+"""Whether an entry is a comment that can be read."""
+
+_AUTHOR = sa.select(entries.c.user).where(
+    entries.c.room_id == sa.bindparam("key"), entries.c.seq == sa.bindparam("target"), IS_COMMENT
+)
 _OVERWRITE = sa.update(entries).where(entries.c.kind == "comment")
 _OVERWRITE = _OVERWRITE.values(kind="retracted", body=_PLACEHOLDER)
 _RETRACT = _OVERWRITE.where(
@@ -59,6 +65,11 @@ def store_removals(connection: sa.Connection, stored: Sequence[tuple[UnsavedEntr
                 _ADD_CLEAR,
                 {"key": unsaved.room_id, "number": seq, "last": entry.before, "of_user": user},
             )
+
+
+def find_author(connection: sa.Connection, room_id: int, seq: int) -> str | None:
+    """Return who posted a comment; None if there is none that can be read."""
+    return connection.execute(_AUTHOR, {"key": room_id, "target": seq}).scalar()
 
 
 def find_clear(connection: sa.Connection) -> sa.Row[tuple[int, int, int, str | None, int]] | None:

@@ -88,6 +88,18 @@ held = sa.Table(
     sa.Column("decision", sa.Text),
     sa.Column("seq", sa.Integer),
 )
+# Who reported which comment; each reporter once.
+reports = sa.Table(
+    "reports",
+    _metadata,
+    sa.Column("room_id", sa.Integer, primary_key=True),
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("reporter", sa.Text, primary_key=True),
+    sa.Column("at", sa.BigInteger, nullable=False),
+    sa.Column("user", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("is_open", sa.Boolean, nullable=False),
+)
 # From which address, as a hash, users posted last.
 users = sa.Table(
     "users",

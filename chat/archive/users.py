@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from chat.archive.removals import VISIBLE_BODY
+from chat.archive.reports import count_reports
 from chat.archive.schema import entries, rooms
 from chat.core.moderation.users import UserRecord
 
@@ -34,4 +35,5 @@ def find_user(connection: sa.Connection, room_id: int, user: str, limit: int) ->
     if first_seen is None:
         return None
     found = connection.execute(_NEWEST, {**values, "limit": limit}).scalars()
-    return UserRecord(first_seen, [body.encode() for body in found][::-1])
+    reports = count_reports(connection, room_id, user)
+    return UserRecord(first_seen, [body.encode() for body in found][::-1], reports)

@@ -1,11 +1,10 @@
-"""The bodies of HTTP requests, and of responses about filters; docs/moderation.md has them.
+"""The bodies of HTTP requests; docs/protocol.md and docs/moderation.md describe them.
 
 As in ``wire.py``, decoding never raises for what a peer sent: it returns a ``Rejection``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 from typing import Annotated, Literal, TypeVar
 
@@ -15,7 +14,7 @@ from msgspec import Meta, Struct
 from chat.core.comment import WHITE, Mode, Size
 from chat.core.explain import DECODE_ERRORS, explain
 from chat.core.moderation.acts import SanctionKind
-from chat.core.moderation.filters import Action, Filter
+from chat.core.moderation.filters import Filter
 from chat.core.reject import Rejection
 from chat.core.wire import MAX_USER_LENGTH, Color, Post, Ref
 
@@ -76,6 +75,13 @@ class DecisionRequest(Struct, frozen=True, forbid_unknown_fields=True):
     reason: str | None = None
 
 
+class ReportRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of ``POST /api/rooms/{room}/reports``."""
+
+    seq: Annotated[int, Meta(ge=1, le=2**53)]
+    reason: str | None = None
+
+
 class FiltersRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """The body of ``PUT /api/rooms/{room}/filters``, and of the response to GET."""
 
@@ -85,21 +91,6 @@ class FiltersRequest(Struct, frozen=True, forbid_unknown_fields=True):
 class TryRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """The body of ``POST /api/rooms/{room}/filters/try``."""
 
-    text: str
-
-
-class FiltersChanged(Struct, frozen=True):
-    """The response to ``PUT /api/rooms/{room}/filters``: the act's number, how many there are."""
-
-    id: int
-    count: int
-
-
-class Tried(Struct, frozen=True):
-    """The response to ``POST /api/rooms/{room}/filters/try``; no action if nothing matched."""
-
-    action: Action | None
-    matches: Sequence[Filter]
     text: str
 
 

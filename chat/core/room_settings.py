@@ -23,6 +23,7 @@ MAX_URL_LENGTH = 2_000
 MAX_DELAY_SECONDS = 600
 MAX_SLOW_MODE_SECONDS = 3_600
 MAX_UNIQUE_SECONDS = 3_600
+MAX_REPORT_THRESHOLD = 1_000
 
 # An http or https URL without a password, which every viewer could read; or a path on this origin.
 # Browsers read `//` and `/\` as the beginning of a host name.
@@ -54,6 +55,7 @@ class Links(StrEnum):
 
 SlowMode = Annotated[int, Meta(ge=0, le=MAX_SLOW_MODE_SECONDS)]
 UniqueSeconds = Annotated[int, Meta(ge=0, le=MAX_UNIQUE_SECONDS)]
+ReportThreshold = Annotated[int, Meta(ge=0, le=MAX_REPORT_THRESHOLD)]
 MaxLength = Annotated[int, Meta(ge=1, le=MAX_TEXT_GRAPHEMES)]
 
 
@@ -75,6 +77,7 @@ class RoomSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     ``slow_mode``: seconds between two comments of one user, 0 for no such wait.
     ``unique_seconds``: seconds in which no text may be posted twice, 0 for no such rule.
     ``max_length``: characters in a comment. ``hold_all``: each comment waits for a moderator.
+    ``report_threshold``: reports after which a comment is removed and held, 0 for no such rule.
     ``shield``: stricter rules, while there is one.
     """
 
@@ -87,6 +90,7 @@ class RoomSettings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     links: Links = Links.ALLOW
     max_length: int = MAX_TEXT_GRAPHEMES
     hold_all: bool = False
+    report_threshold: int = 0
     shield: Shield | None = None
 
 
@@ -102,6 +106,7 @@ class SettingsPatch(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     links: Links | UnsetType | None = UNSET
     max_length: MaxLength | UnsetType | None = UNSET
     hold_all: bool | UnsetType | None = UNSET
+    report_threshold: ReportThreshold | UnsetType | None = UNSET
 
 
 class SettingsChange(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="settings"):

@@ -16,6 +16,7 @@ import msgspec
 from chat.core.entry import Entry, NumberedEntry
 from chat.core.moderation.acts import Act, NumberedAct, SanctionAct
 from chat.core.moderation.held import HeldKey, HeldRecord
+from chat.core.moderation.reports import ReportCount, ReportedComment
 from chat.core.moderation.users import UserRecord
 from chat.core.room_settings import RoomSettings
 
@@ -24,13 +25,15 @@ class AppendResult(msgspec.Struct, frozen=True):
     """An entry's number; ``dup`` when an earlier post with the same ref has it.
 
     ``act``: the number of the act that was stored with it, 0 without one. ``held``: how the comment
-    stands that was held earlier under the same ref.
+    stands that was held earlier under the same ref. ``reports``: how many the comment has that was
+    reported.
     """
 
     seq: int
     dup: bool = False
     act: int = 0
     held: HeldRecord | None = None
+    reports: ReportCount | None = None
 
 
 class JournalRoom(msgspec.Struct, frozen=True):
@@ -115,8 +118,10 @@ class Journal(Protocol):
         overwritten in the archive. A change of settings also replaces the settings stored with the
         room. If the ref was used before, neither is stored. An act without an entry is stored
         alone. ``address`` is the hash of the sender's, to be kept with the user. ``payload`` is
-        stored beside an act that has one: the filters of a ``FiltersAct``, or the comment that a
-        ``HoldAct`` holds. A second decision on a held comment is not stored.
+        stored beside an act that has one: the filters of a ``FiltersAct``, the comment that a
+        ``HoldAct`` holds, or who reports in a ``ReportAct``. A second decision on a held comment is
+        not stored, nor is a hold of a reported comment that was removed meanwhile; of the reports
+        on a comment only the first is an act.
         """
 
     def is_consistent(self, room: str) -> bool:
@@ -153,6 +158,9 @@ class Journal(Protocol):
 
     async def find_held(self, room: str, number: int) -> HeldRecord | None:
         """Return how the comment stands that an act has held; raises ReadFailed."""
+
+    async def read_reports(self, room: str) -> list[ReportedComment]:
+        """Return the comments with open reports, most reports first; raises ReadFailed."""
 
     async def trim(self, cutoff: int) -> int:
         """Delete entries and acts of all rooms older than ``cutoff``, in Unix milliseconds.

@@ -18,6 +18,7 @@ from chat.archive import Archive, OpenedRoom, StoredEntry, UnsavedEntry
 from chat.core.entry import Entry
 from chat.core.moderation.acts import Act, DecideAct, SanctionAct, decode_act
 from chat.core.moderation.held import HeldRecord
+from chat.core.moderation.reports import ReportedComment
 from chat.core.moderation.users import UserRecord
 from chat.core.retraction import Removal
 from chat.environment import SYSTEM_CLOCK, SYSTEM_RANDOM, Clock
@@ -240,6 +241,11 @@ class LocalJournal:
         find = partial(self._archive.find_held, self._delivery.find_key(room), number)
         return await self._threads.read(find)
 
+    async def read_reports(self, room: str) -> list[ReportedComment]:
+        """Read from the archive, concurrently with the writer."""
+        read = partial(self._archive.read_reports, self._delivery.find_key(room))
+        return await self._threads.read(read)
+
     async def trim(self, cutoff: int) -> int:
         """Delete old entries and acts in steps."""
         archive, count = self._archive, 0
@@ -379,4 +385,4 @@ def _describe_room(opened: OpenedRoom) -> JournalRoom:
 
 def _describe_result(stored: StoredEntry) -> AppendResult:
     act = 0 if stored.act is None else stored.act.id
-    return AppendResult(stored.seq, stored.dup, act, stored.held)
+    return AppendResult(stored.seq, stored.dup, act, stored.held, stored.reports)

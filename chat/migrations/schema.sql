@@ -91,5 +91,17 @@ CREATE TABLE held (
 )
  WITHOUT ROWID;
 CREATE INDEX held_by_ref ON held (room_id, user, ref);
+CREATE TABLE reports (
+	room_id INTEGER NOT NULL,
+	seq INTEGER NOT NULL,
+	reporter TEXT NOT NULL,
+	at BIGINT NOT NULL,
+	user TEXT NOT NULL,
+	reason TEXT NOT NULL,
+	is_open BOOLEAN NOT NULL,
+	PRIMARY KEY (room_id, seq, reporter),
+	FOREIGN KEY(room_id) REFERENCES rooms (id)
+)
+ WITHOUT ROWID;
 INSERT INTO keys VALUES ('addresses', randomblob(32));
-INSERT INTO alembic_version VALUES ('0007');
+INSERT INTO alembic_version VALUES ('0008');

@@ -16,6 +16,7 @@ from chat.core.moderation.held import HeldPost
 from chat.core.query import read_query
 from chat.core.reject import Code, Rejection, reject
 from chat.core.requests import GuestRequest, HttpPost, decode_body
+from chat.core.responses import Guest, Page, Posted, PostHeld, RoomInfo
 from chat.core.room_settings import SettingsPatch, Shield
 from chat.core.room_state import Author
 from chat.web.handler import Handler, Refused
@@ -117,9 +118,9 @@ class RoomHandler(ApiHandler):
         """Respond with the room's newest seq, viewers and settings."""
         room = self.require(await self.services.hub.open_existing_room(name))
         self.write_json(
-            wire.RoomInfo(name, wire.BEGINNING.epoch, 0, 0, Raw(b"{}"))
+            RoomInfo(name, wire.BEGINNING.epoch, 0, 0, Raw(b"{}"))
             if room is None
-            else wire.RoomInfo(name, room.epoch, room.head, room.viewer_count, room.settings_json)
+            else RoomInfo(name, room.epoch, room.head, room.viewer_count, room.settings_json)
         )
 
 
@@ -161,7 +162,7 @@ class Entries(ApiHandler):
 
     PARAMETERS = ("after", "wait", "limit", "poller")
 
-    _waiting: asyncio.Task[wire.Page | Rejection] | None = None
+    _waiting: asyncio.Task[Page | Rejection] | None = None
 
     async def get(self, name: str) -> None:
         """Respond at once (``wait=0``), or as soon as there is an entry (long polling)."""
@@ -213,7 +214,7 @@ class Session(ApiHandler):
         guest = self.require(self.services.guests.create_guest(body.name))
         self.set_status(201)
         session = self.services.guests.sign(guest)
-        self.write_json(wire.Guest(guest.user, guest.name, guest.role, session))
+        self.write_json(Guest(guest.user, guest.name, guest.role, session))
 
 
 class Comments(ApiHandler):
@@ -237,11 +238,11 @@ class Comments(ApiHandler):
         if isinstance(result, HeldPost):
             self.set_status(202)
             session = self._offer_session(author, result.is_repeated)
-            self.write_json(wire.PostHeld(result.ref, session=session))
+            self.write_json(PostHeld(result.ref, session=session))
         else:
             self.set_status(201)
             session = self._offer_session(author, result.dup)
-            self.write_json(wire.Posted(result.ref, result.epoch, result.seq, result.dup, session))
+            self.write_json(Posted(result.ref, result.epoch, result.seq, result.dup, session))
 
     def _offer_session(self, author: Author, is_repeated: bool) -> str:
         # A repeated post without a session may come from someone else who saw it.

@@ -15,7 +15,8 @@ from msgspec import Struct
 from tornado.web import HTTPError, RequestHandler
 
 from chat.core.reject import Code, Rejection, reject
-from chat.core.wire import Failure, encode
+from chat.core.responses import Failure
+from chat.core.wire import encode
 from chat.environment import Clock
 from chat.filtering import Filtering
 from chat.hub import Hub

@@ -37,7 +37,8 @@ from tornado.iostream import IOStream, SSLIOStream, StreamClosedError, Unsatisfi
 from tornado.netutil import ssl_wrap_socket
 
 from chat.core.reject import Code, Rejection, reject
-from chat.core.wire import Failure, encode
+from chat.core.responses import Failure
+from chat.core.wire import encode
 from chat.metrics import Metrics
 from chat.web.connections import CLOSE_SECONDS
 from chat.web.graceful_close import close_gracefully

@@ -9,7 +9,8 @@ from tornado.web import HTTPError, StaticFileHandler
 
 from chat import __version__
 from chat.core.reject import Code, Rejection, reject
-from chat.core.wire import Failure, encode, parse_room
+from chat.core.responses import Failure
+from chat.core.wire import encode, parse_room
 from chat.web.handler import DeadlineHandler, Handler, Refused, Services
 
 HLS_FILE = "hls.min.mjs"

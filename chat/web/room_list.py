@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from chat.core import wire
+from chat.core import responses, wire
 from chat.core.entry import join_bodies
 from chat.environment import Clock
 from chat.hub import Hub
@@ -32,14 +32,14 @@ class RoomList:
         if now - self._made_at >= FRESH_SECONDS:
             self._made_at, self._now = now, self._clock.unix_ms()
             self._cards = [_make_card(room) for room in self._hub.live_rooms(MAX_ROOMS)]
-        return wire.encode(wire.RoomList(join_bodies(self._cards[:limit]), self._now))
+        return wire.encode(responses.RoomList(join_bodies(self._cards[:limit]), self._now))
 
 
 def _make_card(room: Room) -> bytes:
     """Return a room's card, with as many of its newest entries as fit."""
-    card = wire.RoomCard(room.name, room.viewer_count, room.title, join_bodies([]))
+    card = responses.RoomCard(room.name, room.viewer_count, room.title, join_bodies([]))
     space = CARD_BYTES - len(wire.encode(card))
     bodies = room.recent(LAST_ENTRIES)
     while bodies and sum(map(len, bodies)) + len(bodies) > space:
         bodies = bodies[1:]
-    return wire.encode(wire.RoomCard(card.room, card.viewers, card.title, join_bodies(bodies)))
+    return wire.encode(responses.RoomCard(card.room, card.viewers, card.title, join_bodies(bodies)))

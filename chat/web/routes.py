@@ -14,7 +14,7 @@ from tornado.web import Application, url
 
 from chat.web import api, health, pages
 from chat.web.handler import Services
-from chat.web.moderation import filters, held, log, removals, sanctions, users
+from chat.web.moderation import filters, held, log, removals, reports, sanctions, users
 from chat.web.pages import HLS_FILE
 from chat.web.ws import RoomSocket
 
@@ -55,6 +55,8 @@ def build_application(services: Services) -> Application:
             url(rf"{base}/api/rooms/{name}/held", held.HeldHandler, given),
             url(rf"{base}/api/rooms/{name}/held/{name}", held.DecisionHandler, given),
             url(rf"{base}/api/rooms/{name}/log", log.LogHandler, given),
+            url(rf"{base}/api/rooms/{name}/reports", reports.ReportsHandler, given),
+            url(rf"{base}/api/rooms/{name}/reports/{name}", reports.ReportHandler, given),
             url(rf"{base}/api/rooms/{name}/sanctions", sanctions.SanctionsHandler, given),
             url(rf"{base}/api/rooms/{name}/sanctions/{name}", sanctions.SanctionHandler, given),
             url(rf"{base}/api/rooms/{name}/users/{name}", users.UserHandler, given),

@@ -10,7 +10,8 @@ from msgspec import Raw
 
 from chat.core.history import History
 from chat.core.reject import Rejection
-from chat.core.wire import Ack, Cursor, Page, Post
+from chat.core.responses import Page
+from chat.core.wire import Ack, Cursor, Post
 from chat.fanout.batch_cache import BatchCache
 from chat.hub import Hub, HubLimits
 from chat.journal.local import JournalLimits

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from chat.core.reject import Rejection
-from chat.core.requests import FiltersChanged
+from chat.core.responses import FiltersChanged
 from chat.core.room_state import Author
 from chat.core.wire import Ack
 from chat.hub import Hub, HubLimits

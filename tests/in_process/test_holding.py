@@ -9,9 +9,10 @@ from typing import Any
 
 from chat.core.moderation.held import HELD_LIMIT, HeldPost
 from chat.core.reject import Rejection
+from chat.core.responses import DecisionDone, HeldList
 from chat.core.room_settings import SettingsPatch
 from chat.core.room_state import Author
-from chat.core.wire import Ack, DecisionDone, HeldList
+from chat.core.wire import Ack
 from chat.hub import Hub
 from chat.journal import ReadFailed
 from chat.journal.local import LocalJournal

@@ -27,6 +27,8 @@ ENDPOINTS: list[tuple[str, str, Any]] = [
     ("GET", "users/g-1", None),
     ("GET", "held", None),
     ("POST", "held/1", {"approve": True}),
+    ("GET", "reports", None),
+    ("DELETE", "reports/1", None),
     ("GET", "sanctions", None),
     ("POST", "sanctions", {"user": "g-1", "kind": "mute"}),
     ("DELETE", "sanctions/1", None),

@@ -10,8 +10,9 @@ from typing import Any
 from chat.archive import Archive
 from chat.core.moderation.held import HeldPost
 from chat.core.reject import Rejection
+from chat.core.responses import Page
 from chat.core.room_state import Author
-from chat.core.wire import Ack, Cursor, Page, Post
+from chat.core.wire import Ack, Cursor, Post
 from chat.fanout.waves import Fanout
 from chat.hub import Hub, HubLimits
 from chat.journal.local import JournalLimits, LocalJournal

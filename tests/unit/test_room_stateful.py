@@ -19,9 +19,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from chat.archive import Archive
 from chat.core.comment import Role
 from chat.core.reject import Rejection
+from chat.core.responses import Done
 from chat.core.room_settings import SettingsPatch
 from chat.core.room_state import Author
-from chat.core.wire import Ack, Cursor, Done, Post
+from chat.core.wire import Ack, Cursor, Post
 from chat.fanout.recipient import Position, ViewerState
 from chat.fanout.waves import Fanout
 from chat.hub import Hub, HubLimits

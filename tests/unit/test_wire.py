@@ -14,6 +14,7 @@ from chat.core.comment import Comment, Mode, Role, Size
 from chat.core.entry import number_entry
 from chat.core.reject import REJECTIONS, Code, Rejection, reject
 from chat.core.requests import HttpPost, decode_body
+from chat.core.responses import Posted
 from chat.core.wire import Cursor
 
 BAD_MESSAGES = [
@@ -202,7 +203,7 @@ def as_sent(message: msgspec.Struct) -> object:
             wire.Bye(4500, "No.", None),
             {"type": "bye", "code": 4500, "message": "No.", "reconnect_after": None},
         ),
-        (wire.Posted("k1", "e", 7), {"ref": "k1", "epoch": "e", "seq": 7}),
+        (Posted("k1", "e", 7), {"ref": "k1", "epoch": "e", "seq": 7}),
     ],
 )
 def test_message_is_sent_as(message: msgspec.Struct, shape: dict[str, object]) -> None:

@@ -92,13 +92,15 @@ class FiltersAct(_Act, frozen=True, kw_only=True, tag="filters"):
 class HoldAct(_Act, frozen=True, kw_only=True, tag="hold"):
     """A comment of ``user`` waits for a moderator, because of ``cause``; ``id`` names it.
 
-    ``ref`` is the author's own id for it. ``by`` is empty: nobody did this.
+    ``ref`` is the author's own id for it. ``by`` is empty: nobody did this. ``seq`` is that of the
+    comment which was shown until enough users reported it, and is retracted.
     """
 
     user: str
     name: str
     cause: str
     ref: str | None = None
+    seq: int = 0
 
 
 class DecideAct(_Act, frozen=True, kw_only=True, tag="decide"):
@@ -114,7 +116,37 @@ class DecideAct(_Act, frozen=True, kw_only=True, tag="decide"):
     seq: int = 0
 
 
-Act = RetractAct | ClearAct | SettingsAct | SanctionAct | LiftAct | FiltersAct | HoldAct | DecideAct
+class ReportAct(_Act, frozen=True, kw_only=True, tag="report"):
+    """The comment ``seq``, which ``user`` posted as ``name``, was reported for the first time.
+
+    Later reports are only counted. ``by`` is empty if the reporter had no token.
+    """
+
+    seq: int
+    user: str
+    name: str
+
+
+class DismissAct(_Act, frozen=True, kw_only=True, tag="dismiss"):
+    """The reports on the comment ``seq``, which ``user`` posted as ``name``, were dismissed."""
+
+    seq: int
+    user: str
+    name: str
+
+
+Act = (
+    RetractAct
+    | ClearAct
+    | SettingsAct
+    | SanctionAct
+    | LiftAct
+    | FiltersAct
+    | HoldAct
+    | DecideAct
+    | ReportAct
+    | DismissAct
+)
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Act)

@@ -19,6 +19,7 @@ class Cause(StrEnum):
     HOLD_ALL = "hold_all"
     LINKS = "links"
     FILTERS = "filters"
+    REPORTS = "reports"
 
 
 class Decision(StrEnum):

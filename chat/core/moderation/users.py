@@ -6,7 +6,11 @@ import msgspec
 
 
 class UserRecord(msgspec.Struct, frozen=True):
-    """A user who posted: when first, in Unix milliseconds, and the newest bodies, oldest first."""
+    """A user who posted: when first, in Unix milliseconds, and the newest bodies, oldest first.
+
+    ``reports`` is how many open ones the user's comments have.
+    """
 
     first_seen: int
     newest: list[bytes]
+    reports: int

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Raw
 
 from chat.core.reject import Code, reject
-from chat.core.wire import Log
+from chat.core.responses import Log
 from chat.web.handler import Refused
 from chat.web.moderation.handler import ModeratorHandler
 

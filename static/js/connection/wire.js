@@ -30,8 +30,10 @@
  * @property {number} [delay]      seconds from `at` until a comment is shown
  * @property {'everyone' | 'signed_in' | 'moderators'} [who_may_post]
  * @property {number} [unique_seconds]  seconds in which a text cannot be posted twice
- * @property {'allow' | 'reject'} [links]
+ * @property {'allow' | 'hold' | 'reject'} [links]
  * @property {number} [max_length]  characters in a comment
+ * @property {boolean} [hold_all]     every comment waits for a moderator
+ * @property {number} [report_threshold]  reports after which a comment is removed and held
  * @property {RoomSettings | null} [shield] stricter rules that are in force over these
  *
  * @typedef {object} Welcome
@@ -50,6 +52,7 @@
  * @property {Entry[]} entries
  *
  * @typedef {{type: 'batch', epoch: string, first: number, last: number, entries: Entry[], thinned?: number}} Batch
+ * @typedef {{type: 'held', ref?: string | null, session?: string}} Held the post waits for a moderator
  * @typedef {{type: 'ack', ref?: string | null, epoch: string, seq: number, dup?: boolean, session?: string}} Ack
  * @typedef {{type: 'reject', ref?: string | null, code: string, message: string, retry_after?: number | null}} Reject
  * @typedef {{type: 'viewers', count: number}} Viewers
@@ -59,7 +62,7 @@
  * @typedef {{id: number, kind: string, at: number, by: string, by_name: string, reason?: string} & Record<string, unknown>} Act
  * @typedef {{type: 'bye', code: number, message: string, reconnect_after: number | null}} Bye
  * @typedef {{type: 'pong'}} Pong
- * @typedef {Welcome | Batch | Ack | Reject | Viewers | Skip | Identity | Staff | Bye | Pong} ServerMessage
+ * @typedef {Welcome | Batch | Ack | Held | Reject | Viewers | Skip | Identity | Staff | Bye | Pong} ServerMessage
  *
  * @typedef {{type: 'post', ref: string} & Post} PostMessage
  * @typedef {{type: 'auth', token: string, user?: import('./user-token.js').Claims | null}} AuthMessage user: not sent

@@ -155,12 +155,12 @@ export class Composer {
   /** @param {{post?: Post}} outcome */
   #onHeld(outcome) {
     this.#onAccepted(outcome);
-    this.#showHint(t('composer.held'), 'kept');
+    this.#showHint(t('composer.held'));
   }
 
   /** @param {{post?: Post, code: string, message: string, retryAfter: number | null}} outcome */
   #onRejected({ post, retryAfter, ...rejection }) {
-    if (rejection.code === 'not_approved') return this.#showHint(rejectionText(rejection), 'kept'); // sent long ago: not to be corrected
+    if (rejection.code === 'not_approved') return this.#showHint(rejectionText(rejection)); // sent long ago: not to be corrected
     const free = this.#field.value.trim() === '' && this.#recalled < 0;
     if (post && free) this.#setText(post.text);
     const reason = rejectionText(rejection);
