@@ -42,6 +42,7 @@ from chat.web.identity.guests import GuestSessions
 from chat.web.identity.keys import Keys
 from chat.web.identity.secret import SecretError, load_or_create_secret
 from chat.web.identity.tokens import Tokens
+from chat.web.paced_listener import PacedListener
 from chat.web.peers import Peers
 from chat.web.responses import RESPONSE_SECONDS, PendingResponses
 from chat.web.room_list import RoomList
@@ -286,7 +287,7 @@ def _listen(settings: Settings) -> list[socket.socket]:
         # Accepted sockets inherit it. Otherwise the kernel grows the buffer to megabytes, and a
         # viewer that reads nothing goes unnoticed for a long time.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-    return sockets
+    return [PacedListener(listener) for listener in sockets]
 
 
 def _load_certificate(settings: Settings) -> Certificate | None:

@@ -18,12 +18,14 @@ from chat.core.moderation.acts import (
     HoldAct,
     LiftAct,
     NumberedAct,
+    ReportAct,
     SanctionAct,
     SettingsAct,
 )
 from chat.core.moderation.held import HeldPost, HeldQueue
 from chat.core.moderation.room_filters import RoomFilters
 from chat.core.moderation.sanctions import Sanctions
+from chat.core.moderation.staff_names import StaffNames
 from chat.core.reject import Code, Rejection, reject
 from chat.core.responses import SettingsChanged
 from chat.core.retraction import Removal
@@ -117,6 +119,11 @@ class Room:
         return self._state.held
 
     @property
+    def staff_names(self) -> StaffNames:
+        """Which names nobody but the staff may use."""
+        return self._state.staff_names
+
+    @property
     def report_threshold(self) -> int:
         """How many reports remove a comment, 0 if reports never do."""
         return self._state.settings.report_threshold
@@ -169,8 +176,11 @@ class Room:
         for numbered in new:
             entry = numbered.entry
             self._history.append(entry.seq, numbered.body)
-            comments += isinstance(entry, Comment)
-            if isinstance(entry, Removal):
+            if isinstance(entry, Comment):
+                comments += 1
+                if entry.role.is_staff:
+                    self._state.staff_names.add(entry.user, entry.name)
+            elif isinstance(entry, Removal):
                 self._state.remove(entry)
                 self._audience.clear_cache()
             elif isinstance(entry, SettingsChange):
@@ -180,14 +190,20 @@ class Room:
         done = [one for one in acts if one.id > self.acts]
         if done:
             for one in done:
-                if isinstance(act := one.act, SanctionAct | LiftAct):
-                    self._state.sanctions.apply(act)
-                elif isinstance(act, FiltersAct):
-                    self._state.filters.newest = act.id
-                elif isinstance(act, HoldAct | DecideAct | ClearAct):
-                    self._decisions.send(self._state.held.apply(act), self.epoch)
+                self._apply_act(one.act)
             self.acts = done[-1].id
             self._staff.send(done)
+
+    def _apply_act(self, act: Act) -> None:
+        state = self._state
+        if act.by and not isinstance(act, ReportAct):
+            state.staff_names.add(act.by, act.by_name)
+        if isinstance(act, SanctionAct | LiftAct):
+            state.sanctions.apply(act)
+        elif isinstance(act, FiltersAct):
+            state.filters.newest = act.id
+        elif isinstance(act, HoldAct | DecideAct | ClearAct):
+            self._decisions.send(state.held.apply(act), self.epoch)
 
     async def find_entry(self, seq: int) -> AnyEntry | None:
         """Return the entry ``seq``, None if there is none; raises ReadFailed."""

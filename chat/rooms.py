@@ -169,6 +169,7 @@ class Rooms:
             found.sanctions,
             found.held,
             found.acts,
+            found.names,
         )
         room = self._rooms[name] = Room(
             state,

@@ -33,9 +33,11 @@ from chat.archive.removals import VISIBLE_BODY, find_clear, overwrite_cleared
 from chat.archive.reports import has_old_reports, read_reports, trim_reports
 from chat.archive.sanctions import read_sanctions
 from chat.archive.schema import entries, rooms
+from chat.archive.staff_names import KnownNames, read_names, record_names, trim_names
 from chat.archive.users import find_user
 from chat.core.moderation.held import HeldKey, HeldRecord
 from chat.core.moderation.reports import ReportedComment
+from chat.core.moderation.staff_names import StaffName
 from chat.core.moderation.users import UserRecord
 from chat.core.room_settings import RoomSettings
 
@@ -66,7 +68,7 @@ class OpenedRoom(msgspec.Struct, frozen=True):
     """A room as it is opened: its newest bodies, oldest first, and the acts of its sanctions.
 
     ``filters``: the number of the act that set its filters, 0 without one. ``held``: which comments
-    wait for a moderator.
+    wait for a moderator. ``names`` are those that its staff use.
     """
 
     record: RoomRecord
@@ -74,6 +76,7 @@ class OpenedRoom(msgspec.Struct, frozen=True):
     sanctions: list[bytes]
     filters: int = 0
     held: Sequence[HeldKey] = ()
+    names: Sequence[StaffName] = ()
 
 
 _READ = (
@@ -107,6 +110,7 @@ class Archive(Database):
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self._addresses = KnownAddresses()
+        self._names = KnownNames()
 
     def read_address_secret(self) -> bytes:
         """Return the secret with which addresses are hashed; each database has its own."""
@@ -145,7 +149,8 @@ class Archive(Database):
             sanctions = read_sanctions(connection, record.room_id)
             filters = find_filters(connection, record.room_id)
             held = read_held_keys(connection, record.room_id)
-        return OpenedRoom(record, [body for _, body in found], sanctions, filters, held)
+            names = read_names(connection, record.room_id)
+        return OpenedRoom(record, [body for _, body in found], sanctions, filters, held, names)
 
     def load_or_create_room(self, name: str, new_epoch: str) -> RoomRecord:
         """Return the room; a new room gets the epoch ``new_epoch``."""
@@ -171,7 +176,10 @@ class Archive(Database):
             addressed = [one for one in batch if one.address]
             addresses = self._addresses.find_new(addressed, _newest_time(addressed))
             record_addresses(connection, addresses)
+            names = self._names.find_new(batch)
+            record_names(connection, names)
         self._addresses.add(addresses)
+        self._names.add(names)
         self.written_pages += 4 + 2 * appended.size // _PAGE_BYTES
         return appended.stored
 
@@ -269,11 +277,16 @@ class Archive(Database):
             )
 
     def trim_acts(self, room_id: int, cutoff: int) -> None:
-        """Delete the acts, held comments and reports of a room that are older than ``cutoff``."""
+        """Delete what moderation has stored of a room before ``cutoff``, in Unix milliseconds.
+
+        Acts, held comments, reports, and names that staff have not used since.
+        """
         with self._writing() as connection:
             trim_acts(connection, room_id, cutoff)
             trim_held(connection, room_id, cutoff)
             trim_reports(connection, room_id, cutoff)
+            trim_names(connection, room_id, cutoff)
+        self._names = KnownNames()
 
     def has_old_addresses(self, room_id: int, cutoff: int) -> bool:
         """Return whether addresses of a room were stored before ``cutoff``."""

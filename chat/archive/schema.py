@@ -100,6 +100,15 @@ reports = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("is_open", sa.Boolean, nullable=False),
 )
+# Which names staff use.
+staff_names = sa.Table(
+    "staff_names",
+    _metadata,
+    sa.Column("room_id", sa.Integer, primary_key=True),
+    sa.Column("user", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("at", sa.BigInteger, nullable=False),
+)
 # From which address, as a hash, users posted last.
 users = sa.Table(
     "users",

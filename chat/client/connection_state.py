@@ -23,7 +23,12 @@ CLOSE_REASONS = {1013: "full", 4011: "too_many", 4503: "banned"}
 UPGRADE_REQUIRED = 426
 TEMPORARY = frozenset({408, 425, 429})
 # The stored value to which each code refers.
-REFUSED_VALUES = {"name_empty": "name", "name_too_long": "name", "bad_cursor": "cursor"}
+REFUSED_VALUES = {
+    "name_empty": "name",
+    "name_too_long": "name",
+    "name_taken": "name",
+    "bad_cursor": "cursor",
+}
 
 Phase = Literal["idle", "connecting", "asking", "live", "waiting", "ended"]
 VisibleState = Literal["connecting", "live", "offline"]

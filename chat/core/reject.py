@@ -45,6 +45,7 @@ class Code(StrEnum):
     NOT_APPROVED = "not_approved"
     NAME_EMPTY = "name_empty"
     NAME_TOO_LONG = "name_too_long"
+    NAME_TAKEN = "name_taken"
     TOO_FAST = "too_fast"
     SLOW_MODE = "slow_mode"
     TOO_MANY = "too_many"
@@ -137,6 +138,9 @@ REJECTIONS: dict[Code, _Rule] = {
     Code.NAME_TOO_LONG: _Rule(
         422,
         "The name is too long. At most 24 characters, 200 bytes, and few marks per character.",
+    ),
+    Code.NAME_TAKEN: _Rule(
+        422, "Somebody of this room's staff has this name, or one like it. Choose another."
     ),
     # temporary: retry later
     Code.TOO_FAST: _Rule(429, "You are posting too fast. Wait a moment and send it again."),

@@ -29,6 +29,7 @@ from chat.core.moderation.held import Cause, HeldComment, HeldKey, HeldQueue
 from chat.core.moderation.room_filters import RoomFilters
 from chat.core.moderation.rules import check_author, check_text, find_hold, find_rules
 from chat.core.moderation.sanctions import Sanctions
+from chat.core.moderation.staff_names import StaffName, StaffNames
 from chat.core.reject import Code, Rejection, reject
 from chat.core.retraction import Removal, Retraction, encode_retracted, removes
 from chat.core.room_settings import RoomSettings
@@ -80,6 +81,7 @@ class RoomState:
         "history",
         "name",
         "sanctions",
+        "staff_names",
     )
 
     def __init__(
@@ -93,6 +95,7 @@ class RoomState:
         sanctions: Iterable[SanctionAct] = (),
         held: Iterable[HeldKey] = (),
         acts: int = 0,
+        names: Iterable[StaffName] = (),
     ) -> None:
         self.name = name
         self.epoch = epoch
@@ -105,6 +108,7 @@ class RoomState:
         self.sanctions = Sanctions(sanctions)
         self.filters = RoomFilters()
         self.held = HeldQueue(held, acts)
+        self.staff_names = StaffNames(names)
         # (user, ref) -> (seq, when), oldest first
         self._refs: OrderedDict[tuple[str, str], tuple[int, float]] = OrderedDict()
 
@@ -146,6 +150,8 @@ class RoomState:
         if not is_staff and (rejection := check_author(self._rules, author.is_guest)):
             return rejection
         if not is_staff and (rejection := self.filters.check_ready()) is not None:
+            return rejection
+        if not is_staff and (rejection := self.staff_names.check(author.user, author.name)):
             return rejection
         sender = author.rate_limit_key or author.user
         known_by = None if post.ref is None else (author.user, post.ref)

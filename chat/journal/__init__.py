@@ -17,6 +17,7 @@ from chat.core.entry import Entry, NumberedEntry
 from chat.core.moderation.acts import Act, NumberedAct, SanctionAct
 from chat.core.moderation.held import HeldKey, HeldRecord
 from chat.core.moderation.reports import ReportCount, ReportedComment
+from chat.core.moderation.staff_names import StaffName
 from chat.core.moderation.users import UserRecord
 from chat.core.room_settings import RoomSettings
 
@@ -41,7 +42,8 @@ class JournalRoom(msgspec.Struct, frozen=True):
 
     ``acts`` is the number of the newest act; ``sanctions`` are the acts that began those in force,
     and perhaps expired ones. ``filters`` is the number of the act that set the filters, 0 without
-    one. ``held`` are the comments that wait for a moderator.
+    one. ``held`` are the comments that wait for a moderator, ``names`` those that the
+    staff use.
     """
 
     epoch: str
@@ -52,6 +54,7 @@ class JournalRoom(msgspec.Struct, frozen=True):
     sanctions: Sequence[SanctionAct] = ()
     filters: int = 0
     held: Sequence[HeldKey] = ()
+    names: Sequence[StaffName] = ()
 
 
 class JournalError(Exception):

@@ -380,6 +380,7 @@ def _describe_room(opened: OpenedRoom) -> JournalRoom:
         sanctions,
         opened.filters,
         opened.held,
+        opened.names,
     )
 
 

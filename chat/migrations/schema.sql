@@ -103,5 +103,14 @@ CREATE TABLE reports (
 	FOREIGN KEY(room_id) REFERENCES rooms (id)
 )
  WITHOUT ROWID;
+CREATE TABLE staff_names (
+	room_id INTEGER NOT NULL,
+	user TEXT NOT NULL,
+	name TEXT NOT NULL,
+	at BIGINT NOT NULL,
+	PRIMARY KEY (room_id, user, name),
+	FOREIGN KEY(room_id) REFERENCES rooms (id)
+)
+ WITHOUT ROWID;
 INSERT INTO keys VALUES ('addresses', randomblob(32));
-INSERT INTO alembic_version VALUES ('0008');
+INSERT INTO alembic_version VALUES ('0009');

@@ -223,12 +223,12 @@ class Connection(FrameWriter):
 
     def _rename(self, raw: str) -> None:
         name = clean_name(raw)
+        if isinstance(name, str) and self._token is not None:
+            name = reject(Code.NOT_ALLOWED)  # the token has the name
+        if isinstance(name, str):
+            name = self._room.staff_names.check(self._author.user, name) or name
         if isinstance(name, Rejection):
             self._send_reject(None, self._connections.metrics.count_rejection(name))
-            return
-        if self._token is not None:
-            rejection = reject(Code.NOT_ALLOWED)  # the token has the name
-            self._send_reject(None, self._connections.metrics.count_rejection(rejection))
             return
         self._author.name = name
         self._author.chose_name = True
@@ -255,6 +255,8 @@ class Connection(FrameWriter):
         if not author.is_guest:
             self._token = _Token(verified.expires_at, guest)
             self._connections.token_expiry.add(self, verified.expires_at)
+            if author.role.is_staff:
+                self._room.staff_names.add(author.user, author.name)
             if author.role in MODERATORS:
                 self._room.add_staff(self)
         self._send_identity()

@@ -125,6 +125,16 @@ class DeadlineHandler(RequestHandler):
             self.set_header("Retry-After", str(math.ceil(rejection.retry_after)))
         if rejection.status == HTTPStatus.UNAUTHORIZED:
             self.set_header("WWW-Authenticate", "Bearer")  # RFC 9110, section 11.6.1
+        if rejection.code is Code.METHOD_NOT_ALLOWED:
+            self.set_header("Allow", ", ".join(self._find_methods()))  # section 15.5.6
+
+    def _find_methods(self) -> list[str]:
+        """Return the methods that this handler implements."""
+        names = [name.lower() for name in self.SUPPORTED_METHODS]
+        defined = [
+            one for one in names if getattr(type(self), one) is not getattr(RequestHandler, one)
+        ]
+        return [name.upper() for name in defined]
 
 
 class Handler(DeadlineHandler):

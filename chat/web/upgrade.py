@@ -22,7 +22,16 @@ def authorize_upgrade(services: Services, upgrade: Upgrade, caller: Caller) -> A
         rejection := services.peers.admit_opening(caller.address)
     ):
         return rejection
-    return services.guests.create_guest(upgrade.name)
+    return _create_guest(services, upgrade)
+
+
+def _create_guest(services: Services, upgrade: Upgrade) -> Author | Rejection:
+    """Return a new guest; the names of a room that is not open yet are checked at a post."""
+    guest = services.guests.create_guest(upgrade.name)
+    room = services.hub.find_room(upgrade.room)
+    if isinstance(guest, Rejection) or room is None:
+        return guest
+    return room.staff_names.check(guest.user, guest.name) or guest
 
 
 def explain_refusal(services: Services, upgrade: Upgrade, caller: Caller) -> Rejection:
@@ -34,7 +43,7 @@ def explain_refusal(services: Services, upgrade: Upgrade, caller: Caller) -> Rej
     if (rejection := services.callers.check(caller)) is not None:
         return rejection
     opens_room = services.hub.find_room(upgrade.room) is None
-    author = services.guests.create_guest(upgrade.name)
+    author = _create_guest(services, upgrade)
     return (
         services.peers.explain_handshake(caller.address, opens_room=opens_room)
         or (author if isinstance(author, Rejection) else None)

@@ -10,21 +10,13 @@ from playwright.sync_api import Locator, Page, expect
 
 from chat.core.comment import Role
 from tests.browser.accessibility import find_violations
+from tests.browser.console_page import LOG, TOAST, open_console
 from tests.browser.room_page import HINT, ROWS, enter, post, row
 from tests.support.moderator import Moderator
 from tests.support.room_admin import sign_token
 from tests.support.server_process import ServerProcess
 
 NewPage = Callable[..., Page]
-
-LOG = "[data-role=log] li"
-TOAST = "[data-role=toast]"
-
-
-def open_console(page: Page, server: ServerProcess, room: str, role: Role = Role.HOST) -> Page:
-    page.goto(f"{server.url}/r/{room}/console#token={sign_token(server, room, role, 'Mia', 'mia')}")
-    expect(page.locator("[data-role=work]")).to_be_visible()
-    return page
 
 
 def card(page: Page, heading: str) -> Locator:

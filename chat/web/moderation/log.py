@@ -12,7 +12,7 @@ from chat.web.moderation.handler import ModeratorHandler
 
 LOG_DEFAULT = 100
 MAX_LOG = 1_000
-MAX_NUMBER = 2**53
+MAX_NUMBER = 2**53 - 1  # the largest that JavaScript and float have exactly
 LINES = "application/x-ndjson"
 
 _bodies = msgspec.json.Decoder(list[Raw])
@@ -30,11 +30,12 @@ class LogHandler(ModeratorHandler):
         """Respond with a JSON object, or with a line for each act if the client accepts that."""
         self.authorize(name)
         limit = int(self.read_number("limit", LOG_DEFAULT, 1, MAX_LOG, whole=True))
-        after = int(self.read_number("after", -1, -1, MAX_NUMBER, whole=True))
+        has_after = "after" in self.query
+        after = int(self.read_number("after", 0, 0, MAX_NUMBER, whole=True))
         wants_lines = self._wants_lines()
         room = await self.open_existing_room(name)
         moderation = self.services.moderation
-        log = self.require(await moderation.read_log(room, None if after < 0 else after, limit))
+        log = self.require(await moderation.read_log(room, after if has_after else None, limit))
         self.set_header("Vary", "Origin, Accept")
         if not wants_lines:
             self.write_json(Log(log))

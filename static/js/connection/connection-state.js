@@ -52,7 +52,7 @@ const CLOSE_REASONS = { 1013: 'full', 4011: 'too_many', 4503: 'banned' };
 const UPGRADE_REQUIRED = 426; // the server would have upgraded: something in between prevents it
 const TEMPORARY = new Set([408, 425, 429]);
 /** @type {Record<string, string>} the kept value that a code refuses */
-const REFUSED_VALUES = { name_empty: 'name', name_too_long: 'name', bad_cursor: 'cursor' };
+const REFUSED_VALUES = { name_empty: 'name', name_too_long: 'name', name_taken: 'name', bad_cursor: 'cursor' };
 
 /** @param {Partial<ConnectionState>} [options] @returns {ConnectionState} */
 export function initialState({ polls = true, droppable = ['name', 'cursor'] } = {}) {

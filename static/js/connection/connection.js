@@ -22,6 +22,7 @@
 import { Cursor } from './cursor.js';
 import { Outbox } from './outbox.js';
 import { ReconnectingTransport } from './reconnecting-transport.js';
+import { request } from './request.js';
 import { Session } from './session.js';
 import { UserToken } from './user-token.js';
 import { newestSettings } from './wire.js';
@@ -30,6 +31,7 @@ import { newestSettings } from './wire.js';
 /** @typedef {'connecting' | 'live' | 'offline'} State */
 
 const LONGEST_RETRY_SECONDS = 600;
+const REPORT_TIMEOUT_MS = 10_000;
 const TOKEN_CODES = new Set(['bad_token', 'token_expired', 'wrong_room']);
 
 export class Connection extends EventTarget {
@@ -130,6 +132,13 @@ export class Connection extends EventTarget {
     if (ref !== null) this.#emit('posted', { ref, post });
     this.#transport.handle('post');
     return ref;
+  }
+
+  /** Reports a comment to the moderators; throws an ErrorResponse, or another error when no response came. @param {number} seq */
+  async report(seq) {
+    const headers = new Headers(this.#token ? [['Authorization', `Bearer ${this.#token}`]] : []);
+    const init = { method: 'POST', headers, body: JSON.stringify({ seq }) };
+    await request(`${this.#server}/api/rooms/${this.#room}/reports`, init, { timeoutMs: REPORT_TIMEOUT_MS, signals: [] });
   }
 
   /** @param {string} name '' lets the server choose, at the next connection */

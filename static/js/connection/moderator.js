@@ -5,6 +5,8 @@ import { request } from './request.js';
 /** @typedef {{id: number, user: string, kind: string, until: number | null, address: boolean, reason: string, by: string, at: number}} Sanction times in Unix milliseconds */
 /** @typedef {{user: string, kind: string, minutes?: number, address?: boolean, reason?: string}} NewSanction */
 /** @typedef {{match: 'word' | 'pattern', text: string, action: string}} Filter */
+/** @typedef {{id: number, user: string, name: string, text: string, at: number, cause: string}} HeldItem a comment that waits */
+/** @typedef {{seq: number, user: string, name: string, text: string, at: number, count: number, reasons: string[], last: number}} ReportItem a comment with open reports */
 /** @typedef {{user: string, name: string, first_seen: number | null, comments: import('./wire.js').Entry[], sanctions: Sanction[], reports: number}} UserCard */
 
 const TIMEOUT_MS = 10_000;
@@ -27,6 +29,26 @@ export class Moderator {
   /** Removes all comments of a user. @param {string} user */
   clearUser(user) {
     return this.#call('POST', 'clear', { user });
+  }
+
+  /** @returns {Promise<{held: HeldItem[]}>} the comments that wait, oldest first */
+  held() {
+    return this.#call('GET', 'held');
+  }
+
+  /** Approves a held comment, or not; the first decision counts. @param {number} id @param {boolean} approve @returns {Promise<{id: number, approved: boolean, seq: number}>} */
+  decide(id, approve) {
+    return this.#call('POST', `held/${id}`, { approve });
+  }
+
+  /** @returns {Promise<{reports: ReportItem[]}>} the reported comments, most reports first */
+  reports() {
+    return this.#call('GET', 'reports');
+  }
+
+  /** Dismisses the reports on a comment. @param {number} seq */
+  dismiss(seq) {
+    return this.#call('DELETE', `reports/${seq}`);
   }
 
   /** @returns {Promise<{sanctions: Sanction[]}>} those in force, oldest first */

@@ -16,6 +16,7 @@ import { Transcript } from '../room/transcript.js';
 import { Filters } from './filters.js';
 import { Live } from './live.js';
 import { Log } from './log.js';
+import { Queue } from './queue.js';
 import { onRuleChange, showRules, undoPatch } from './rules.js';
 import { showSanctions } from './sanctions.js';
 import { Sparkline } from './sparkline.js';
@@ -31,6 +32,11 @@ const HISTORY = 100;
 const MUTE_MINUTES = 10;
 const MODERATORS = new Set(['moderator', 'host']);
 const MAX_NAMES = 5_000;
+const RELOAD_MS = 1_000; // of lists that many acts change
+const REPORTS_MS = 10_000; // only the first report of a comment is announced
+const OF_HELD = new Set(['hold', 'decide', 'clear']);
+const OF_REPORTS = new Set(['report', 'dismiss', 'retract', 'hold', 'clear']);
+const TITLE = document.title;
 
 const token = takeTokenFromAddress(); // before anything else
 const room = document.body.dataset.room ?? '';
@@ -45,6 +51,16 @@ const transcript = new Transcript(
 const toast = new Toast(find('toast'));
 const live = new Live(transcript, (act, entry) => acts[act]?.(entry));
 const filters = new Filters({ save: saveFilters, tryText: (text) => attempt(moderator.tryFilters(text), (tried) => filters.showTried(tried)) });
+const queue = new Queue(
+  { held: find('held'), heldCount: find('held-count'), reports: find('reports'), reportsCount: find('reports-count') },
+  {
+    decide: ({ id }, approve) => attempt(moderator.decide(id, approve), ({ approved }) => toast.show(t(approved ? 'console.approved' : 'console.refused'))).then(loadHeld),
+    remove: ({ seq }) => attempt(moderator.retract(seq), () => toast.show(t('console.removed'))).then(loadReports),
+    dismiss: ({ seq }) => attempt(moderator.dismiss(seq), () => toast.show(t('console.dismissed'))).then(loadReports),
+    open: openUser,
+    count: showWaiting,
+  },
+);
 const log = new Log(find('log'), { undo: undoOf, nameOf });
 const commentRate = new Sparkline(find('rate-chart'), find('rate'));
 const posterCount = new Sparkline(find('posters-chart'), find('posters'));
@@ -169,6 +185,33 @@ function loadSanctions() {
   return attempt(moderator.sanctions(), show);
 }
 
+const loadHeld = paced(() => attempt(moderator.held(), ({ held }) => queue.showHeld(held)));
+const loadReports = paced(() => attempt(moderator.reports(), ({ reports }) => queue.showReports(reports)));
+
+/** Returns a function that calls `load` at once, and while that or the pause after it lasts, once more afterwards. @param {() => Promise<unknown>} load */
+function paced(load) {
+  let isBusy = false;
+  let isDue = false;
+  return async function run() {
+    isDue = true;
+    if (isBusy) return;
+    isBusy = true;
+    while (isDue) {
+      isDue = false;
+      await load();
+      await new Promise((resolve) => setTimeout(resolve, RELOAD_MS));
+    }
+    isBusy = false;
+  };
+}
+
+/** @param {number} waiting how many comments wait for a moderator */
+function showWaiting(waiting) {
+  const count = waiting ? formatNumber(waiting) : '';
+  find('queue-count').textContent = count;
+  document.title = count ? `(${count}) ${TITLE}` : TITLE;
+}
+
 /** How to undo an act of the log; null for what cannot be undone. @param {Act} act @returns {(() => void) | null} */
 function undoOf(act) {
   if (act.kind === 'sanction') return () => attempt(moderator.lift(act.id));
@@ -206,6 +249,8 @@ function setRole(now) {
   // Also after a reconnect: what happened in between was not sent.
   loadSanctions();
   loadFilters();
+  loadHeld();
+  loadReports();
   attempt(moderator.log(), (found) => log.add(found.log));
 }
 
@@ -242,6 +287,8 @@ on('staff', (/** @type {{entries: Act[]}} */ { entries }) => {
   log.add(entries);
   if (entries.some(({ kind }) => kind === 'sanction' || kind === 'lift')) loadSanctions();
   if (entries.some(({ kind }) => kind === 'filters')) loadFilters();
+  if (entries.some(({ kind }) => OF_HELD.has(kind))) loadHeld();
+  if (entries.some(({ kind }) => OF_REPORTS.has(kind))) loadReports();
 });
 
 /** @type {HTMLFormElement} */ (find('sign-in-form')).addEventListener('submit', (event) => {
@@ -259,6 +306,8 @@ setInterval(() => {
   comments = 0;
   posters = new Set();
 }, 1000);
+
+setInterval(() => queue.hasReports && loadReports(), REPORTS_MS);
 
 const tabs = attachTabs(find('tabs'), find('work'));
 followTheme(preferences);

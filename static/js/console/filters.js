@@ -6,7 +6,7 @@ import { t } from '../page/i18n.js';
 /** @typedef {import('../connection/moderator.js').Filter} Filter */
 
 /** The actions that have a field. */
-const ACTIONS = ['reject', 'mask'];
+const ACTIONS = ['reject', 'hold', 'mask'];
 const PATTERN = /^\/(.+)\/$/;
 
 /** @param {string} action @returns {HTMLTextAreaElement} */
@@ -71,7 +71,8 @@ export class Filters {
 
   /** @param {{action: string | null, text: string}} tried */
   showTried({ action, text }) {
-    find('filters-result').textContent = action === 'mask' ? t('console.tried_mask', { text }) : t(action ? 'console.tried_reject' : 'console.tried_none');
+    const outcome = action === 'shadow' ? 'reject' : (action ?? 'none');
+    find('filters-result').textContent = t(`console.tried_${outcome}`, { text });
   }
 
   #read() {

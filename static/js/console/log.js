@@ -29,6 +29,7 @@ export class Log {
     for (const act of acts) {
       if (act.id <= this.#newest) continue;
       this.#newest = act.id;
+      if (act.kind === 'hold' && act.cause !== 'reports') continue; // nobody did this, and there may be many
       this.#list.prepend(this.#makeRow(act));
     }
     while (this.#list.childElementCount > MAX_ROWS) this.#list.lastElementChild?.remove();
@@ -53,7 +54,8 @@ export class Log {
   /** @param {Act} act */
   #describe(act) {
     const user = act.user ? this.#nameOf(String(act.user)) : '';
-    const kind = act.kind === 'clear' && user ? 'clear_user' : ['sanction', 'lift'].includes(act.kind) ? `${act.kind}_${act.sanction}` : act.kind;
+    const variants = { clear: user ? '_user' : '', sanction: `_${act.sanction}`, lift: `_${act.sanction}`, decide: act.approved ? '_approved' : '_refused' };
+    const kind = act.kind + (variants[/** @type {keyof typeof variants} */ (act.kind)] ?? '');
     const key = `console.log_${kind}`;
     const values = { user: `\u2068${act.name || user}\u2069`, count: Number(act.count ?? 0) };
     return hasText(key) ? t(key, values) : act.kind;

@@ -9,6 +9,7 @@ function fieldsOf() {
 
 /** @param {HTMLInputElement | HTMLSelectElement} field */
 function valueOf(field) {
+  if (field.type === 'checkbox') return /** @type {HTMLInputElement} */ (field).checked;
   if (field.value === '') return null;
   return field.type === 'number' ? Number(field.value) : field.value;
 }
@@ -17,7 +18,8 @@ function valueOf(field) {
 export function showRules(settings, isHost) {
   /** @type {HTMLFieldSetElement} */ (find('rules')).disabled = !isHost;
   for (const field of fieldsOf()) {
-    if (document.activeElement !== field) field.value = String(settings[field.name] ?? field.dataset.default ?? '');
+    if (field.type === 'checkbox') /** @type {HTMLInputElement} */ (field).checked = Boolean(settings[field.name]);
+    else if (document.activeElement !== field) field.value = String(settings[field.name] ?? field.dataset.default ?? '');
   }
 }
 

@@ -1,4 +1,4 @@
-/** The menu of a comment: copy its text, hide its user, or hide one of its words; a moderator can remove it, and mute or ban its user. */
+/** The menu of a comment: copy its text, report it, hide its user or one of its words; a moderator can remove it, and mute or ban its user. */
 
 import { placePopover } from '../page/popover.js';
 import { make } from '../page/dom.js';
@@ -33,13 +33,13 @@ export class CommentMenu {
   /**
    * @param {Comment} comment
    * @param {Element} anchor the comment, on the stage or in the transcript
-   * @param {{own: boolean, acts?: Acts, onClose?: () => void}} options own: by this viewer, who cannot hide their own comments
+   * @param {{own: boolean, acts?: Acts, report?: (comment: Comment) => void, onClose?: () => void}} options own: by this viewer, who cannot hide their own comments
    */
-  open(comment, anchor, { own, acts = null, onClose = () => {} }) {
+  open(comment, anchor, { own, acts = null, report, onClose = () => {} }) {
     const popover = this.#popover;
     if (!popover.showPopover) return onClose(); // a browser without popovers
     if (popover.matches(':popover-open')) popover.hidePopover();
-    popover.replaceChildren(...this.#fill(comment, own), ...this.#fillActs(comment, acts));
+    popover.replaceChildren(...this.#fill(comment, own, report), ...this.#fillActs(comment, acts));
     popover.showPopover();
     this.#comment = comment;
     placePopover(popover, anchor);
@@ -52,8 +52,9 @@ export class CommentMenu {
     if (this.#comment && test(this.#comment)) this.#popover.hidePopover();
   }
 
-  /** @param {Comment} comment @param {boolean} own @returns {Node[]} */
-  #fill({ user, name = '', text }, own) {
+  /** @param {Comment} comment @param {boolean} own @param {(comment: Comment) => void} [report] @returns {Node[]} */
+  #fill(comment, own, report) {
+    const { user, name = '', text } = comment;
     const quoted = make('div', { class: 'quoted' }, make('p', { class: 'quoted-name' }, make('bdi', {}, name)), make('p', {}, make('bdi', {}, text)));
     const copy = this.#makeItem(t('menu.copy'), () => copyText(text));
     if (own) return [quoted, copy];
@@ -68,6 +69,7 @@ export class CommentMenu {
       ...(user ? [this.#makeItem(t('menu.hide_user', { name: isolate(name) }), () => hideUser(this.#preferences, user, name))] : []),
       this.#makeItem(t('menu.hide_text'), () => hideWord(this.#preferences, text)),
       ...(words.length ? [make('p', { class: 'menu-label meta' }, t('menu.hide_word')), make('div', { class: 'menu-words' }, ...words)] : []),
+      ...(report ? [this.#makeItem(t('menu.report'), () => report(comment))] : []),
     ];
   }
 

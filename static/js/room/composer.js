@@ -105,6 +105,11 @@ export class Composer {
     this.#sendButton.disabled = closed !== '';
   }
 
+  /** @param {string} text */
+  tell(text) {
+    this.#showHint(text);
+  }
+
   /** Shows a sentence until the viewer types. @param {string} text */
   warn(text) {
     this.#showHint(text, 'bad');

@@ -107,14 +107,25 @@ function isOwn({ seq, user: by }) {
 /** What the viewer can do with comments as a moderator. @returns {import('./comment-menu.js').Acts} */
 function acts() {
   /** @param {Promise<unknown>} done */
-  const report = (done) => done.catch((error) => composer.warn(rejectionText({ code: error.code ?? '', message: t('menu.failed') })));
+  const attempt = (done) => done.catch((error) => composer.warn(rejectionText({ code: error.code ?? '', message: t('menu.failed') })));
   if (!MODERATORS.has(role)) return null;
   return {
-    remove: ({ seq }) => report(moderator.retract(seq)),
-    removeAll: ({ user: by = '' }) => report(moderator.clearUser(by)),
-    mute: ({ user: by = '' }) => report(moderator.sanction({ user: by, kind: 'mute', minutes: MUTE_MINUTES })),
-    ban: ({ user: by = '' }) => report(moderator.sanction({ user: by, kind: 'ban' })),
+    remove: ({ seq }) => attempt(moderator.retract(seq)),
+    removeAll: ({ user: by = '' }) => attempt(moderator.clearUser(by)),
+    mute: ({ user: by = '' }) => attempt(moderator.sanction({ user: by, kind: 'mute', minutes: MUTE_MINUTES })),
+    ban: ({ user: by = '' }) => attempt(moderator.sanction({ user: by, kind: 'ban' })),
   };
+}
+
+/** @param {{seq: number}} comment */
+async function report({ seq }) {
+  try {
+    await connection.report(seq);
+    composer.tell(t('menu.reported'));
+  } catch (error) {
+    const { code = '', message = '' } = /** @type {{code?: string, message?: string}} */ (error);
+    composer.warn(rejectionText({ code, message: code ? message : t('menu.failed') }));
+  }
 }
 
 /** Removes comments wherever they are shown. @param {(comment: {seq: number, user?: string}) => boolean} test */
@@ -198,11 +209,11 @@ document.addEventListener('fullscreenchange', configureStage);
 stage.addEventListener('comment-click', (event) => {
   const { seq, entry, element } = /** @type {CustomEvent} */ (event).detail;
   stage.hold(seq);
-  menu.open(entry, element, { own: isOwn(entry), acts: acts(), onClose: () => stage.release(seq) });
+  menu.open(entry, element, { own: isOwn(entry), acts: acts(), report, onClose: () => stage.release(seq) });
 });
 transcript.addEventListener('comment-click', (event) => {
   const { entry, element } = /** @type {CustomEvent} */ (event).detail;
-  menu.open(entry, element, { own: isOwn(entry), acts: acts() });
+  menu.open(entry, element, { own: isOwn(entry), acts: acts(), report });
 });
 
 followTheme(preferences);
