@@ -178,7 +178,7 @@ class Failure(Struct, frozen=True):
 
 
 class RoomCard(Struct, frozen=True):
-    """One live room in ``GET /api/rooms``; ``last`` are its newest entries, oldest first."""
+    """One live room in ``GET /api/rooms``; ``last`` are its newest comments, oldest first."""
 
     room: str
     viewers: int

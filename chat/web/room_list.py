@@ -12,7 +12,10 @@ from chat.room import Room
 
 MAX_ROOMS = 1_000
 CARD_BYTES = 980
-LAST_ENTRIES = 5
+
+_COMMENT = b'{"kind":"comment",'
+LAST_COMMENTS = 5
+SEARCHED_ENTRIES = 50
 FRESH_SECONDS = 1.0
 
 
@@ -36,10 +39,11 @@ class RoomList:
 
 
 def _make_card(room: Room) -> bytes:
-    """Return a room's card, with as many of its newest entries as fit."""
+    """Return a room's card, with as many of its newest comments as fit."""
     card = responses.RoomCard(room.name, room.viewer_count, room.title, join_bodies([]))
     space = CARD_BYTES - len(wire.encode(card))
-    bodies = room.recent(LAST_ENTRIES)
+    comments = [body for body in room.recent(SEARCHED_ENTRIES) if body.startswith(_COMMENT)]
+    bodies = comments[-LAST_COMMENTS:]
     while bodies and sum(map(len, bodies)) + len(bodies) > space:
         bodies = bodies[1:]
     return wire.encode(responses.RoomCard(card.room, card.viewers, card.title, join_bodies(bodies)))

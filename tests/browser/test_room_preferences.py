@@ -27,6 +27,18 @@ def enter_as(name: str, page: Page, server: ServerProcess, room: str) -> Page:
     return page
 
 
+def test_chosen_name_reaches_the_other_tabs_and_the_focus_the_comment_field(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
+    page = enter(new_page(), server, room)
+    other = enter(page.context.new_page(), server, room)
+    enter_as("Bob", page, server, room)
+    expect(page.locator(FIELD)).to_be_focused()
+    expect(other.locator(FIELD)).to_have_attribute("placeholder", re.compile("Bob"))
+    post(other, "hello")
+    expect(row(page, "hello")).to_contain_text("Bob")
+
+
 def test_menu_of_a_row_hides_its_user_and_the_settings_show_the_user_again(
     server: ServerProcess, room: str, new_page: NewPage
 ) -> None:

@@ -5,22 +5,29 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 
+from chat.core.comment import Role
 from tests.support.api import Api, state_of
+from tests.support.moderator import Moderator
 from tests.support.server_process import ServerProcess
 from tests.support.viewer import Viewer
 
 StartServer = Callable[..., ServerProcess]
 
 
-def test_rooms_are_listed_with_their_viewers_and_newest_entries(
+def test_rooms_are_listed_with_their_viewers_and_newest_comments(
     server: ServerProcess, room: str
 ) -> None:
     api = Api(server)
     with Viewer(server, room) as viewer, Viewer(server, room):
         viewer.post_many([f"{number}" for number in range(7)])
+        # Other entries take no comment's place.
+        with closing(Moderator(server, room, Role.HOST)) as host:
+            for delay in range(1, 6):
+                host.call("PATCH", "settings", {"delay": delay})
         listing = api.get("/api/rooms").json
     assert abs(listing["now"] - time.time() * 1000) < 60_000
     (card,) = [card for card in listing["rooms"] if card["room"] == room]

@@ -38,7 +38,7 @@ export class Log {
   /** @param {Act} act */
   #makeRow(act) {
     const undo = this.#undo(act);
-    const words = make('div', { class: 'item-words' }, make('p', {}, this.#describe(act)), make('p', { class: 'meta' }, make('bdi', {}, act.by_name), ` · ${formatTime(act.at)}`));
+    const words = make('div', { class: 'item-words' }, make('p', {}, this.#describe(act)), make('p', { class: 'meta' }, ...(act.by_name ? [make('bdi', {}, act.by_name), ' · '] : []), formatTime(act.at)));
     const row = make('li', { class: 'item', 'data-kind': act.kind, 'data-id': act.id }, words);
     if (undo) {
       const button = make('button', { type: 'button', class: 'button' }, t('console.undo'));

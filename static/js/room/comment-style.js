@@ -41,10 +41,10 @@ export function keptName({ values: { name } }) {
 /**
  * Returns a function that fixes the viewer's name, since a user has the name of its token; '' lets the viewer choose.
  * @param {HTMLElement} popover
- * @param {{preferences: Preferences, rename: (name: string) => void}} options
+ * @param {{preferences: Preferences, done: () => void}} options done: called when a name was entered
  * @returns {(fixedName: string) => void}
  */
-export function fillStylePopover(popover, { preferences, rename }) {
+export function fillStylePopover(popover, { preferences, done }) {
   const name = make('input', { class: 'field', id: 'own-name', type: 'text', autocomplete: 'nickname', placeholder: t('look.name_guest') });
   const nameHint = make('p', { class: 'meta', role: 'status' }, t('look.name_hint', { n: NAME_GRAPHEMES }));
   const mode = makeChoice('mode', t('look.mode'), MODES, (value) => [makeIcon(`mode-${value}`)], (value) => t(`look.mode_${value}`));
@@ -77,12 +77,13 @@ export function fillStylePopover(popover, { preferences, rename }) {
     showRefusal(refusal);
     if (refusal || chosen === '' || chosen === preferences.values.name) return;
     preferences.set({ name: chosen });
-    rename(chosen);
   }
   name.addEventListener('change', saveName);
   onComplete(name, () => {
     saveName();
-    if (name.getAttribute('aria-invalid') !== 'true') popover.hidePopover();
+    if (name.getAttribute('aria-invalid') === 'true') return;
+    popover.hidePopover();
+    done();
   });
 
   const letter = find('look-letter');

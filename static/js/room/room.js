@@ -43,7 +43,8 @@ const token = takeTokenFromAddress(); // before anything else
 const room = document.body.dataset.room ?? '';
 const scheduler = new RenderScheduler();
 const preferences = new Preferences();
-const connection = new Connection({ room, server: SERVER, name: keptName(preferences), history: HISTORY, token });
+let ownName = keptName(preferences);
+const connection = new Connection({ room, server: SERVER, name: ownName, history: HISTORY, token });
 const serverClock = pageServerClock();
 const stage = new Stage(find('stage'), { scheduler, serverClock, settings: stageSettings(preferences, {}) });
 const transcript = new Transcript(
@@ -97,6 +98,14 @@ async function applyFilter() {
   isHidden = filter;
   transcript.hideWhere(isHidden);
   stage.removeWhere(isHidden);
+}
+
+/** Tells the server a name that was chosen, here or in another tab. */
+function applyName() {
+  const name = keptName(preferences);
+  if (name === ownName) return;
+  ownName = name;
+  connection.rename(name);
 }
 
 /** @param {{seq: number, user?: string}} entry */
@@ -155,7 +164,6 @@ function applyEntries(entries, source) {
 function forgetRefusedName({ code }) {
   if (!code.startsWith('name_') || preferences.values.name === '') return;
   preferences.set({ name: '' });
-  connection.rename('');
 }
 
 /**
@@ -205,6 +213,7 @@ window.addEventListener('hashchange', () => {
   if (pasted) connection.signIn(pasted);
 });
 preferences.addEventListener('change', applyPreferences);
+preferences.addEventListener('change', applyName); // also from another tab
 document.addEventListener('fullscreenchange', configureStage);
 stage.addEventListener('comment-click', (event) => {
   const { seq, entry, element } = /** @type {CustomEvent} */ (event).detail;
@@ -221,7 +230,7 @@ startClock(find('testcard'), scheduler);
 showStatus(connection, scheduler);
 showUnsent(connection, scheduler);
 showDroppedCount(find('dropped'), stage, scheduler);
-const setFixedName = fillStylePopover(find('look-card'), { preferences, rename: (name) => connection.rename(name) });
+const setFixedName = fillStylePopover(find('look-card'), { preferences, done: () => composer.focus() });
 fillSettingsPopover(find('settings-card'), preferences, room);
 attachPopover(find('look-card'), find('look-button'));
 attachPopover(find('settings-card'), find('settings-button'));
