@@ -29,6 +29,7 @@ from chat.fanout.waves import Fanout
 from chat.hub import Hub, HubLimits
 from chat.journal import JournalError
 from chat.journal.local import JournalLimits, LocalJournal
+from chat.judge import Judge
 from chat.load import LoadMonitor
 from chat.log import configure_logging
 from chat.metrics import Metrics
@@ -42,6 +43,7 @@ from chat.web.identity.guests import GuestSessions
 from chat.web.identity.keys import Keys
 from chat.web.identity.secret import SecretError, load_or_create_secret
 from chat.web.identity.tokens import Tokens
+from chat.web.judge_client import JudgeClient
 from chat.web.paced_listener import PacedListener
 from chat.web.peers import Peers
 from chat.web.responses import RESPONSE_SECONDS, PendingResponses
@@ -109,6 +111,8 @@ class Resources:
 
 def open_resources(settings: Settings) -> Resources:
     """Listen, open the database and read the secret; raises StartError and then leaves nothing."""
+    if settings.judge_url and not settings.judge_secret:
+        raise StartError("--judge-url requires --judge-secret, with which requests are signed.")
     descriptors = raise_descriptor_limit()
     if descriptors <= SPARE_DESCRIPTORS:
         raise StartError(
@@ -174,6 +178,7 @@ class Server:
             self._load,
             limits.hub,
             clock,
+            _make_judge(settings, metrics),
         )
         guests = GuestSessions(resources.keys, random)
         tokens = Tokens(resources.keys, clock, random)
@@ -273,6 +278,14 @@ class Server:
             await asyncio.sleep(self._certificate_seconds)
             certificate.reload()
             self.http.ssl_options = certificate.context  # for connections from now on
+
+
+def _make_judge(settings: Settings, metrics: Metrics) -> Judge | None:
+    if not settings.judge_url:
+        return None
+    fails_open = settings.judge_failure == "open"
+    client = JudgeClient(settings.judge_url)
+    return Judge(client.ask, settings.judge_secret, metrics, fails_open=fails_open)
 
 
 def _listen(settings: Settings) -> list[socket.socket]:

@@ -23,6 +23,7 @@ from chat.environment import SYSTEM_CLOCK, Clock
 from chat.fanout.recipient import Recipient, ViewerState
 from chat.fanout.waves import Fanout
 from chat.journal import Journal, ReadFailed
+from chat.judge import Judge
 from chat.load import LoadMonitor
 from chat.metrics import Metrics
 from chat.posts import BUSY_SECONDS, Outcome
@@ -54,14 +55,16 @@ class Hub:
         load: LoadMonitor | None = None,
         limits: HubLimits | None = None,
         clock: Clock = SYSTEM_CLOCK,
+        judge: Judge | None = None,
     ) -> None:
+        self._judge = judge
         self._journal = journal
         self._fanout = fanout
         self._metrics = metrics
         self._load = load or LoadMonitor()
         self._limits = limits or HubLimits()
         self._clock = clock
-        self._rooms = Rooms(settings, journal, fanout, metrics, self._limits, clock)
+        self._rooms = Rooms(settings, journal, fanout, metrics, self._limits, clock, judge)
         self.filtering = self._rooms.filtering
         self._long_polls = 0
         self.is_stopping = False
@@ -355,6 +358,8 @@ class Hub:
     async def stop(self) -> None:
         """Accept no more posts, store and deliver the accepted ones, wake the long polls."""
         self.is_stopping = self._rooms.is_stopping = True
+        if self._judge is not None:
+            await self._judge.stop()
         await self.filtering.stop()
         await self._journal.close()
         await self._fanout.flush()

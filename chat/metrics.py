@@ -63,6 +63,11 @@ class Metrics:
             ["budget"],
             registry=registry,
         )
+        self.judge_failures = Counter(
+            "danmaku_judge_failures",
+            "Comments on which the judge gave no verdict",
+            registry=registry,
+        )
         self.peer_errors = Counter(
             "danmaku_peer_errors",
             "Connections that ended with an error of the socket or of TLS",

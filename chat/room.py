@@ -38,6 +38,7 @@ from chat.fanout.recipient import Recipient
 from chat.fanout.staff_feed import StaffFeed, StaffMember
 from chat.fanout.waves import Fanout
 from chat.journal import AppendFailed, AppendResult, Busy, Journal
+from chat.judge import Judge
 from chat.metrics import Metrics
 from chat.posts import BUSY_SECONDS, Outcome, Posts
 
@@ -60,6 +61,7 @@ class Room:
         delivery_rate: float,
         poller_limit: int,
         clock: Clock,
+        judge: Judge | None = None,
         acts: int = 0,
         filters: int = 0,
     ) -> None:
@@ -72,7 +74,7 @@ class Room:
         self._fanout = fanout
         self._metrics = metrics
         self._history = state.history
-        self._posts = Posts(state, journal, metrics, clock)
+        self._posts = Posts(state, journal, metrics, clock, judge)
         self.acts = acts
         state.filters.newest = filters
         self._staff = StaffFeed()

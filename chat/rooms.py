@@ -23,6 +23,7 @@ from chat.fanout.pollers import POLLER_LIMIT
 from chat.fanout.waves import Fanout
 from chat.filtering import FILTER_BYTES, Filtering
 from chat.journal import Busy, Journal, ReadFailed
+from chat.judge import Judge
 from chat.metrics import Metrics
 from chat.posts import BUSY_SECONDS
 from chat.room import Room
@@ -72,7 +73,9 @@ class Rooms:
         metrics: Metrics,
         limits: RoomLimits,
         clock: Clock,
+        judge: Judge | None = None,
     ) -> None:
+        self._judge = judge
         self._settings = settings
         self._journal = journal
         self._fanout = fanout
@@ -179,6 +182,7 @@ class Rooms:
             delivery_rate=self._settings.delivery_rate,
             poller_limit=self._limits.pollers,
             clock=self._clock,
+            judge=self._judge,
             acts=found.acts,
             filters=found.filters,
         )

@@ -86,6 +86,31 @@ def _secrets(raw: str) -> tuple[str, ...]:
     return secrets
 
 
+def _key(raw: str) -> str:
+    if raw and len(raw.encode()) < MIN_SECRET_BYTES:
+        raise SettingsError(f"must be at least {MIN_SECRET_BYTES} bytes long")
+    return raw
+
+
+def _url(raw: str) -> str:
+    try:
+        scheme, host, *_ = urlsplit(raw)
+    except ValueError:
+        scheme = host = ""
+    if raw and (scheme not in ("http", "https") or not host):
+        raise SettingsError("must be an address such as http://127.0.0.1:9000/judge")
+    return raw
+
+
+def _choice(*values: str) -> Callable[[str], str]:
+    def parse(raw: str) -> str:
+        if raw not in values:
+            raise SettingsError(f"must be {' or '.join(values)}")
+        return raw
+
+    return parse
+
+
 def _origins(raw: str) -> tuple[str, ...]:
     origins = _split(raw)
     for origin in origins:
@@ -188,6 +213,18 @@ class Settings:
         _secrets,
         "SECRETS",
         "comma-separated keys for tokens, the first signs; none: generated beside the database",
+    )
+    judge_url: str = _setting(
+        "", _url, "URL", "program that decides on each comment before it is stored; none: none"
+    )
+    judge_secret: str = _setting(
+        "", _key, "SECRET", "key with which requests to the judge are signed, at least 32 bytes"
+    )
+    judge_failure: str = _setting(
+        "open",
+        _choice("open", "closed"),
+        "MODE",
+        "open or closed: whether comments are accepted while the judge gives no verdict",
     )
     certfile: str = _setting(
         "", _readable, "FILE", "certificate chain (PEM) for serving https and wss; none: http"

@@ -15,6 +15,7 @@ LAYERS = [
     {"core"},
     {"settings", "metrics", "load", "descriptors", "environment", "log"},
     {"archive", "migrations", "journal", "fanout", "client", "command_line"},
+    {"judge"},
     {"posts", "loadtest"},
     {"room"},
     {"filtering"},

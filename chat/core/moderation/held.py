@@ -20,6 +20,7 @@ class Cause(StrEnum):
     LINKS = "links"
     FILTERS = "filters"
     REPORTS = "reports"
+    JUDGE = "judge"
 
 
 class Decision(StrEnum):
