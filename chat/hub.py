@@ -9,11 +9,15 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 
+import msgspec
 from msgspec import UNSET, Raw
+from msgspec.structs import replace
 
 from chat.core import wire
+from chat.core.comment import MODERATORS
 from chat.core.entry import join_bodies
 from chat.core.moderation.addresses import hash_address
+from chat.core.moderation.hidden import reveal_all
 from chat.core.reject import Code, Rejection, reject
 from chat.core.responses import Page, SettingsChanged
 from chat.core.room_settings import SettingsPatch, Shield
@@ -28,8 +32,10 @@ from chat.load import LoadMonitor
 from chat.metrics import Metrics
 from chat.posts import BUSY_SECONDS, Outcome
 from chat.room import Room
-from chat.rooms import OnBan, RoomLimits, Rooms
+from chat.rooms import OnUser, RoomLimits, Rooms
 from chat.settings import Settings
+
+_bodies = msgspec.json.Decoder(list[Raw])
 
 RESUME_LIMIT = 300
 LONG_POLL_LIMIT = 20_000
@@ -124,9 +130,13 @@ class Hub:
         """Start to receive entries from the journal."""
         self._journal.start(self._rooms.deliver, self._rooms.trim)
 
-    def on_ban(self, act: OnBan) -> None:
+    def on_ban(self, act: OnUser) -> None:
         """Let this be called with the room and the user when a user is banned."""
         self._rooms.on_ban = act
+
+    def on_shadow(self, act: OnUser) -> None:
+        """Let this be called with the room and the user when a user is shadowed."""
+        self._rooms.on_shadow = act
 
     # --- rooms ----------------------------------------------------------------------------------
 
@@ -236,11 +246,18 @@ class Hub:
         room.leave(viewer, self._clock.monotonic())
 
     async def read_room(
-        self, name: str, cursor: Cursor | None, limit: int, wait: float, poller: object
+        self,
+        name: str,
+        cursor: Cursor | None,
+        limit: int,
+        wait: float,
+        poller: object,
+        reader: Author | None = None,
     ) -> Page | Rejection:
         """Return the next entries of a room that may not exist yet; see ``read_page``.
 
-        With the cursor ``0:0`` it waits until the room is created.
+        With the cursor ``0:0`` it waits until the room is created. ``reader`` is who reads, None
+        without a token: its own shadowed comments are readable, or all for a moderator.
         """
         ends = self._clock.monotonic() + wait
         while True:
@@ -249,7 +266,8 @@ class Hub:
             if isinstance(room, Rejection):
                 return room
             if room is not None:
-                return await self.read_page(room, cursor, limit, max(0.0, left), poller)
+                page = self.read_page(room, cursor, limit, max(0.0, left), poller)
+                return await self._reveal(room, await page, reader)
             if cursor != BEGINNING or left <= 0:
                 return _make_empty_page(cursor)
             if self._long_polls >= self._limits.long_polls:
@@ -278,6 +296,26 @@ class Hub:
             return await self._read_after(room, cursor, limit, wait)
         finally:
             room.end_poll(poller, self._clock.monotonic())
+
+    async def _reveal(
+        self, room: Room, page: Page | Rejection, reader: Author | None
+    ) -> Page | Rejection:
+        """Replace the bodies of shadowed comments that the reader may see."""
+        if isinstance(page, Rejection) or reader is None or page.first > page.last:
+            return page
+        is_moderator = reader.role in MODERATORS
+        may_have = is_moderator or reader.user in room.hidden.authors
+        if not may_have and room.entries_in_memory(page.first - 1, 0) is not None:
+            return page
+        try:
+            hidden = await self._journal.read_hidden(room.name, page.first, page.last)
+        except ReadFailed:
+            return reject(Code.NOT_READ, retry_after=BUSY_SECONDS)
+        if not hidden:
+            return page
+        bodies = [bytes(body) for body in _bodies.decode(page.entries)]
+        revealed = reveal_all(bodies, page.first, hidden, reader.user, is_moderator=is_moderator)
+        return replace(page, entries=join_bodies(revealed))
 
     async def _read_after(
         self, room: Room, cursor: Cursor, limit: int, wait: float

@@ -9,6 +9,7 @@ import msgspec
 
 from chat.core import wire
 from chat.core.comment import Comment
+from chat.core.entry import Shadowed
 from chat.core.moderation.acts import HoldAct
 from chat.core.moderation.held import Cause, Decision, HeldComment, HeldPost, HeldRecord
 from chat.core.reject import Code, Rejection, reject
@@ -75,7 +76,7 @@ class Posts:
             return _resolved(wire.Ack(post.ref, self._state.epoch, admitted.seq, dup=True))
         outcome = self._begin(key)
         judge = self._judge
-        if judge is None or author.role.is_staff or isinstance(admitted, HeldComment):
+        if judge is None or author.role.is_staff or isinstance(admitted, Shadowed | HeldComment):
             self._store(author, post, admitted, address, outcome)
         elif judge.is_full:
             self._state.withdraw(author, post)
@@ -129,7 +130,7 @@ class Posts:
             # It counts towards the sender's rate: the judge's work was done.
             self._end(outcome, author, post, reject(Code.FILTERED))
             return
-        admitted: Comment | HeldComment = comment
+        admitted: Comment | Shadowed | HeldComment = comment
         if verdict is not None and action is JudgeAction.MASK:
             admitted = msgspec.structs.replace(comment, text=verdict.text)
         elif action is JudgeAction.HOLD:
@@ -140,7 +141,7 @@ class Posts:
         self,
         author: Author,
         post: wire.Post,
-        admitted: Comment | HeldComment,
+        admitted: Comment | Shadowed | HeldComment,
         address: str,
         outcome: Outcome,
     ) -> None:
@@ -158,10 +159,10 @@ class Posts:
         appended.add_done_callback(finish)
 
     def _append(
-        self, admitted: Comment | HeldComment, ref: str | None, address: str
+        self, admitted: Comment | Shadowed | HeldComment, ref: str | None, address: str
     ) -> asyncio.Future[AppendResult]:
         room, held = self._state.name, self._state.held
-        if isinstance(admitted, Comment):
+        if isinstance(admitted, Comment | Shadowed):
             return self._journal.append(room, admitted, ref, address=address)
         if held.is_full:
             raise Busy

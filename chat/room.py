@@ -23,6 +23,7 @@ from chat.core.moderation.acts import (
     SettingsAct,
 )
 from chat.core.moderation.held import HeldPost, HeldQueue
+from chat.core.moderation.hidden import HiddenComments
 from chat.core.moderation.room_filters import RoomFilters
 from chat.core.moderation.sanctions import Sanctions
 from chat.core.moderation.staff_names import StaffNames
@@ -41,6 +42,8 @@ from chat.journal import AppendFailed, AppendResult, Busy, Journal
 from chat.judge import Judge
 from chat.metrics import Metrics
 from chat.posts import BUSY_SECONDS, Outcome, Posts
+
+REVEALED = 300
 
 
 class Room:
@@ -121,6 +124,11 @@ class Room:
         return self._state.held
 
     @property
+    def hidden(self) -> HiddenComments:
+        """The shadowed comments."""
+        return self._state.hidden
+
+    @property
     def staff_names(self) -> StaffNames:
         """Which names nobody but the staff may use."""
         return self._state.staff_names
@@ -142,7 +150,7 @@ class Room:
     @property
     def history_bytes(self) -> int:
         """The memory that the history takes, in bytes."""
-        return self._history.size
+        return self._history.size + self._state.hidden.size
 
     @property
     def is_unused(self) -> bool:
@@ -178,6 +186,8 @@ class Room:
         for numbered in new:
             entry = numbered.entry
             self._history.append(entry.seq, numbered.body)
+            if numbered.hidden is not None:
+                self._state.hidden.add(numbered, self._history.first)
             if isinstance(entry, Comment):
                 comments += 1
                 if entry.role.is_staff:
@@ -208,8 +218,12 @@ class Room:
             self._decisions.send(state.held.apply(act), self.epoch)
 
     async def find_entry(self, seq: int) -> AnyEntry | None:
-        """Return the entry ``seq``, None if there is none; raises ReadFailed."""
-        body = self._history.get(seq)
+        """Return the entry ``seq``, as moderators see it; None if there is none.
+
+        Raises ReadFailed.
+        """
+        hidden = self._state.hidden.get(seq)
+        body = self._history.get(seq) if hidden is None else hidden.body
         if body is None and 1 <= seq <= self.head:
             body = next(iter(await self._journal.read(self.name, seq - 1, 1)), None)
         return None if body is None else decode_entry(body).entry
@@ -237,13 +251,14 @@ class Room:
         Entries that have not been sent to all viewers stay. The dropped ones can still be read from
         the archive.
         """
-        before = self._history.size
+        before = self.history_bytes
         self.trim(self.head - max(size, self._audience.count_waiting()))
-        return before - self._history.size
+        return before - self.history_bytes
 
     def trim(self, last: int) -> None:
         """Drop the entries up to ``last`` from memory, and the cached frames."""
         self._history.trim(last)
+        self._state.hidden.trim(self._history.first)
         self._audience.clear_cache()
 
     def resolve_cursor(self, cursor: wire.Cursor | None) -> wire.Cursor | None:
@@ -346,6 +361,15 @@ class Room:
         """Remove a viewer; does nothing if it has left already."""
         self._audience.remove(viewer)
         self.used_at = now
+
+    def identify(self, viewer: Recipient, user: str, *, is_moderator: bool) -> list[bytes]:
+        """Let a viewer see what only it may see: its own shadowed comments, or all of them.
+
+        Returns the newest of those that it was sent as ``retracted``.
+        """
+        find = self.hidden.find_for(user, is_moderator=is_moderator)
+        self._audience.set_private(viewer, find)
+        return [] if find is None else self.hidden.list_newest(find, REVEALED)
 
     def pause(self, viewer: Recipient) -> None:
         """Send nothing to a viewer until it resumes."""

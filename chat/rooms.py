@@ -55,14 +55,15 @@ class RoomLimits(msgspec.Struct, frozen=True, kw_only=True):
     filter_bytes: int = FILTER_BYTES
 
 
-OnBan = Callable[[Room, str], None]
-"""(room, user): a user was banned."""
+OnUser = Callable[[Room, str], None]
+"""(room, user): a user was banned, or is shadowed for the first time."""
 
 
 class Rooms:
     """The open rooms. All methods belong to the event loop's thread.
 
-    ``on_ban`` is called when a user is banned from an open room.
+    ``on_ban`` is called when a user is banned from an open room, ``on_shadow`` when one is shadowed
+    there, in the step in which that applies.
     """
 
     def __init__(
@@ -92,7 +93,8 @@ class Rooms:
         self._history_bytes = 0
         self._full_until = 0.0
         self.is_stopping = False
-        self.on_ban: OnBan = lambda room, user: None
+        self.on_ban: OnUser = lambda room, user: None
+        self.on_shadow: OnUser = lambda room, user: None
         self.filtering = Filtering(journal, self, clock, limits.filter_bytes)
 
     def __iter__(self) -> Iterator[Room]:
@@ -173,6 +175,7 @@ class Rooms:
             found.held,
             found.acts,
             found.names,
+            found.hidden,
         )
         room = self._rooms[name] = Room(
             state,
@@ -290,10 +293,16 @@ class Rooms:
         room = self._rooms.get(name)
         if room is None:
             return
+        authors = {one.hidden.user for one in entries if one.hidden} - room.hidden.authors
         room.apply(entries, acts)
+        for user in authors:
+            self.on_shadow(room, user)
         for act in (numbered.act for numbered in acts):
             if isinstance(act, SanctionAct) and act.sanction is SanctionKind.BAN:
                 self.on_ban(room, act.user)
+            elif isinstance(act, SanctionAct) and act.sanction is SanctionKind.SHADOW:
+                room.hidden.authors.add(act.user)
+                self.on_shadow(room, act.user)
             elif isinstance(act, FiltersAct):
                 self.filtering.load_soon(room)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import takewhile
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -29,12 +30,13 @@ from chat.archive.file import ArchiveError
 from chat.archive.filters import find_filters, read_filters
 from chat.archive.held import find_held, read_held, read_held_keys, trim_held
 from chat.archive.identity import FileReplaced
-from chat.archive.removals import VISIBLE_BODY, find_clear, overwrite_cleared
+from chat.archive.removals import IS_HIDDEN, VISIBLE_BODY, find_clear, overwrite_cleared
 from chat.archive.reports import has_old_reports, read_reports, trim_reports
 from chat.archive.sanctions import read_sanctions
 from chat.archive.schema import entries, rooms
 from chat.archive.staff_names import KnownNames, read_names, record_names, trim_names
 from chat.archive.users import find_user
+from chat.core.entry import HiddenBody
 from chat.core.moderation.held import HeldKey, HeldRecord
 from chat.core.moderation.reports import ReportedComment
 from chat.core.moderation.staff_names import StaffName
@@ -68,7 +70,8 @@ class OpenedRoom(msgspec.Struct, frozen=True):
     """A room as it is opened: its newest bodies, oldest first, and the acts of its sanctions.
 
     ``filters``: the number of the act that set its filters, 0 without one. ``held``: which comments
-    wait for a moderator. ``names`` are those that its staff use.
+    wait for a moderator. ``names`` are those that its staff use. ``hidden``: the shadowed comments
+    among the newest entries, by seq.
     """
 
     record: RoomRecord
@@ -77,6 +80,7 @@ class OpenedRoom(msgspec.Struct, frozen=True):
     filters: int = 0
     held: Sequence[HeldKey] = ()
     names: Sequence[StaffName] = ()
+    hidden: Mapping[int, HiddenBody] = MappingProxyType({})
 
 
 _READ = (
@@ -84,6 +88,15 @@ _READ = (
     .where(entries.c.room_id == sa.bindparam("key"), entries.c.seq > sa.bindparam("after"))
     .order_by(entries.c.seq)
     .limit(sa.bindparam("limit"))
+)
+_READ_HIDDEN = (
+    sa.select(entries.c.seq, entries.c.user, entries.c.body)
+    .where(
+        entries.c.room_id == sa.bindparam("key"),
+        entries.c.seq.between(sa.bindparam("first"), sa.bindparam("last")),
+        IS_HIDDEN,
+    )
+    .order_by(entries.c.seq)
 )
 _FIND_ROOMS = sa.select(rooms).where(rooms.c.name.in_(sa.bindparam("names", expanding=True)))
 _OLDEST = (
@@ -144,13 +157,17 @@ class Archive(Database):
         return {name: self._open(record, recent) for name, record in records.items()}
 
     def _open(self, record: RoomRecord, recent: int) -> OpenedRoom:
-        found = self.read(record.room_id, max(0, record.head - recent), recent)
+        after = max(0, record.head - recent)
+        found = self.read(record.room_id, after, recent)
+        hidden = self.read_hidden(record.room_id, after + 1, record.head)
         with self._reading() as connection:
             sanctions = read_sanctions(connection, record.room_id)
             filters = find_filters(connection, record.room_id)
             held = read_held_keys(connection, record.room_id)
             names = read_names(connection, record.room_id)
-        return OpenedRoom(record, [body for _, body in found], sanctions, filters, held, names)
+        return OpenedRoom(
+            record, [body for _, body in found], sanctions, filters, held, names, hidden
+        )
 
     def load_or_create_room(self, name: str, new_epoch: str) -> RoomRecord:
         """Return the room; a new room gets the epoch ``new_epoch``."""
@@ -188,6 +205,12 @@ class Archive(Database):
         with self._reading() as connection:
             found = connection.execute(_READ, {"key": room_id, "after": after, "limit": limit})
             return [(row.seq, row.body.encode()) for row in found]
+
+    def read_hidden(self, room_id: int, first: int, last: int) -> dict[int, HiddenBody]:
+        """Return the shadowed comments among the entries ``first..last``, by seq."""
+        with self._reading() as connection:
+            found = connection.execute(_READ_HIDDEN, {"key": room_id, "first": first, "last": last})
+            return {row.seq: HiddenBody(row.user, row.body.encode()) for row in found}
 
     def read_acts(self, room_id: int, after: int, limit: int) -> list[bytes]:
         """Return the bodies of the next ``limit`` acts after a number, oldest first."""

@@ -22,7 +22,7 @@ from chat.archive.rows import Row, encode_rows, insert_rows
 from chat.archive.sanctions import store_sanctions
 from chat.archive.schema import entries, rooms
 from chat.core.comment import Comment
-from chat.core.entry import number_entry
+from chat.core.entry import Shadowed, number_entry
 from chat.core.moderation.acts import Act, DecideAct, ReportAct
 from chat.core.moderation.held import HeldRecord
 from chat.core.room_settings import SettingsChange
@@ -86,9 +86,10 @@ def append_batch(connection: sa.Connection, batch: Sequence[UnsavedEntry]) -> Ap
             heads[unsaved.room_id] = seqs[key] = seq = head + 1
             numbered = number_entry(entry, seq)
             kind = str(entry.__struct_config__.tag)
-            body = numbered.body.decode()
+            stored_body = numbered.body if numbered.hidden is None else numbered.hidden.body
+            body = stored_body.decode()
             rows.append((unsaved.room_id, seq, entry.at, kind, unsaved.user, unsaved.ref, body))
-            if unsaved.act is not None or not isinstance(entry, Comment):
+            if unsaved.act is not None or not isinstance(entry, Comment | Shadowed):
                 others.append(place)
             stored.append(StoredEntry(seq, numbered))
     encoded = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from chat.core.comment import Comment
-from chat.core.entry import Entry, NumberedEntry
+from chat.core.entry import Entry, NumberedEntry, Shadowed
 from chat.core.moderation.acts import Act, HoldAct, NumberedAct
 from chat.core.moderation.held import HeldRecord
 from chat.core.moderation.reports import ReportCount
@@ -21,7 +21,7 @@ class UnsavedEntry(msgspec.Struct, frozen=True):
     """
 
     room_id: int
-    entry: Entry | None
+    entry: Entry | Shadowed | None
     ref: str | None = None
     act: Act | None = None
     address: str = ""
@@ -42,7 +42,7 @@ class UnsavedEntry(msgspec.Struct, frozen=True):
         """The sender; a ref belongs to its sender."""
         if isinstance(self.act, HoldAct) and self.entry is None:
             return self.act.user
-        return self.entry.user if isinstance(self.entry, Comment) else ""
+        return self.entry.user if isinstance(self.entry, Comment | Shadowed) else ""
 
 
 class StoredEntry(msgspec.Struct, frozen=True):

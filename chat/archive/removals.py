@@ -21,11 +21,20 @@ _IS_CLEARED = (
 )
 # The same as ``encode_retracted`` returns.
 _PLACEHOLDER = sa.literal('{"kind":"retracted","seq":') + sa.cast(entries.c.seq, sa.Text) + "}"
+# No IN: SQLAlchemy cannot expand it in a statement for several retractions.
+_HAS_TEXT = (entries.c.kind == "comment") | (entries.c.kind == "shadow")
 VISIBLE_BODY = sa.case(
+    (entries.c.kind == "shadow", _PLACEHOLDER),
     ((entries.c.kind == "comment") & sa.exists().where(_IS_CLEARED), _PLACEHOLDER),
     else_=entries.c.body,
 )
-"""The body of an entry; for a comment that was cleared, its placeholder."""
+"""The body of an entry; for a comment that was cleared, or is shadowed, its placeholder."""
+PRIVATE_BODY = sa.case(
+    (_HAS_TEXT & sa.exists().where(_IS_CLEARED), _PLACEHOLDER), else_=entries.c.body
+)
+"""The body of an entry for moderators: shadowed comments are readable."""
+IS_HIDDEN = (entries.c.kind == "shadow") & ~sa.exists().where(_IS_CLEARED)
+"""Whether an entry is a shadowed comment that was not removed."""
 
 IS_COMMENT = (entries.c.kind == "comment") & ~sa.exists().where(_IS_CLEARED)
 """Whether an entry is a comment that can be read."""
@@ -33,7 +42,7 @@ IS_COMMENT = (entries.c.kind == "comment") & ~sa.exists().where(_IS_CLEARED)
 _AUTHOR = sa.select(entries.c.user).where(
     entries.c.room_id == sa.bindparam("key"), entries.c.seq == sa.bindparam("target"), IS_COMMENT
 )
-_OVERWRITE = sa.update(entries).where(entries.c.kind == "comment")
+_OVERWRITE = sa.update(entries).where(_HAS_TEXT)
 _OVERWRITE = _OVERWRITE.values(kind="retracted", body=_PLACEHOLDER)
 _RETRACT = _OVERWRITE.where(
     entries.c.room_id == sa.bindparam("key"), entries.c.seq == sa.bindparam("target")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from chat.archive.removals import VISIBLE_BODY
+from chat.archive.removals import PRIVATE_BODY
 from chat.archive.reports import count_reports
 from chat.archive.schema import entries, rooms
 from chat.core.moderation.users import UserRecord
@@ -21,7 +21,7 @@ _IS_OF_USER = (
 )
 _FIRST_SEEN = sa.select(sa.func.min(entries.c.at)).where(_IS_OF_USER)
 _NEWEST = (
-    sa.select(VISIBLE_BODY.label("body"))
+    sa.select(PRIVATE_BODY.label("body"))
     .where(_IS_OF_USER)
     .order_by(entries.c.seq.desc())
     .limit(sa.bindparam("limit"))

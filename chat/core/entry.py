@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Raw
 
 from chat.core.comment import Comment
-from chat.core.retraction import Clear, ClearUser, Retracted, Retraction
+from chat.core.retraction import Clear, ClearUser, Retracted, Retraction, encode_retracted
 from chat.core.room_settings import SettingsChange
 
 Entry = Comment | Retraction | Clear | ClearUser | SettingsChange
@@ -19,15 +19,43 @@ Entry = Comment | Retraction | Clear | ClearUser | SettingsChange
 AnyEntry = Entry | Retracted
 """What can be read from one."""
 
+
+class Shadowed(msgspec.Struct, frozen=True, tag="shadow"):
+    """A comment that only its author and moderators see; to all others it is ``retracted``."""
+
+    comment: Comment
+
+    @property
+    def at(self) -> int:
+        """When it was sent, in Unix milliseconds."""
+        return self.comment.at
+
+    @property
+    def user(self) -> str:
+        """The author."""
+        return self.comment.user
+
+
+class HiddenBody(msgspec.Struct, frozen=True):
+    """The body of a shadowed comment, as its author and moderators get it, and the author."""
+
+    user: str
+    body: bytes
+
+
 _decoder = msgspec.json.Decoder(AnyEntry)
 _encoder = msgspec.json.Encoder()
 
 
 class NumberedEntry(msgspec.Struct, frozen=True):
-    """A durable entry and its body: the JSON that is stored and sent."""
+    """A durable entry and its body: the JSON that is sent.
+
+    ``hidden`` is what the author of a shadowed comment and moderators get instead.
+    """
 
     entry: AnyEntry
     body: bytes
+    hidden: HiddenBody | None = None
 
     @property
     def seq(self) -> int:
@@ -35,8 +63,11 @@ class NumberedEntry(msgspec.Struct, frozen=True):
         return self.entry.seq
 
 
-def number_entry(entry: Entry, seq: int) -> NumberedEntry:
+def number_entry(entry: Entry | Shadowed, seq: int) -> NumberedEntry:
     """Give an entry its number and encode it."""
+    if isinstance(entry, Shadowed):
+        comment = _encoder.encode(msgspec.structs.replace(entry.comment, seq=seq))
+        return NumberedEntry(Retracted(seq), encode_retracted(seq), HiddenBody(entry.user, comment))
     numbered = msgspec.structs.replace(entry, seq=seq)
     return NumberedEntry(numbered, _encoder.encode(numbered))
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 import msgspec
 from msgspec import Raw
@@ -20,12 +21,13 @@ from chat.core.comment import (
     is_too_long_to_clean,
     reject_length,
 )
-from chat.core.entry import decode_entry
+from chat.core.entry import HiddenBody, Shadowed, decode_entry
 from chat.core.history import History
 from chat.core.limits import RateLimit, RecentTexts, SlowMode
 from chat.core.moderation.acts import SanctionAct
 from chat.core.moderation.filters import Action
 from chat.core.moderation.held import Cause, HeldComment, HeldKey, HeldQueue
+from chat.core.moderation.hidden import HiddenComments
 from chat.core.moderation.room_filters import RoomFilters
 from chat.core.moderation.rules import check_author, check_text, find_hold, find_rules
 from chat.core.moderation.sanctions import Sanctions
@@ -78,6 +80,7 @@ class RoomState:
         "epoch",
         "filters",
         "held",
+        "hidden",
         "history",
         "name",
         "sanctions",
@@ -96,6 +99,7 @@ class RoomState:
         held: Iterable[HeldKey] = (),
         acts: int = 0,
         names: Iterable[StaffName] = (),
+        hidden: Mapping[int, HiddenBody] = MappingProxyType({}),
     ) -> None:
         self.name = name
         self.epoch = epoch
@@ -109,6 +113,7 @@ class RoomState:
         self.filters = RoomFilters()
         self.held = HeldQueue(held, acts)
         self.staff_names = StaffNames(names)
+        self.hidden = HiddenComments(hidden)
         # (user, ref) -> (seq, when), oldest first
         self._refs: OrderedDict[tuple[str, str], tuple[int, float]] = OrderedDict()
 
@@ -130,8 +135,8 @@ class RoomState:
 
     def admit(
         self, author: Author, post: Post, now: float, at: int, address: str = ""
-    ) -> Comment | HeldComment | Duplicate | Rejection:
-        """Decide on a post: a comment is posted at once, or held for a moderator.
+    ) -> Comment | Shadowed | HeldComment | Duplicate | Rejection:
+        """Decide on a post: a comment is posted at once, for all or shadowed, or held.
 
         ``now`` is the monotonic clock in seconds, ``at`` the server's clock in Unix milliseconds,
         ``address`` the hash of the sender's address. A post whose ref was accepted in the last two
@@ -159,9 +164,10 @@ class RoomState:
             return reject(Code.SLOW_MODE, retry_after=_round_up(wait))
         if wait := self._limits.take(sender, now):
             return reject(Code.TOO_FAST, retry_after=_round_up(wait))
-        text, cause = clean_text(post.text), None
+        text: str | Rejection = clean_text(post.text)
+        cause, is_shadowed = None, False
         if not isinstance(text, Rejection) and not is_staff:
-            text, cause = self._check_text(text, known_by, now)
+            text, cause, is_shadowed = self._check_text(text, known_by, now)
         if isinstance(text, Rejection):
             self._limits.give_back(sender)
             return text
@@ -179,6 +185,11 @@ class RoomState:
             size=post.size,
             role=author.role,
         )
+        if is_shadowed or (
+            not is_staff
+            and self.sanctions.is_shadowed(author.user, at, address if author.is_guest else "")
+        ):
+            return Shadowed(comment)
         return comment if cause is None else HeldComment(comment, cause)
 
     def _check_sanctions(self, author: Author, at: int, address: str) -> Rejection | None:
@@ -187,23 +198,26 @@ class RoomState:
 
     def _check_text(
         self, text: str, known_by: object, now: float
-    ) -> tuple[str | Rejection, Cause | None]:
-        """Return a viewer's text as it is shown, and why it is held; or why it is rejected."""
+    ) -> tuple[str | Rejection, Cause | None, bool]:
+        """Return a viewer's text as it is shown, why it is held, and whether it is shadowed.
+
+        Or why it is rejected.
+        """
         rules = self._rules
         if rejection := check_text(rules, text):
-            return rejection, None
+            return rejection, None, False
         if rules.unique_seconds and (wait := self._recent_texts.wait(text, known_by, now)):
-            return reject(Code.REPEATED, retry_after=_round_up(wait)), None
+            return reject(Code.REPEATED, retry_after=_round_up(wait)), None, False
         verdict, cause = self.filters.check(text), find_hold(rules, text)
-        if verdict is not None and verdict.action in (Action.REJECT, Action.SHADOW):
-            return reject(Code.FILTERED), None
+        if verdict is not None and verdict.action is Action.REJECT:
+            return reject(Code.FILTERED), None, False
         if rules.unique_seconds:
             self._recent_texts.record(text, known_by, now)
         if verdict is None:
-            return text, cause
+            return text, cause, False
         if verdict.action is Action.HOLD:
             cause = cause or Cause.FILTERS
-        return verdict.text, cause
+        return verdict.text, cause, verdict.action is Action.SHADOW and cause is None
 
     def withdraw(self, author: Author, post: Post) -> None:
         """Undo the accounting of an admitted post that was not stored."""
@@ -216,6 +230,7 @@ class RoomState:
     def remove(self, removal: Removal) -> None:
         """Replace the comments that a removal removes in the history, as the archive does."""
         history = self.history
+        self.hidden.remove(removal)
         if isinstance(removal, Retraction):
             first, last = removal.target, removal.target
         else:

@@ -227,6 +227,12 @@ class Identity(_Outgoing, frozen=True, tag="identity", omit_defaults=True):
     reason: str = ""
 
 
+class Private(_Outgoing, frozen=True, tag="private"):
+    """Entries that this viewer was sent as ``retracted`` before it had signed in."""
+
+    entries: Raw
+
+
 class Pong(_Outgoing, frozen=True, tag="pong"):
     """The reply to ``ping``."""
 
@@ -239,7 +245,9 @@ class Bye(_Outgoing, frozen=True, tag="bye"):
     reconnect_after: float | None
 
 
-Outgoing = Welcome | Batch | Ack | Held | Reject | Viewers | Skip | Staff | Identity | Pong | Bye
+Outgoing = (
+    Welcome | Batch | Ack | Held | Reject | Viewers | Skip | Staff | Identity | Private | Pong | Bye
+)
 
 _encoder = msgspec.json.Encoder()
 

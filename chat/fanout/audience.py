@@ -13,6 +13,7 @@ from msgspec import Raw
 
 from chat.core.entry import NumberedEntry
 from chat.core.history import History
+from chat.core.moderation.hidden import FindBody
 from chat.fanout.batch_cache import BATCH_LIMIT, NO_FRAMES, PLAIN, BatchCache, EncodedBatch
 from chat.fanout.members import Members
 from chat.fanout.pollers import POLLER_LIMIT, Pollers
@@ -48,6 +49,8 @@ class Audience:
         self._history = history
         self._batches = BatchCache(epoch, history, settings_json, delivery_rate)
         self._members = Members()
+        # Viewers that do not see what everybody sees: they are in no group.
+        self._private: dict[Recipient, FindBody] = {}
         self._count = ViewerCount()
         self.pollers = Pollers(history.head, poller_limit)
         self._metrics = metrics
@@ -70,8 +73,17 @@ class Audience:
 
     def remove(self, viewer: Recipient) -> None:
         """Remove a viewer; does nothing if it has left already."""
+        self._private.pop(viewer, None)
         if self._members.remove(viewer):
             self._schedule(self)
+
+    def set_private(self, viewer: Recipient, find: FindBody | None) -> None:
+        """Send a viewer bodies of its own from now on; None: what everybody is sent."""
+        if find is None:
+            self._private.pop(viewer, None)
+        else:
+            self._private[viewer] = find
+            self._members.leave_group(viewer)
 
     def pause(self, viewer: Recipient) -> None:
         """Send nothing to a viewer until it resumes."""
@@ -204,7 +216,7 @@ class Audience:
         count = self._count.message_after(position.count_version)
         while viewer.writable and (count or position.cursor < self.wave_head):
             position.count_version = self._count.version
-            self._send_batch(viewer, self._get_batch(position.cursor), count)
+            self._send_batch(viewer, self._get_batch_for(viewer, position.cursor), count)
             count = b""
         self._join_group(viewer)
 
@@ -214,11 +226,19 @@ class Audience:
         send_to(viewer, count + batch.frames[viewer.encoding])
 
     def _join_group(self, viewer: Recipient) -> None:
+        if viewer in self._private:
+            return
         self._members.join_group(viewer, self.wave_head, self._count.version)
 
     def _get_batch(self, cursor: int) -> EncodedBatch:
         # A viewer at the wave head or beyond it gets nothing.
         return self._batches.get_batch(cursor, self.wave_head, deflate=self._members.compressed > 0)
+
+    def _get_batch_for(self, viewer: Recipient, cursor: int) -> EncodedBatch:
+        find = self._private.get(viewer)
+        if find is None:
+            return self._get_batch(cursor)
+        return self._batches.build_private(cursor, self.wave_head, find)
 
     def _count_sent(self, batch: EncodedBatch, viewers: int) -> None:
         self._sent_entries += viewers * batch.entries

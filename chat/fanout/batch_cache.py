@@ -12,9 +12,11 @@ from typing import Literal, NamedTuple
 from msgspec import Raw
 
 from chat.core import wire
+from chat.core.comment import Comment
 from chat.core.entry import NumberedEntry, join_bodies
 from chat.core.frames import TEXT, build_compressed, build_frame
 from chat.core.history import History
+from chat.core.moderation.hidden import FindBody
 from chat.core.thinning import Thinning
 
 BATCH_LIMIT = 512
@@ -73,7 +75,9 @@ class BatchCache:
         """Record new entries, for thinning."""
         if self._thinning.is_active:
             for numbered in entries:
-                self._thinning.add(numbered.entry)
+                self._thinning.add(
+                    numbered.entry if numbered.hidden is None else _stand_in(numbered)
+                )
 
     def select_entries(self, first: int, last: int, now: float) -> None:
         """Decide which of the entries ``first`` to ``last`` are omitted, for every viewer."""
@@ -109,6 +113,12 @@ class BatchCache:
             self._bytes += len(plain) + (0 if compressed is plain else len(compressed))
         return batch
 
+    def build_private(self, cursor: int, last: int, find: FindBody) -> EncodedBatch:
+        """Return the batch after a cursor with a viewer's own bodies; it is not cached."""
+        if cursor >= last:
+            return EncodedBatch(NO_FRAMES, cursor)
+        return self._build(cursor, last, deflate=False, find=find)
+
     def clear(self) -> None:
         """Empty the cache: it may contain entries that were trimmed."""
         self._clear_batches()
@@ -139,7 +149,9 @@ class BatchCache:
             recent = self._recent[count] = join_bodies(self._history.recent(count))
         return recent
 
-    def _build(self, cursor: int, last: int, deflate: bool) -> EncodedBatch:
+    def _build(
+        self, cursor: int, last: int, deflate: bool, find: FindBody | None = None
+    ) -> EncodedBatch:
         history = self._history
         skip, skipped = b"", 0
         if cursor < history.first - 1:
@@ -150,7 +162,8 @@ class BatchCache:
         first = cursor + 1
         bodies: list[bytes] = []
         size = thinned = 0
-        for seq, body in enumerate(history.slice(first, last), first):
+        for seq, public in enumerate(history.slice(first, last), first):
+            body = public if find is None else find(seq) or public
             if seq in self._omitted:
                 thinned += 1
             elif len(bodies) == BATCH_LIMIT or (bodies and size + len(body) > BATCH_BYTES):
@@ -163,6 +176,12 @@ class BatchCache:
         plain = skip + build_text_frame(payload)
         compressed = skip + build_compressed(TEXT, payload) if deflate else plain
         return EncodedBatch((plain, compressed), last, len(bodies), skipped)
+
+
+def _stand_in(numbered: NumberedEntry) -> Comment:
+    """Return what a shadowed comment counts as, so that a flood of them is thinned as any other."""
+    assert numbered.hidden is not None
+    return Comment(seq=numbered.seq, user=numbered.hidden.user, name="", text="", at=0)
 
 
 def build_text_frame(payload: bytes) -> bytes:

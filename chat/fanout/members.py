@@ -58,7 +58,7 @@ class Members:
 
     def remove(self, viewer: Recipient) -> bool:
         """Remove a viewer for good; return whether it was one."""
-        self._leave_group(viewer)
+        self.leave_group(viewer)
         was_member = viewer.state in (ViewerState.FOLLOWING, ViewerState.PAUSED)
         if was_member:
             del (self._paused if viewer.state is ViewerState.PAUSED else self._lagging)[viewer]
@@ -70,7 +70,7 @@ class Members:
     def pause(self, viewer: Recipient) -> None:
         """Send nothing to a viewer until it resumes."""
         if viewer.state is ViewerState.FOLLOWING:
-            self._leave_group(viewer)
+            self.leave_group(viewer)
             del self._lagging[viewer]
             self._paused[viewer] = None
             viewer.state = ViewerState.PAUSED
@@ -113,7 +113,8 @@ class Members:
                 group.clear()
         self._drop_empty_groups()
 
-    def _leave_group(self, viewer: Recipient) -> None:
+    def leave_group(self, viewer: Recipient) -> None:
+        """Let a viewer follow outside of any group, from its own position."""
         if isinstance(viewer.position, SendGroup):
             viewer.position.remove(viewer)
 

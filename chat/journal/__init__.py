@@ -8,12 +8,13 @@ delivered before it is durable.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
 import msgspec
 
-from chat.core.entry import Entry, NumberedEntry
+from chat.core.entry import Entry, HiddenBody, NumberedEntry, Shadowed
 from chat.core.moderation.acts import Act, NumberedAct, SanctionAct
 from chat.core.moderation.held import HeldKey, HeldRecord
 from chat.core.moderation.reports import ReportCount, ReportedComment
@@ -43,7 +44,7 @@ class JournalRoom(msgspec.Struct, frozen=True):
     ``acts`` is the number of the newest act; ``sanctions`` are the acts that began those in force,
     and perhaps expired ones. ``filters`` is the number of the act that set the filters, 0 without
     one. ``held`` are the comments that wait for a moderator, ``names`` those that the
-    staff use.
+    staff use. ``hidden``: the shadowed comments among the recent entries, by seq.
     """
 
     epoch: str
@@ -55,6 +56,7 @@ class JournalRoom(msgspec.Struct, frozen=True):
     filters: int = 0
     held: Sequence[HeldKey] = ()
     names: Sequence[StaffName] = ()
+    hidden: Mapping[int, HiddenBody] = MappingProxyType({})
 
 
 class JournalError(Exception):
@@ -108,7 +110,7 @@ class Journal(Protocol):
     def append(
         self,
         room: str,
-        entry: Entry | None,
+        entry: Entry | Shadowed | None,
         ref: str | None,
         act: Act | None = None,
         address: str = "",
@@ -135,6 +137,9 @@ class Journal(Protocol):
 
         Empty if the next entry was trimmed; a range never begins later.
         """
+
+    async def read_hidden(self, room: str, first: int, last: int) -> dict[int, HiddenBody]:
+        """Return the shadowed comments among the entries ``first..last``; raises ReadFailed."""
 
     async def read_acts(self, room: str, after: int, limit: int) -> list[bytes]:
         """Return the bodies of the next ``limit`` acts after a number; raises ReadFailed."""

@@ -11,6 +11,7 @@ import msgspec
 from chat.archive import Archive, RoomRecord, StoredEntry
 from chat.core.entry import NumberedEntry, decode_entry
 from chat.core.moderation.acts import NumberedAct, decode_act
+from chat.core.retraction import Retracted
 from chat.journal import Deliver
 from chat.journal.threads import ArchiveThreads
 
@@ -140,6 +141,12 @@ class Delivery:
             if await self._deliver_from_disk(room):
                 self.inconsistent.discard(room)
 
+    async def _add_hidden(self, key: int, entries: list[NumberedEntry]) -> list[NumberedEntry]:
+        first, last = entries[0].seq, entries[-1].seq
+        read = partial(self._archive.read_hidden, key, first, last)
+        hidden = await self._threads.write(read)
+        return [msgspec.structs.replace(one, hidden=hidden.get(one.seq)) for one in entries]
+
     async def _deliver_from_disk(self, room: str) -> bool:
         """Deliver what a room is due from the archive; return whether that succeeded."""
         while (position := self._rooms.get(room)) is not None:
@@ -153,6 +160,8 @@ class Delivery:
             if not found and not acts:
                 break
             entries = [decode_entry(body) for _, body in found]
+            if any(isinstance(one.entry, Retracted) for one in entries):
+                entries = await self._add_hidden(key, entries)
             if not self._deliver_next(room, _Fresh(entries, [decode_act(body) for body in acts])):
                 return False
         return True

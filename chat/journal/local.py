@@ -15,7 +15,7 @@ from random import Random
 import msgspec
 
 from chat.archive import Archive, OpenedRoom, StoredEntry, UnsavedEntry
-from chat.core.entry import Entry
+from chat.core.entry import Entry, HiddenBody, Shadowed
 from chat.core.moderation.acts import Act, DecideAct, SanctionAct, decode_act
 from chat.core.moderation.held import HeldRecord
 from chat.core.moderation.reports import ReportedComment
@@ -184,7 +184,7 @@ class LocalJournal:
     def append(
         self,
         room: str,
-        entry: Entry | None,
+        entry: Entry | Shadowed | None,
         ref: str | None,
         act: Act | None = None,
         address: str = "",
@@ -210,6 +210,11 @@ class LocalJournal:
         if found and found[0][0] != after + 1:
             return []
         return [body for _, body in found]
+
+    async def read_hidden(self, room: str, first: int, last: int) -> dict[int, HiddenBody]:
+        """Read from the archive, concurrently with the writer."""
+        read = partial(self._archive.read_hidden, self._delivery.find_key(room), first, last)
+        return await self._threads.read(read)
 
     async def read_acts(self, room: str, after: int, limit: int) -> list[bytes]:
         """Read from the archive, concurrently with the writer."""
@@ -381,6 +386,7 @@ def _describe_room(opened: OpenedRoom) -> JournalRoom:
         opened.filters,
         opened.held,
         opened.names,
+        opened.hidden,
     )
 
 

@@ -113,4 +113,4 @@ CREATE TABLE staff_names (
 )
  WITHOUT ROWID;
 INSERT INTO keys VALUES ('addresses', randomblob(32));
-INSERT INTO alembic_version VALUES ('0009');
+INSERT INTO alembic_version VALUES ('0010');

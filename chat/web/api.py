@@ -168,8 +168,9 @@ class Entries(ApiHandler):
         """Respond at once (``wait=0``), or as soon as there is an entry (long polling)."""
         after = self.query.get("after")
         cursor = None if after is None else self.require(wire.parse_cursor(after))
-        if (token := self.read_token()) is not None:
-            self.require(self.services.tokens.verify(token, name))
+        token = self.read_token()
+        verify = self.services.tokens.verify
+        reader = None if token is None else self.require(verify(token, name)).author
         wait = self.read_number("wait", 0, 0, MAX_WAIT)
         limit = int(self.read_number("limit", PAGE_DEFAULT, 1, MAX_PAGE, whole=True))
         poller = (self.address, self._read_poller())
@@ -178,7 +179,9 @@ class Entries(ApiHandler):
             if rejection is not None:
                 raise Refused(rejection)
             hub, stream = self.services.hub, getattr(self.request.connection, "stream", None)
-            self._waiting = asyncio.ensure_future(hub.read_room(name, cursor, limit, wait, poller))
+            self._waiting = asyncio.ensure_future(
+                hub.read_room(name, cursor, limit, wait, poller, reader)
+            )
             if isinstance(stream, RequestStream):
                 stream.set_peer_end_callback(self._stop_waiting)
             await asyncio.wait([self._waiting])
@@ -186,7 +189,9 @@ class Entries(ApiHandler):
             self.write_json(self.require(self._waiting.result()))
         elif stream is not None and not stream.closed():
             # The peer has shut down its sending side: respond at once, since it may still read.
-            self.write_json(self.require(await hub.read_room(name, cursor, limit, 0, poller)))
+            self.write_json(
+                self.require(await hub.read_room(name, cursor, limit, 0, poller, reader))
+            )
 
     def _read_poller(self) -> str:
         """Return the id by which all polls of a client count as one viewer."""

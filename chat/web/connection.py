@@ -18,6 +18,7 @@ from tornado.iostream import IOStream, StreamClosedError
 from chat.core import frames, wire
 from chat.core.budgets import FRAGMENT_COST, POSTS_IN_FLIGHT
 from chat.core.comment import MODERATORS, clean_name
+from chat.core.entry import join_bodies
 from chat.core.frames import FrameError, FrameReader, Message
 from chat.core.moderation.held import HeldPost
 from chat.core.reject import TOO_LARGE, TOO_MANY, TOO_MANY_ERRORS, Closing, Code, Rejection, reject
@@ -274,10 +275,20 @@ class Connection(FrameWriter):
         author = self._author
         return self._room is room and author.user == user and not author.role.is_staff
 
+    def identify(self) -> list[bytes]:
+        """Let this viewer see what its user may see; return what it was sent as ``retracted``."""
+        if self._has_left():
+            return []
+        author = self._author
+        is_moderator = author.role in MODERATORS
+        return self._room.identify(self, author.user, is_moderator=is_moderator)
+
     def _send_identity(self, reason: str = "") -> None:
         author = self._author
         session = self._connections.guests.sign(author) if author.is_guest else ""
         self.send_message(wire.Identity(author.user, author.name, author.role, session, reason))
+        if entries := self.identify():
+            self.send_message(wire.Private(join_bodies(entries)))
 
     def _reject_message(self, ref: str | None, rejection: Rejection) -> None:
         """Reject a message; too many in a row end the connection."""

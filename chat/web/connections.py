@@ -88,6 +88,7 @@ class Connections:
         self._opened = 0
         self._tick = 0
         hub.on_ban(self._close_banned)
+        hub.on_shadow(self._show_own)
         metrics.watch("danmaku_connections", "WebSocket connections", lambda: self.count)
         metrics.watch(
             "danmaku_slow_viewers",
@@ -178,6 +179,13 @@ class Connections:
             for connection in list(slot):
                 if connection.is_of(room, user):
                     connection.close_gracefully(BANNED, None)
+
+    def _show_own(self, room: Room, user: str) -> None:
+        """Send the connections of a user who is shadowed the user's own comments."""
+        for slot in self._slots:
+            for connection in slot:
+                if connection.is_of(room, user):
+                    connection.identify()
 
     async def stop(self) -> None:
         """Close all, and wait up to half of ``close_seconds`` for their peers."""

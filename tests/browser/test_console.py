@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import closing
 
@@ -162,3 +163,21 @@ def test_console_fits_the_window_and_has_no_accessibility_faults(
         overflow = "document.documentElement.scrollWidth - innerWidth"
         assert console.evaluate(overflow) <= 0
         assert find_violations(console) == []
+
+
+def test_shadowed_user_notices_nothing_and_only_moderators_read_the_comments(
+    server: ServerProcess, room: str, new_page: NewPage
+) -> None:
+    viewer, other = (enter(new_page(), server, room) for _ in range(2))
+    console = open_console(new_page(), server, room, Role.MODERATOR)
+    post(viewer, "hello")
+    row(console, "hello").click()
+    console.keyboard.press("u")
+    console.locator("[data-role=user-card]").get_by_role("button", name="Shadow").click()
+    expect(console.locator("[data-role=sanctions] li")).to_contain_text("Shadowed for good")
+    post(viewer, "who reads this")
+    expect(row(console, "who reads this")).to_have_class(re.compile("shadowed"))
+    post(other, "nice weather")
+    expect(row(other, "who reads this")).to_have_count(0)
+    viewer.reload()
+    expect(row(viewer, "who reads this")).to_be_visible()

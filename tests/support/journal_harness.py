@@ -10,7 +10,7 @@ from typing import Any
 
 from chat.archive import Archive
 from chat.core.comment import Comment
-from chat.core.entry import NumberedEntry, decode_entry
+from chat.core.entry import HiddenBody, NumberedEntry, decode_entry
 from chat.core.moderation.acts import Act, NumberedAct
 from chat.journal import Journal
 from chat.journal.local import JournalLimits, LocalJournal
@@ -25,6 +25,7 @@ class JournalRecorder:
         self.metrics = metrics
         self.delivered: list[tuple[str, int, str]] = []
         self.acts: list[tuple[str, Act]] = []
+        self.hidden: dict[int, HiddenBody] = {}
         self.trimmed_rooms: list[tuple[str, int]] = []
         self.on_delivery: Callable[[], None] = lambda: None
 
@@ -36,7 +37,9 @@ class JournalRecorder:
         for numbered in entries:
             entry = json.loads(numbered.body)
             assert entry["seq"] == numbered.seq
-            assert decode_entry(numbered.body) == numbered
+            assert decode_entry(numbered.body).entry == numbered.entry
+            if numbered.hidden is not None:
+                self.hidden[numbered.seq] = numbered.hidden
             self.delivered.append((room, numbered.seq, entry.get("text", entry["kind"])))
 
     def trimmed(self, room: str, last: int) -> None:

@@ -267,7 +267,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0099"
-down_revision = "0009"
+down_revision = "0010"
 
 
 def upgrade() -> None:
@@ -333,7 +333,7 @@ def test_database_of_the_first_schema_is_migrated_without_loss(
         connection.exec_driver_sql("INSERT INTO entries VALUES (1,7,17,'comment','g','k1','{}')")
     engine.dispose()
     archive = open_archive()
-    assert path.with_name(path.name + ".before-0009").exists()
+    assert path.with_name(path.name + ".before-0010").exists()
     demo = archive.load_or_create_room("demo", "unused")
     assert (demo.epoch, demo.head, demo.settings) == ("e1", 7, RoomSettings())
     assert archive.read(demo.room_id, 6, 9) == [(7, b"{}")]

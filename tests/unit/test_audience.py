@@ -36,6 +36,26 @@ def test_empty_room_schedules_nothing_after_its_last_viewer_left(harness: Audien
     assert not harness.audience.count_is_stale
 
 
+def test_viewer_with_bodies_of_its_own_gets_these_and_the_others_the_public_ones(
+    harness: AudienceHarness,
+) -> None:
+    own, other = harness.add(SocketViewer()), harness.add(SocketViewer())
+    harness.post(1)
+    harness.wave()
+    body = b'{"kind":"comment","seq":3,"text":"mine"}'
+    harness.audience.set_private(own, {3: body}.get)
+    harness.post(3)
+    harness.waves()
+    harness.audience.set_private(own, None)
+    harness.post(1)
+    harness.waves()
+    for viewer in (own, other):
+        assert_gapless(viewer.messages(), 5)
+        texts = [entry.get("text") for one in viewer.messages() for entry in one.get("entries", [])]
+        assert (texts[2] == "mine") == (viewer is own)
+        assert "mine" not in texts[:2] + texts[3:]
+
+
 def test_viewer_that_joined_between_two_waves_gets_no_entry_twice(harness: AudienceHarness) -> None:
     early = harness.add(SocketViewer())
     harness.post(4)

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from chat.core.moderation.hidden import FindBody
 from chat.fanout.batch_cache import DEFLATE, PLAIN
 from chat.fanout.send_group import GROUP_LIMIT
 from tests.support.audience_harness import (
@@ -82,6 +83,12 @@ class AudienceMachine(RuleBasedStateMachine):
         viewer = self.pick(number)
         if viewer is not None:
             self.harness.audience.resume(viewer)
+
+    @rule(number=numbers, sees=st.sampled_from([None, lambda _seq: None]))
+    def see_privately(self, number: int, sees: FindBody | None) -> None:
+        """Let a viewer have bodies of its own; here they are the public ones."""
+        if viewer := self.pick(number):
+            self.harness.audience.set_private(viewer, sees)
 
     @rule(number=numbers)
     def stall(self, number: int) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from chat.core.entry import number_entry
+from chat.core.comment import Comment
+from chat.core.entry import Shadowed, number_entry
 from chat.core.room_settings import RoomSettings, SettingsChange
 from chat.journal import AppendFailed, Busy, ReadFailed
 from tests.support.journal_harness import OpenJournal, run
@@ -332,6 +333,39 @@ def test_exception_in_a_delivery_loses_neither_acks_nor_entries(
             assert (await recorder.append("demo", "b")).seq == 2
             assert recorder.journal.is_consistent("demo")
             assert recorder.delivered == [("demo", 1, "a"), ("demo", 2, "b")]
+            assert "a delivery failed" in caplog.text
+
+    run(steps)
+
+
+def test_shadowed_comment_is_delivered_with_its_text_also_after_a_failed_delivery(
+    open_journal: OpenJournal, caplog: pytest.LogCaptureFixture
+) -> None:
+    shadowed = Shadowed(Comment(seq=0, user="g-1", name="Owl", text="hidden", at=17))
+
+    async def steps() -> None:
+        async with open_journal() as recorder:
+            journal = recorder.journal
+            await journal.open_room("demo")
+            await journal.append("demo", shadowed, "r")
+
+            def fail_once() -> None:
+                recorder.on_delivery = lambda: None
+                raise RuntimeError
+
+            recorder.on_delivery = fail_once
+            assert (await journal.append("demo", shadowed, None)).seq == 2
+            await recorder.append("demo", "seen")
+            assert (await journal.append("demo", shadowed, "r")).seq == 1
+            texts = [text for _, _, text in recorder.delivered]
+            assert texts == ["retracted", "retracted", "seen"]
+            assert sorted(recorder.hidden) == [1, 2]
+            assert {one.user for one in recorder.hidden.values()} == {"g-1"}
+            assert all(b'"text":"hidden"' in one.body for one in recorder.hidden.values())
+            assert recorder.hidden == await journal.read_hidden("demo", 1, 3)
+            opened = await journal.open_room("demo")
+            assert opened.hidden == recorder.hidden
+            assert all(b"hidden" not in body for body in opened.recent)
             assert "a delivery failed" in caplog.text
 
     run(steps)

@@ -53,14 +53,15 @@ class SettingsAct(_Act, frozen=True, kw_only=True, tag="settings"):
 
 
 class SanctionKind(StrEnum):
-    """What a sanctioned user may not do."""
+    """What a sanctioned user may not do; who is shadowed posts for moderators only."""
 
     MUTE = "mute"
     BAN = "ban"
+    SHADOW = "shadow"
 
 
 class SanctionAct(_Act, frozen=True, kw_only=True, tag="sanction"):
-    """A user was muted or banned, until a time in Unix milliseconds; None for good.
+    """A user was muted, banned or shadowed, until a time in Unix milliseconds; None for good.
 
     With an ``address``, which is a hash, also every guest of that address.
     """

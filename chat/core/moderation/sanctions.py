@@ -52,6 +52,14 @@ class Sanctions:
                 return reject(code, retry_after=wait)
         return None
 
+    def is_shadowed(self, user: str, at: int, address: str = "") -> bool:
+        """Return whether a user's comments are for moderators only, or those of an address."""
+        of_user, of_address = self._by_user.get(user), self._by_address.get(address)
+        if of_user is None and of_address is None:
+            return False
+        acts = [*(of_address or {}).values(), *(of_user or {}).values()]
+        return any(act.sanction is SanctionKind.SHADOW and not act.is_over(at) for act in acts)
+
     def find(self, number: int) -> SanctionAct | None:
         """Return the sanction with this id, if it was not lifted."""
         return self._by_id.get(number)

@@ -204,6 +204,8 @@ export class Connection extends EventTarget {
       case 'ack':
         if (message.session) this.#session.store(message.session);
         return this.#emit('accepted', { ref: message.ref, seq: message.seq, post: this.#outbox.accept(message.ref) });
+      case 'private':
+        return this.#emitEntries(message.entries, 'history');
       case 'held':
         if (message.session) this.#session.store(message.session);
         return this.#emit('held', { ref: message.ref, post: this.#outbox.accept(message.ref) });

@@ -16,6 +16,7 @@
  * @property {string} [color]
  * @property {Size} [size]
  * @property {'host' | 'moderator' | 'bot' | 'viewer'} [role]
+ * @property {boolean} [shadow]  for moderators: only they and its author see it
  *
  * @typedef {{kind: 'retract', seq: number, target: number}} RetractEntry
  * @typedef {{kind: 'clear', seq: number, before: number}} ClearEntry
@@ -52,6 +53,7 @@
  * @property {Entry[]} entries
  *
  * @typedef {{type: 'batch', epoch: string, first: number, last: number, entries: Entry[], thinned?: number}} Batch
+ * @typedef {{type: 'private', entries: Entry[]}} Private entries that came as `retracted` before this viewer had signed in
  * @typedef {{type: 'held', ref?: string | null, session?: string}} Held the post waits for a moderator
  * @typedef {{type: 'ack', ref?: string | null, epoch: string, seq: number, dup?: boolean, session?: string}} Ack
  * @typedef {{type: 'reject', ref?: string | null, code: string, message: string, retry_after?: number | null}} Reject
@@ -62,7 +64,7 @@
  * @typedef {{id: number, kind: string, at: number, by: string, by_name: string, reason?: string} & Record<string, unknown>} Act
  * @typedef {{type: 'bye', code: number, message: string, reconnect_after: number | null}} Bye
  * @typedef {{type: 'pong'}} Pong
- * @typedef {Welcome | Batch | Ack | Held | Reject | Viewers | Skip | Identity | Staff | Bye | Pong} ServerMessage
+ * @typedef {Welcome | Batch | Ack | Held | Private | Reject | Viewers | Skip | Identity | Staff | Bye | Pong} ServerMessage
  *
  * @typedef {{type: 'post', ref: string} & Post} PostMessage
  * @typedef {{type: 'auth', token: string, user?: import('./user-token.js').Claims | null}} AuthMessage user: not sent

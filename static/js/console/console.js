@@ -128,6 +128,7 @@ function openUser(user) {
   attempt(moderator.user(user), (found) => {
     showUserCard(find('user-card'), found, {
       mute: () => sanction({ user, kind: 'mute', minutes: MUTE_MINUTES }),
+      shadow: () => sanction({ user, kind: 'shadow' }),
       ban: () => sanction({ user, kind: 'ban' }),
       clear: () => attempt(moderator.clearUser(user), () => toast.show(t('console.removed'))),
     });

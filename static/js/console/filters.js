@@ -6,7 +6,7 @@ import { t } from '../page/i18n.js';
 /** @typedef {import('../connection/moderator.js').Filter} Filter */
 
 /** The actions that have a field. */
-const ACTIONS = ['reject', 'hold', 'mask'];
+const ACTIONS = ['reject', 'hold', 'shadow', 'mask'];
 const PATTERN = /^\/(.+)\/$/;
 
 /** @param {string} action @returns {HTMLTextAreaElement} */
@@ -71,8 +71,7 @@ export class Filters {
 
   /** @param {{action: string | null, text: string}} tried */
   showTried({ action, text }) {
-    const outcome = action === 'shadow' ? 'reject' : (action ?? 'none');
-    find('filters-result').textContent = t(`console.tried_${outcome}`, { text });
+    find('filters-result').textContent = t(`console.tried_${action ?? 'none'}`, { text });
   }
 
   #read() {

@@ -8,14 +8,14 @@ import { formatTime } from './time.js';
 /**
  * @param {HTMLElement} card
  * @param {import('../connection/moderator.js').UserCard} found
- * @param {{mute: () => void, ban: () => void, clear: () => void}} acts
+ * @param {{mute: () => void, shadow: () => void, ban: () => void, clear: () => void}} acts
  */
 export function showUserCard(card, found, acts) {
   const comments = found.comments.flatMap((entry) =>
     entry.kind === 'comment' ? [make('li', {}, make('bdi', {}, entry.text), ' ', make('time', { class: 'meta' }, formatTime(entry.at)))] : [],
   );
-  const buttons = /** @type {const} */ (['mute', 'ban', 'clear']).map((name) => {
-    const button = make('button', { type: 'button', class: name === 'mute' ? 'button' : 'button danger' }, t(`console.user_${name}`));
+  const buttons = /** @type {const} */ (['mute', 'shadow', 'ban', 'clear']).map((name) => {
+    const button = make('button', { type: 'button', class: name === 'mute' || name === 'shadow' ? 'button' : 'button danger' }, t(`console.user_${name}`));
     button.addEventListener('click', acts[name]);
     return button;
   });

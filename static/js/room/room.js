@@ -152,7 +152,7 @@ function applyEntries(entries, source) {
     if (entry.kind === 'comment') {
       const own = isOwn(entry);
       // The stage first, since it measures before it writes: the other way round the page would be laid out twice.
-      if (source !== 'history' && !isHidden(entry)) stage.add(entry, { own });
+      if (source !== 'history' && !isHidden(entry) && !entry.shadow) stage.add(entry, { own });
       rows.add(entry);
     } else if (entry.kind === 'clear') {
       transcript.note(t('transcript.cleared'));

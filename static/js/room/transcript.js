@@ -240,8 +240,12 @@ export class Transcript extends EventTarget {
 }
 
 /** @param {CommentEntry} entry @param {boolean} own */
-function makeRow({ seq, user, name, text, at, role }, own) {
+function makeRow({ seq, user, name, text, at, role, shadow }, own) {
   const row = make('p', { class: own ? 'transcript-row own' : 'transcript-row', 'data-seq': seq, 'data-hue': hueOf(user), tabindex: -1 });
+  if (shadow) {
+    row.classList.add('shadowed');
+    row.title = t('transcript.shadow');
+  }
   if (role && role !== 'viewer' && hasText(`role.${role}`)) row.append(make('span', { class: `badge ${role}` }, t(`role.${role}`)));
   row.append(make('bdi', { class: 'name' }, name), ' ', make('bdi', { class: 'text' }, text)); // a space, where the line may break
   row.append(make('time', { datetime: new Date(at).toISOString(), 'aria-hidden': 'true' }, timeFormat.format(at)));
