@@ -134,8 +134,9 @@ class DatabaseFile:
     def is_moved(self) -> bool:
         """Whether the log is still this database's: the file itself was only moved or removed."""
         with contextlib.suppress(OSError):
+            seen = self._seen
             header = os.pread(self._descriptor, _HEADER_BYTES, 0)
-            is_ours = self._seen <= _serial_of(header) <= self._newest
+            is_ours = seen <= _serial_of(header) <= self._newest
             return is_ours and _inode(os.stat(self._wal)) == self._wal_inode
         return False
 
@@ -169,9 +170,11 @@ class DatabaseFile:
             raise FileReplaced(f"{self._path} was replaced by another file")
         if log is not None and _inode(log) != self._wal_inode:
             raise FileReplaced(f"{self._wal} was replaced by another file")
+        # Before the header: other threads check, too, and may have seen a newer one meanwhile.
+        seen = self._seen
         header = os.pread(self._descriptor, _HEADER_BYTES, 0)
         serial = _serial_of(header)
-        if not header.startswith(_MAGIC) or not self._seen <= serial <= self._newest:
+        if not header.startswith(_MAGIC) or not seen <= serial <= self._newest:
             raise FileReplaced(f"{self._path} was overwritten")
         self._seen = serial
         self.log_bytes = 0 if log is None else log.st_size

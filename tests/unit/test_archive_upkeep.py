@@ -6,8 +6,10 @@ import contextlib
 import json
 import shutil
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,7 @@ from chat.core.room_settings import RoomSettings, SettingsChange
 
 OpenArchive = Callable[..., Archive]
 OLD, NEW = 1_000, 9_000
+CHECKPOINTS = 100
 
 
 @pytest.fixture
@@ -360,3 +363,34 @@ def test_migration_that_fails_leaves_the_database_as_it_was(
         "e1",
         [1],
     )
+
+
+def test_file_is_never_taken_for_another_while_threads_check_it_during_checkpoints(
+    tmp_path: Path,
+) -> None:
+    archive = Archive(f"sqlite:///{tmp_path}/a.db")
+    archive.load_or_create_room("demo", "e")
+    is_done = threading.Event()
+
+    def check() -> int:
+        count = 0
+        while not is_done.is_set():
+            archive.check_file()
+            count += 1
+        return count
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(3) as threads:
+            checks = [threads.submit(check) for _ in range(3)]
+            try:
+                for number in range(CHECKPOINTS):
+                    archive.append([draft(1, f"{number}")])
+                    archive.checkpoint()
+            finally:
+                is_done.set()
+            assert min(one.result() for one in checks) > 0
+    finally:
+        sys.setswitchinterval(interval)
+        archive.close()
