@@ -18,28 +18,33 @@ class DecisionFeed:
     """The connections that wait for decisions, each with the refs of its comments."""
 
     def __init__(self) -> None:
-        self._waiting: dict[StaffMember, dict[int, str | None]] = {}
+        self._by_number: dict[int, dict[StaffMember, str | None]] = {}
+        self._numbers: dict[StaffMember, set[int]] = {}
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        return len(self._numbers)
 
     def add(self, author: StaffMember, number: int, ref: str | None) -> None:
         """Tell an author what becomes of a comment."""
-        self._waiting.setdefault(author, {})[number] = ref
+        self._by_number.setdefault(number, {})[author] = ref
+        self._numbers.setdefault(author, set()).add(number)
 
     def remove(self, author: StaffMember) -> None:
         """Tell an author nothing more; does nothing if it did not wait."""
-        self._waiting.pop(author, None)
+        for number in self._numbers.pop(author, ()):
+            authors = self._by_number.get(number, {})
+            authors.pop(author, None)
+            if not authors:
+                self._by_number.pop(number, None)
 
     def send(self, decided: Iterable[Decided], epoch: str) -> None:
         """Tell the authors of some comments what became of these."""
         for one in decided:
-            for author, refs in list(self._waiting.items()):
-                if one.number not in refs:
-                    continue
-                ref = refs.pop(one.number)
-                if not refs:
-                    del self._waiting[author]
+            for author, ref in self._by_number.pop(one.number, {}).items():
+                numbers = self._numbers.get(author, set())
+                numbers.discard(one.number)
+                if not numbers:
+                    self._numbers.pop(author, None)
                 author.send_frame(build_text_frame(_encode(one, ref, epoch)))
 
 
