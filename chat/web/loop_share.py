@@ -8,6 +8,7 @@ timers and requests of others run in between.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable
 
@@ -18,15 +19,18 @@ TURNS_PER_ITERATION = 32
 class LoopShare:
     """The connections that wait for their turn, first in, first out.
 
-    ``seconds`` is the share of each iteration, by ``monotonic``. Of those that wait,
-    ``TURNS_PER_ITERATION`` continue in an iteration, each with one message at least.
+    ``seconds`` is the share, by ``monotonic``. It begins again with the iteration after the one in
+    which it was used up: under steady traffic that is one message in ``seconds`` that waits, and
+    nothing is scheduled for the others. Of those that wait, ``TURNS_PER_ITERATION`` continue in an
+    iteration, each with one message at least.
     """
 
-    __slots__ = ("_ends", "_is_scheduled", "_monotonic", "_seconds", "_waiting")
+    __slots__ = ("_asked_at", "_ends", "_is_scheduled", "_monotonic", "_seconds", "_waiting")
 
     def __init__(self, monotonic: Callable[[], float], seconds: float = SHARE_SECONDS) -> None:
         self._monotonic = monotonic
         self._seconds = seconds
+        self._asked_at = -math.inf
         self._ends = 0.0
         self._is_scheduled = False
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -37,15 +41,23 @@ class LoopShare:
     def wait(self) -> asyncio.Future[None] | None:
         """Return what to await before a message is handled; None if it may be handled now."""
         now = self._monotonic()
-        if not self._is_scheduled:
-            self._is_scheduled = True
+        was_idle = now - self._asked_at > self._seconds
+        self._asked_at = now
+        if was_idle and not self._is_scheduled:
+            # Scheduled all the same: this may be the first of many slow ones in this iteration.
             self._ends = now + self._seconds
-            asyncio.get_running_loop().call_soon(self._begin_iteration)
+            self._schedule()
         if now < self._ends:
             return None
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(waiter)
+        if not self._is_scheduled:
+            self._schedule()
         return waiter
+
+    def _schedule(self) -> None:
+        self._is_scheduled = True
+        asyncio.get_running_loop().call_soon(self._begin_iteration)
 
     def _begin_iteration(self) -> None:
         turns = TURNS_PER_ITERATION
@@ -54,7 +66,7 @@ class LoopShare:
             if not waiter.done():
                 waiter.set_result(None)
                 turns -= 1
-        self._is_scheduled = bool(self._waiting)
+        self._is_scheduled = False
         self._ends = self._monotonic() + self._seconds
-        if self._is_scheduled:
-            asyncio.get_running_loop().call_soon(self._begin_iteration)
+        if self._waiting:
+            self._schedule()

@@ -53,7 +53,7 @@ def test_bursts_of_many_connections_are_handled_over_many_iterations_and_in_turn
     asyncio.run(scenario())
 
 
-def test_messages_that_fit_into_an_iteration_do_not_wait() -> None:
+def test_messages_that_fit_into_the_share_do_not_wait() -> None:
     async def scenario() -> None:
         server = Server()
         for _ in range(5):
@@ -61,7 +61,38 @@ def test_messages_that_fit_into_an_iteration_do_not_wait() -> None:
                 assert server.share.wait() is None
                 server.now += MESSAGE_SECONDS
             await asyncio.sleep(0)
+            server.now += 2 * SHARE
+
+    asyncio.run(scenario())
+
+
+def test_steady_traffic_waits_once_in_each_share() -> None:
+    async def scenario() -> None:
+        server = Server()
+        waits = 0
+        for _ in range(200):
+            if (turn := server.share.wait()) is not None:
+                waits += 1
+                async with asyncio.timeout(1):
+                    await turn
+            server.now += MESSAGE_SECONDS
             await asyncio.sleep(0)
+        assert 0 < waits <= server.now / SHARE
+        assert len(server.share) == 0
+
+    asyncio.run(scenario())
+
+
+def test_slow_messages_do_not_share_an_iteration() -> None:
+    async def scenario() -> None:
+        server = Server()
+        assert server.share.wait() is None
+        server.now += 3 * SHARE
+        turns = [server.share.wait() for _ in range(3)]
+        assert None not in turns
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert all(turn is not None and turn.done() for turn in turns)
 
     asyncio.run(scenario())
 
