@@ -79,6 +79,18 @@ def test_sanction_of_an_address_ends_with_the_sanction() -> None:
     assert (sanctions.check("cat", 0, "x"), len(sanctions)) == (None, 0)
 
 
+def test_wait_is_that_of_the_sanction_that_lasts_longest() -> None:
+    own, of_address = begin(1, until=2_000), begin(2, "fox", until=9_000, address="x")
+    for acts in ((own, of_address), (of_address, own)):
+        found = Sanctions(acts).check("owl", 1_000, "x")
+        assert found is not None
+        assert (found.code, found.retry_after) == ("muted", 8)
+    for_good = Sanctions([own, of_address, begin(3, "cat", address="x")])
+    found = for_good.check("owl", 1_000, "x")
+    assert found is not None
+    assert (found.code, found.retry_after) == ("muted", None)
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "danmaku.db"

@@ -45,10 +45,12 @@ class Sanctions:
         if of_user is None and of_address is None:
             return None  # as for nearly every post
         acts = [*(of_address or {}).values(), *(of_user or {}).values()]
-        found = {act.sanction: act for act in acts if not act.is_over(at)}
         for kind, code in _CODES.items():
-            if (act := found.get(kind)) is not None:
-                wait = None if act.until is None else (act.until - at) / 1000
+            ends = [act.until for act in acts if act.sanction is kind and not act.is_over(at)]
+            if ends:
+                # Of several, the one that lasts longest.
+                known = [end for end in ends if end is not None]
+                wait = (max(known) - at) / 1000 if len(known) == len(ends) else None
                 return reject(code, retry_after=wait)
         return None
 
