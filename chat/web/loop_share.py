@@ -19,10 +19,10 @@ TURNS_PER_ITERATION = 32
 class LoopShare:
     """The connections that wait for their turn, first in, first out.
 
-    ``seconds`` is the share, by ``monotonic``. It begins again with the iteration after the one in
-    which it was used up: under steady traffic that is one message in ``seconds`` that waits, and
-    nothing is scheduled for the others. Of those that wait, ``TURNS_PER_ITERATION`` continue in an
-    iteration, each with one message at least.
+    ``seconds`` is the share, measured by ``monotonic``. A message that arrives once it is used up
+    waits for the next iteration, where a new share begins. Under steady traffic that is one message
+    in ``seconds``; nothing is scheduled for the others. Of those that wait, ``TURNS_PER_ITERATION``
+    continue in an iteration, each with one message at least.
     """
 
     __slots__ = ("_asked_at", "_ends", "_is_scheduled", "_monotonic", "_seconds", "_waiting")
@@ -44,7 +44,7 @@ class LoopShare:
         was_idle = now - self._asked_at > self._seconds
         self._asked_at = now
         if was_idle and not self._is_scheduled:
-            # Scheduled all the same: this may be the first of many slow ones in this iteration.
+            # A message may take longer than the share: the next must not look idle, too.
             self._ends = now + self._seconds
             self._schedule()
         if now < self._ends:

@@ -83,7 +83,7 @@ def test_steady_traffic_waits_once_in_each_share() -> None:
     asyncio.run(scenario())
 
 
-def test_slow_messages_do_not_share_an_iteration() -> None:
+def test_messages_after_a_slow_one_wait_for_the_next_iteration() -> None:
     async def scenario() -> None:
         server = Server()
         assert server.share.wait() is None

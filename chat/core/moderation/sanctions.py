@@ -6,6 +6,7 @@ staff stream. A user has one sanction of a kind; a new one replaces it. Staff ar
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from chat.core.moderation.acts import LiftAct, SanctionAct, SanctionKind
@@ -40,18 +41,23 @@ class Sanctions:
         self._add(act)
 
     def check(self, user: str, at: int, address: str = "") -> Rejection | None:
-        """Return why a user may not post now, or a guest of an address."""
+        """Return why a user may not post now, or a guest of an address.
+
+        Of several sanctions of a kind, the wait is that of the one that lasts longest.
+        """
         of_user, of_address = self._by_user.get(user), self._by_address.get(address)
         if of_user is None and of_address is None:
             return None  # as for nearly every post
         acts = [*(of_address or {}).values(), *(of_user or {}).values()]
         for kind, code in _CODES.items():
-            ends = [act.until for act in acts if act.sanction is kind and not act.is_over(at)]
+            ends = [
+                math.inf if act.until is None else act.until
+                for act in acts
+                if act.sanction is kind and not act.is_over(at)
+            ]
             if ends:
-                # Of several, the one that lasts longest.
-                known = [end for end in ends if end is not None]
-                wait = (max(known) - at) / 1000 if len(known) == len(ends) else None
-                return reject(code, retry_after=wait)
+                wait = (max(ends) - at) / 1000
+                return reject(code, retry_after=None if wait == math.inf else wait)
         return None
 
     def is_shadowed(self, user: str, at: int, address: str = "") -> bool:
