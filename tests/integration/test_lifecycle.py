@@ -10,7 +10,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,16 @@ SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
 FREE = ("--post-rate", "0", "--delivery-rate", "0")
 
 
+@contextmanager
+def handle_sighup(action: signal.Handlers) -> Iterator[None]:
+    """Let the servers that are started here inherit this action for SIGHUP."""
+    inherited = signal.signal(signal.SIGHUP, action)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, inherited)
+
+
 # --- the end --------------------------------------------------------------------------------------
 
 
@@ -39,7 +50,8 @@ def test_signal_shuts_the_server_down_cleanly(
     certificate: Certificate,
     over_tls: bool,
 ) -> None:
-    server = start_server(*FREE, certificate=certificate if over_tls else None)
+    with handle_sighup(signal.SIG_DFL):
+        server = start_server(*FREE, certificate=certificate if over_tls else None)
     viewers = [Viewer(server, room) for _ in range(20)]
     viewers[0].post_many(["a", "b", "c"])
     began = time.monotonic()
@@ -184,11 +196,8 @@ def test_certificate_that_cannot_be_used_is_one_sentence_and_exit_1(tmp_path: Pa
 
 
 def test_server_under_nohup_goes_on_after_sighup(start_server: StartServer) -> None:
-    ignored = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
-    try:
+    with handle_sighup(signal.SIG_IGN):  # as nohup does
         server = start_server()
-    finally:
-        signal.signal(signal.SIGHUP, ignored)
     server.send_signal(signal.SIGHUP)
     assert Api(server).get("/healthz").status == 200
 
